@@ -1,0 +1,30 @@
+/*
+ * Memory that lives as long as its arena: allocated in blocks, freed all at once. Not thread-safe.
+ * Allocation failure aborts: it happens at start-up only, where there is nothing to save.
+ */
+#ifndef SQUALL_BASE_ARENA_H
+#define SQUALL_BASE_ARENA_H
+#include <stddef.h>
+
+struct arena_block;
+struct arena {
+    struct arena_block *blocks;
+    unsigned char *next, *end;
+};
+
+void arena_init(struct arena *arena);
+void arena_fini(struct arena *arena);
+/* Zeroed, aligned to 16 bytes; never NULL; size 0 gives a valid pointer. */
+void *arena_alloc(struct arena *arena, size_t size);
+/* Copies len bytes and puts a NUL behind them. */
+char *arena_copy(struct arena *arena, const void *data, size_t len);
+char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Forgets all allocations but keeps the largest block: for scratch memory that is reused. */
+void arena_reset(struct arena *arena);
+
+/* malloc, realloc and calloc that abort with a message instead of returning NULL. */
+void *xmalloc(size_t size);
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *data, size_t size);
+
+#endif

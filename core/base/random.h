@@ -1,0 +1,25 @@
+/*
+ * Seeded random numbers. Two kinds: a stream (xoshiro256++, Blackman and Vigna 2019) for whoever draws in
+ * order, and a pure function of (seed, stream, index) (SplitMix64's mixer, Steele et al. 2014) for
+ * schedules, which must not depend on the order in which they are asked.
+ */
+#ifndef SQUALL_BASE_RANDOM_H
+#define SQUALL_BASE_RANDOM_H
+#include <stdint.h>
+
+struct random_stream {
+    uint64_t s[4];
+};
+
+void random_init(struct random_stream *stream, uint64_t seed, uint64_t stream_id);
+uint64_t random_next(struct random_stream *stream);
+/* Uniform in [0, bound), without modulo bias; bound >= 1. */
+uint64_t random_below(struct random_stream *stream, uint64_t bound);
+/* Uniform in [0, 1), 53 bits. */
+double random_unit(struct random_stream *stream);
+
+uint64_t random_at(uint64_t seed, uint64_t stream_id, uint64_t index);
+/* random_at as a double in (0, 1]: safe for log(). */
+double random_unit_at(uint64_t seed, uint64_t stream_id, uint64_t index);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Finding, checking and loading protocol plugins. The only place that calls dlopen.
+ *
+ * Search: an absolute path given by the operator (--plugin), else NAME.so in each --plugin-dir, else in
+ * <libdir>/squall; never the working directory, never a path out of a scenario file.
+ */
+#ifndef SQUALL_ENGINE_PROTOCOL_H
+#define SQUALL_ENGINE_PROTOCOL_H
+#include "base/arena.h"
+#include "base/error.h"
+#include <squall/plugin.h>
+#include <stdbool.h>
+
+struct protocol {
+    struct squall_protocol abi; /* a copy: min(size) of the plugin's table, the rest zero */
+    const char *name;           /* = abi.name */
+    char *path;
+    uint32_t index;             /* in the registry */
+};
+
+struct protocol_registry {
+    struct protocol *protocols[64];
+    uint32_t count;
+    char *directories[16]; /* in search order; the built-in one last */
+    uint32_t directory_count;
+};
+
+/* Adds the built-in directory. */
+void protocol_registry_init(struct protocol_registry *registry);
+/* Does not unload shared objects: a plugin's threads and atexit handlers may outlive us. */
+void protocol_registry_fini(struct protocol_registry *registry);
+int protocol_registry_add_directory(struct protocol_registry *registry, const char *path, struct error *error);
+
+/* Loads an exact file (absolute path). The checks, in order, each with its own message: not writable by others (file
+ * and folder), opens, symbol (another major version is named), magic, major, minor (while major is 0), size, required
+ * functions, known flags, sane rows, name equals the file's name. */
+int protocol_load_file(struct protocol_registry *registry, const char *path, const struct protocol **ret_protocol, struct error *error);
+/* By name; loads it on first use. The error lists the known names and suggests the nearest. */
+int protocol_by_name(struct protocol_registry *registry, const char *name, const struct protocol **ret_protocol, struct error *error);
+/* By URL scheme: asks the plugins loaded so far, then every plugin in the directories. */
+int protocol_by_scheme(struct protocol_registry *registry, const char *scheme, const struct protocol **ret_protocol, struct error *error);
+/* Every plugin that the directories hold; a broken one is reported to on_error and passed over. */
+void protocol_load_all(struct protocol_registry *registry, void (*on_error)(const char *path, const struct error *error, void *arg), void *arg);
+
+/* The default port of a scheme, 0: none; and whether the scheme means TLS. False when it is not this protocol's. */
+bool protocol_scheme(const struct protocol *protocol, const char *scheme, uint16_t *ret_port, bool *ret_secure);
+
+/* Rows of a table, by the plugin's own stride. */
+static inline const struct squall_option *protocol_option(const struct squall_table *table, uint32_t i)
+{
+    return (const struct squall_option *)(const void *)((const char *)table->rows + (size_t)i * table->stride);
+}
+static inline const struct squall_metric *protocol_metric(const struct squall_table *table, uint32_t i)
+{
+    return (const struct squall_metric *)(const void *)((const char *)table->rows + (size_t)i * table->stride);
+}
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * The expression language of checks and of ${...}: numbers with units, strings, comparison, and/or/not, arithmetic,
+ * functions. Compiled once when the scenario is read; evaluated without allocation but for the scratch arena.
+ */
+#ifndef SQUALL_SCENARIO_EXPRESSION_H
+#define SQUALL_SCENARIO_EXPRESSION_H
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/random.h"
+#include <squall/plugin.h>
+#include <stdbool.h>
+
+enum value_type { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_STRING };
+struct value {
+    enum value_type type;
+    bool boolean;
+    double number;              /* durations in ns, sizes in bytes */
+    struct squall_bytes string; /* borrowed: constant, user's, or scratch */
+};
+
+/* An answer as checks see it; all borrowed. */
+struct answer {
+    uint32_t outcome, code; /* enum outcome */
+    const char *code_name;  /* or NULL: what `status == "NAME"` compares with */
+    uint64_t latency_ns, service_ns;
+    struct squall_bytes body;
+    const struct squall_pair *fields; /* what record() named */
+    uint32_t field_count;
+};
+
+struct eval {
+    uint64_t user_id, iteration; /* iteration: 0-based journeys of this user */
+    struct random_stream *random;
+    const struct answer *answer; /* NULL outside checks */
+    struct arena *scratch;
+};
+
+struct expression;
+/* Where an expression may stand: answers exist in checks only. */
+enum expression_place { PLACE_TEMPLATE, PLACE_CHECK };
+int expression_compile(const char *text, enum expression_place place, struct arena *arena, const struct expression **ret,
+                       uint32_t *ret_column, struct error *error);
+void expression_evaluate(const struct expression *expression, const struct eval *eval, struct value *ret);
+/* True when its value never changes in a run (no user, iteration, random, time or answer in it). */
+bool expression_constant(const struct expression *expression);
+/* enum squall_want that it reads. */
+uint64_t expression_wants(const struct expression *expression);
+
+/* Text with ${...} in it. "$${" stands for "${". */
+struct template;
+int template_compile(const char *text, struct arena *arena, const struct template **ret, uint32_t *ret_column, struct error *error);
+bool template_constant(const struct template *template);
+/* Renders into eval->scratch, NUL behind it; a constant template gives the same bytes each time without copying. */
+struct squall_bytes template_render(const struct template *template, const struct eval *eval);
+/* The text with every ${...} kept: for default step names ("GET /items/${...}" shows the variable's text). */
+const char *template_text(const struct template *template);
+
+#endif

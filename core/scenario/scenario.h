@@ -1,0 +1,165 @@
+/*
+ * A scenario in its compiled form: immutable from the moment it is loaded, the same in the controller and in every
+ * worker. All memory is its arena's.
+ */
+#ifndef SQUALL_SCENARIO_SCENARIO_H
+#define SQUALL_SCENARIO_SCENARIO_H
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "engine/protocol.h"
+#include "metrics/threshold.h"
+#include "metrics/verdict.h"
+#include "scenario/expression.h"
+#include "schedule/schedule.h"
+
+#define CONNECTIONS_DEFAULT 64
+#define CONNECTIONS_PER_USER UINT32_MAX
+
+struct target {
+    struct squall_target view; /* what the plugin sees; state allocated and target_init called */
+    const struct protocol *protocol;
+    const char *name;
+    const char *url;           /* scheme://authority, no path */
+    const char *path;          /* the URL's path and query, "" when none: prefixes nothing; used by the URL form only */
+    const char *host;          /* IPv6 without brackets */
+    uint16_t port;
+    uint32_t connections;      /* for the whole run; CONNECTIONS_PER_USER */
+    bool connections_set;      /* by the operator, not by default */
+    uint64_t timeout_ns;       /* of an exchange, from its hand-over to a connection; default 30 s */
+    uint64_t connect_timeout_ns; /* TCP and TLS; default 5 s */
+    bool tls_insecure;         /* -k, tls: { insecure: true } */
+    const char *tls_ca;        /* PEM file or NULL; absolute */
+};
+
+/* A step's option that must be rendered for each exchange. */
+struct step_variable {
+    uint32_t row;                    /* of the plugin's step_options */
+    const struct template *value;    /* all types but MAP */
+    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant */
+    uint32_t pair_count;
+};
+
+struct check {
+    const char *name;
+    const struct expression *expression;
+    uint32_t index;                  /* of the run's checks; the same name in two steps is one check */
+};
+
+struct step {
+    struct squall_step view;         /* step_init called */
+    const struct protocol *protocol;
+    const struct target *target;
+    const char *name;                /* of its series; steps with the same name, protocol and target share one */
+    uint32_t series;
+    const void *constant_block;      /* options struct with constants filled */
+    uint64_t constant;               /* mask of constant rows; all ones over the table: nothing to render */
+    bool all_constant;
+    struct step_variable *variables;
+    uint32_t variable_count;
+    struct check *checks;
+    uint32_t check_count;
+    uint64_t wants;
+    uint32_t line;                   /* in the file; 0: URL form */
+};
+
+/* A flow is compiled into a straight line of operations. */
+enum op_kind {
+    OP_STEP,  /* run steps[step], wait for its end */
+    OP_THINK, /* wait for a uniform time in [think_min_ns, think_max_ns] */
+    OP_END,   /* the journey is over */
+};
+struct op {
+    enum op_kind kind;
+    uint32_t step;
+    uint64_t think_min_ns, think_max_ns;
+};
+
+struct user_class {
+    const char *name;
+    double weight;
+    const struct op *ops; /* ends with OP_END */
+    uint32_t op_count;
+};
+
+struct series_info {
+    const char *name;
+    const struct protocol *protocol;
+    const struct target *target;
+};
+
+struct load {
+    const struct stage *stages;
+    uint32_t stage_count;
+    bool closed;          /* stages are of users, not of a rate */
+    uint64_t iterations;  /* journeys of the whole run; UINT64_MAX: no limit */
+    uint32_t users;       /* open load: the pool; closed: the highest number of any stage */
+    bool users_set;       /* by the operator */
+};
+
+struct scenario {
+    struct arena arena;
+    const char *name;
+    const char *file;     /* for messages; NULL: URL form */
+    const char *text;     /* the YAML; NULL: URL form */
+    uint64_t seed;
+    struct target *targets;
+    uint32_t target_count;
+    struct step *steps;
+    uint32_t step_count;
+    struct series_info *series;
+    uint32_t series_count;
+    const char **check_names;
+    uint32_t check_count;
+    struct user_class *classes;
+    uint32_t class_count;
+    struct load load;
+    uint64_t warmup_ns;
+    uint64_t drain_ns;    /* default: the longest target time-out */
+    struct threshold *thresholds;
+    uint32_t threshold_count;
+};
+
+/*
+ * What the command line says on top of a scenario, or instead of one. It is plain data, so that the controller can
+ * send it to workers: they load the same text with the same overrides and arrive at the same scenario.
+ */
+struct flag_value {
+    const char *flag, *value; /* as written: "--header", "a: b"; value NULL: a switch */
+};
+struct overrides {
+    const char *url;          /* URL form */
+    const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals; /* NULL: not given */
+    bool insecure;
+    const struct flag_value *flags; /* for the plugin's tables, URL form only */
+    uint32_t flag_count;
+};
+
+/* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */
+int scenario_load(const char *text, size_t len, const char *file, const struct overrides *overrides,
+                  struct protocol_registry *registry, struct scenario **ret_scenario, struct error *error);
+/* From overrides->url and flags. Without load flags: 1 user, 10 s. */
+int scenario_from_url(const struct overrides *overrides, struct protocol_registry *registry,
+                      struct scenario **ret_scenario, struct error *error);
+void scenario_free(struct scenario *scenario);
+/* Reads a file of at most 4 MiB. */
+int scenario_read(const char *path, char **ret_text, size_t *ret_len, struct error *error);
+
+/* Splits "scheme://host:port/path?query"; strings from arena. */
+struct url {
+    const char *scheme, *authority, *host, *path; /* path with query, "" when none */
+    uint16_t port; /* 0: not given */
+};
+int url_parse(const char *text, struct arena *arena, struct url *ret_url, struct error *error);
+
+/* The class of an arrival (open) or of a user (closed): pure functions that give each class its part by weight. */
+uint32_t scenario_class_of(const struct scenario *scenario, uint64_t index);
+
+/* The options of one exchange: the constant block itself when all is constant, else a block in eval->scratch. 0, or -1
+ * with the reason when a rendered value does not fit its row. */
+int step_render(const struct step *step, const struct eval *eval, const void **ret_options, struct error *error);
+
+/* The plan in words, for `squall check`: targets, load, users with their steps, thresholds. */
+void scenario_print_plan(const struct scenario *scenario, struct buffer *out);
+
+#endif

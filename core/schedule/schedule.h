@@ -1,0 +1,70 @@
+/*
+ * When open load is due, and how many users closed load has: pure functions of (stages, seed, index). Nothing
+ * here reads a clock; times are nanoseconds since the start of the load.
+ *
+ * The unit-rate process (points 0, 1, 2, ... for constant arrivals; the running sum of exponential gaps for
+ * poisson) is mapped through the inverse of the cumulative intensity of the stages, so that ramps and holds
+ * follow one another without a seam. See docs/measurement.md, "Arrivals".
+ */
+#ifndef SQUALL_SCHEDULE_SCHEDULE_H
+#define SQUALL_SCHEDULE_SCHEDULE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+enum stage_kind {
+    STAGE_RATE,  /* open: journeys started per second */
+    STAGE_USERS, /* closed: users that walk their flow again and again */
+};
+enum arrivals_kind { ARRIVALS_CONSTANT, ARRIVALS_POISSON };
+
+/* A straight line from `from` to `to` over duration_ns; a hold has from == to. */
+struct stage {
+    enum stage_kind kind;
+    enum arrivals_kind arrivals; /* STAGE_RATE only */
+    double from, to;             /* per second, or users */
+    uint64_t duration_ns;        /* UINT64_MAX: until the iterations are used up (last stage only) */
+};
+
+/* All stages of one load are of one kind. */
+struct schedule {
+    const struct stage *stages; /* borrowed */
+    uint32_t stage_count;
+    uint64_t seed;
+    uint32_t worker, workers; /* this worker's share: arrivals = worker mod workers */
+    uint64_t limit;           /* arrivals of the whole run (-n); UINT64_MAX: none */
+};
+
+struct arrival {
+    uint64_t index;  /* in the whole run for constant arrivals: unique over workers for both kinds */
+    uint64_t due_ns; /* since the start of the load */
+};
+
+/* Walks this worker's arrivals in order. */
+struct schedule_cursor {
+    uint32_t stage;
+    uint64_t count;         /* this worker's arrivals so far */
+    uint64_t next_index;    /* constant: the next index of this worker */
+    double hazard;          /* poisson: the running sum, at this worker's share of the rate */
+    double passed;          /* cumulative intensity before `stage`, for the whole run */
+    uint64_t stage_start_ns;
+};
+
+void schedule_cursor_init(struct schedule_cursor *cursor, const struct schedule *schedule);
+/* The next arrival, or false when there is none left. */
+bool schedule_next(struct schedule_cursor *cursor, const struct schedule *schedule, struct arrival *ret_arrival);
+
+/* Total length; UINT64_MAX when the last stage has no end. */
+uint64_t schedule_length_ns(const struct schedule *schedule);
+/* Users of the whole run at a time (closed), rounded to nearest; and when that number changes next, UINT64_MAX: never. */
+uint32_t schedule_users_at(const struct schedule *schedule, uint64_t at_ns, uint64_t *ret_next_change_ns);
+/* The highest rate or number of users of any stage. */
+double schedule_peak(const struct schedule *schedule);
+/* Arrivals that the whole run will have, limit included; closed: the limit. UINT64_MAX: unbounded. */
+uint64_t schedule_expected(const struct schedule *schedule);
+/* Rate asked (whole run, per second) at a time; 0 past the end. */
+double schedule_rate_at(const struct schedule *schedule, uint64_t at_ns);
+
+/* Worker k's part of a whole: equal parts, the remainder to low k. */
+uint64_t schedule_share(uint64_t whole, uint32_t worker, uint32_t workers);
+
+#endif

@@ -1,0 +1,332 @@
+/*
+ * squall/plugin.h: the contract between the squall engine and a protocol plugin.
+ *
+ * A protocol plugin is a shared object with one exported, read-only table of functions and data:
+ * SQUALL_PROTOCOL_SYMBOL. The engine decides when an exchange is due, finds it a connection, moves
+ * the bytes, keeps the time and does the counting. The plugin knows one thing only: what the bytes
+ * of its protocol mean. It therefore opens no socket, reads no clock and starts no thread, and every
+ * protocol is scheduled, timed and counted by the same code.
+ *
+ *   connect   the transport is up: open the protocol's session, then announce a capacity
+ *   request   turn one step into bytes
+ *   record    an exchange has ended: name what only the protocol knows about its answer
+ *
+ * A plugin that wraps a client library with sockets of its own sets SQUALL_OWN_TRANSPORT and
+ * reports through done() and post().
+ *
+ * The laws (each has a test in tests/contract):
+ *   1. After request(conn, x) exactly one of these ends x: the plugin's done(x), the engine's
+ *      cancel(x), or the end of conn.
+ *   2. done(x) may be called inside request(x).
+ *   3. An ended exchange is gone: keep no pointer to it. A late answer on the wire is read and dropped.
+ *   4. The engine never has more exchanges in flight on a connection than the last capacity() said.
+ *      A lower capacity cancels nothing.
+ *   5. All times are the engine's. No function of this header takes a time measured by a plugin.
+ *   6. However the peer's bytes are split, the plugin's calls are the same.
+ *   7. Each exchange ends in exactly one outcome.
+ *   8. A thread that the plugin started may call post() and nothing else.
+ *   9. No host function calls back into the plugin, with one exception: done() calls record().
+ *
+ * Memory:
+ *   - state blocks are the engine's: sized by the *_size fields, zeroed before first use, aligned to
+ *     16 bytes, freed with the object that carries them.
+ *   - whatever the engine passes in is borrowed until the call returns, unless the text says "run
+ *     memory": that lives until the worker exits.
+ *   - whatever the plugin passes in is borrowed by the engine until the call returns.
+ *
+ * Versions: the major version is part of the symbol's name. Within a major version fields are only
+ * appended, and `size` says how many of them the plugin was compiled with. Major 0 is the version
+ * before the freeze: it changes when it must, and then its minor changes too and older ones are refused.
+ *
+ * Only fixed-width integers, pointers and function pointers appear in the structs below, so that the
+ * layout is the same for every compiler of one platform; static assertions hold it in place.
+ */
+#ifndef SQUALL_PLUGIN_H
+#define SQUALL_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SQUALL_ABI_MAJOR 0
+#define SQUALL_ABI_MINOR 1
+#define SQUALL_PLUGIN_MAGIC UINT32_C(0x5351504c) /* "SQPL" */
+#define SQUALL_PROTOCOL squall_protocol_v0       /* the exported table's name */
+#define SQUALL_PROTOCOL_SYMBOL "squall_protocol_v0"
+#if defined(__GNUC__)
+#define SQUALL_EXPORT __attribute__((visibility("default")))
+#else
+#define SQUALL_EXPORT
+#endif
+
+struct squall_host;
+
+/* Bytes, not a C string. Strings out of option tables are NUL-terminated behind len as well. */
+struct squall_bytes {
+    const uint8_t *data;
+    uint64_t len;
+};
+
+/* ---- What the engine shows of its objects ------------------------------------------------------ */
+
+struct squall_worker {
+    void *state; /* worker_size */
+    const struct squall_host *host;
+};
+
+struct squall_target {
+    void *state;               /* target_size */
+    const void *options;       /* the struct that target_options describes; run memory */
+    struct squall_bytes host;  /* the URL's host, IPv6 without brackets; run memory */
+    struct squall_bytes authority; /* host[:port] as written in the URL, as a Host header wants it */
+    uint64_t port;
+    uint64_t secure;           /* 1: the engine's transport to this target is TLS */
+};
+
+struct squall_user {
+    void *state; /* user_size: what must outlive a connection, such as cookies */
+    uint64_t id; /* 1-based, unique in the run */
+};
+
+struct squall_conn {
+    void *state; /* conn_size */
+    struct squall_worker *worker;
+    const struct squall_target *target;
+    struct squall_user *user; /* the one user of this connection; NULL on a pooled target */
+};
+
+struct squall_step {
+    void *state; /* step_size */
+    const struct squall_target *target;
+};
+
+/* Which parts of an answer the scenario will look at: bits of squall_exchange.wants. */
+enum squall_want {
+    SQUALL_WANT_BODY = 1,   /* hand body bytes to host->body() */
+    SQUALL_WANT_FIELDS = 2, /* name header fields (and the like) in record() */
+};
+
+struct squall_exchange {
+    void *state; /* exchange_size; zeroed for each exchange */
+    const struct squall_step *step;
+    struct squall_user *user;
+    const void *options; /* the struct that step_options describes, rendered for this exchange; valid
+                            inside request() only, and run memory when `constant` has all its bits */
+    uint64_t constant;   /* bit i: row i of step_options has the same value in every exchange of this step */
+    uint64_t wants;      /* enum squall_want */
+    uint64_t id;         /* unique in the run */
+};
+
+/* ---- How an exchange ends ---------------------------------------------------------------------- */
+
+enum squall_outcome {
+    SQUALL_OK = 0,        /* the answer is what the step expects */
+    SQUALL_REJECTED = 1,  /* a well-formed answer that says no */
+    SQUALL_MALFORMED = 2, /* an answer that the protocol forbids */
+    SQUALL_UNSENT = 3,    /* the request could not be encoded or queued */
+    /* Timed out, unreachable, disconnected and unfinished are the engine's to say. */
+};
+
+struct squall_result {
+    uint32_t outcome;   /* enum squall_outcome */
+    uint32_t code;      /* the protocol's own status; 0 = none was received */
+    uint64_t bytes_in;  /* size of the answer on the wire */
+    uint64_t bytes_out; /* size of the request on the wire */
+    const char *reason; /* why not OK, for the run's list of errors; NULL: the code says it all */
+};
+
+/* Handed to record(). Names and values are borrowed until each call returns. */
+struct squall_recorder {
+    /* A named part of the answer, such as one header field. Names are compared without case. */
+    void (*field)(struct squall_recorder *, struct squall_bytes name, struct squall_bytes value);
+    /* A value of row `metric` of the plugin's metrics: added (counter) or recorded (histogram). */
+    void (*sample)(struct squall_recorder *, uint32_t metric, uint64_t value);
+};
+
+/* ---- What a plugin may call -------------------------------------------------------------------- */
+
+/* How close() ends a connection. */
+enum squall_close {
+    SQUALL_CLOSE_ORDERLY = 0, /* once the output has been written: TLS close_notify, FIN */
+    SQUALL_CLOSE_RESET = 1,   /* at once: output is dropped, RST */
+};
+
+struct squall_host {
+    uint32_t size;
+    uint16_t abi_major, abi_minor;
+
+    /* The engine's clock at the current wake-up, CLOCK_MONOTONIC ns: for keep-alive intervals. */
+    uint64_t (*now_ns)(const struct squall_worker *);
+    /* 64 random bits of the worker's seeded stream. */
+    uint64_t (*random)(struct squall_worker *);
+    /* level: 0 error, 1 warning, 2 info, 3 debug. */
+    void (*log)(struct squall_worker *, uint32_t level, const char *line);
+
+    /* Output. reserve returns room for len bytes, valid until the next host call on this connection, or
+     * NULL when the output is at its cap; writable() follows when there is room again. */
+    uint8_t *(*out_reserve)(struct squall_conn *, uint64_t len);
+    void (*out_commit)(struct squall_conn *, uint64_t len); /* len <= what was reserved */
+    /* Queues bytes without copying them; they must be run memory. 0, or -1 at the cap. */
+    int32_t (*out_borrow)(struct squall_conn *, struct squall_bytes run_memory);
+    /* The exchange's last byte has been committed or borrowed: when the kernel takes that byte the
+     * engine stamps `sent`. */
+    void (*request_end)(struct squall_exchange *);
+
+    /* How many exchanges the connection carries at once from now on: a level, 0 at first. */
+    void (*capacity)(struct squall_conn *, uint32_t in_flight_max);
+    /* No further exchange here; those in flight go on. The engine closes the connection after the last. */
+    void (*retire)(struct squall_conn *);
+    void (*close)(struct squall_conn *, uint32_t how);
+    /* The session is broken: why goes to the run's list of errors, exchanges in flight end as disconnected. */
+    void (*fail)(struct squall_conn *, const char *why);
+
+    /* The first bytes of this exchange's answer are in the current input. */
+    void (*first_byte)(struct squall_exchange *);
+    /* Body bytes of the answer, decoded, if SQUALL_WANT_BODY. Kept up to the engine's cap. */
+    void (*body)(struct squall_exchange *, struct squall_bytes);
+    void (*done)(struct squall_exchange *, const struct squall_result *);
+
+    /* The one call that any thread may make: fn(worker, arg) runs on the engine's thread, soon. Returns
+     * 0, or -1 when the queue is full. */
+    int32_t (*post)(struct squall_worker *, void (*fn)(struct squall_worker *, void *arg), void *arg);
+};
+
+/* ---- Tables: one row makes parser, range check, URL-form flag, help and docs ------------------- */
+
+/* The type of an option and the C type at its offset. */
+enum squall_option_type {
+    SQUALL_STRING = 1, /* struct squall_bytes */
+    SQUALL_UINT,       /* uint64_t */
+    SQUALL_DURATION,   /* uint64_t, ns */
+    SQUALL_SIZE,       /* uint64_t, bytes */
+    SQUALL_BOOL,       /* uint64_t, 0 or 1 */
+    SQUALL_CHOICE,     /* uint64_t, an index into choices */
+    SQUALL_MAP,        /* struct squall_map */
+};
+
+struct squall_pair {
+    struct squall_bytes name, value;
+};
+struct squall_map {
+    const struct squall_pair *pairs; /* in the order of the scenario */
+    uint64_t count;
+};
+
+/* Bits of squall_option.role. */
+enum squall_role {
+    SQUALL_ROLE_REQUIRED = 1,
+    SQUALL_ROLE_URL_PATH = 2, /* in the URL form: filled with the URL's path and query */
+    SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
+};
+
+struct squall_option {
+    const char *name;           /* key in the scenario, lower case with dashes */
+    const char *flag;           /* URL-form flags, "-X,--method"; NULL: none */
+    const char *metavar;        /* what --help calls the flag's value: "METHOD"; NULL for a BOOL */
+    const char *help;           /* one line */
+    const char *fallback;       /* value when absent, as it would be written; NULL: zero, or an empty value */
+    const char *const *choices; /* CHOICE: NULL-terminated */
+    uint64_t min, max;          /* UINT, DURATION, SIZE: inclusive; max 0 = no limit */
+    uint32_t type;              /* enum squall_option_type */
+    uint32_t offset;            /* into the options struct */
+    uint32_t role;              /* enum squall_role */
+    uint32_t reserved;
+};
+
+enum squall_metric_kind { SQUALL_COUNTER = 1, SQUALL_HISTOGRAM };
+
+struct squall_metric {
+    const char *name; /* ends in its unit: "gap_ns" */
+    const char *help;
+    uint32_t kind; /* enum squall_metric_kind */
+    uint32_t reserved;
+};
+
+struct squall_table {
+    const void *rows;
+    uint32_t count;  /* at most 64 */
+    uint32_t stride; /* sizeof of one row as the plugin was compiled */
+    uint64_t size;   /* options: sizeof of the struct that the rows' offsets point into */
+};
+
+/* Bits of squall_protocol.flags. */
+enum squall_flag {
+    SQUALL_OWN_TRANSPORT = 1, /* the plugin moves its own bytes: no phases, no `sent` */
+};
+
+struct squall_error {
+    char text[512];
+};
+
+/* ---- The table that a plugin exports ----------------------------------------------------------- */
+
+struct squall_protocol {
+    uint32_t magic; /* SQUALL_PLUGIN_MAGIC */
+    uint16_t abi_major, abi_minor;
+    uint32_t size;  /* sizeof(struct squall_protocol) as the plugin was compiled */
+    uint32_t flags; /* enum squall_flag */
+    const char *name;     /* equals the file's name without .so, and is the step's key in a scenario */
+    const char *version;
+    const char *summary;  /* one line for `squall plugin list` */
+    const char *schemes;  /* URL schemes, comma-separated; a scheme that ends in 's' beside one without: TLS */
+    const char *alpn;     /* comma-separated, offered under TLS; NULL: none */
+    const char *ports;    /* default ports in the order of schemes: "80,443"; NULL: a URL must name one */
+    const char *headline; /* names of step options that `NAME: words` fills, space-separated; with fewer
+                             words than names the last names are filled: "method path"; the last takes
+                             the rest of the line */
+    uint32_t worker_size, target_size, user_size, step_size, conn_size, exchange_size;
+    struct squall_table target_options, step_options, metrics;
+
+    /* Once for each target and step when the scenario is loaded, in the controller and in each worker. No
+     * I/O. Return 0, or -1 with the error filled. `constant_options` has all constant values set and
+     * variable ones at zero; `constant` is the mask of squall_exchange. Both run memory. */
+    int32_t (*target_init)(struct squall_target *, struct squall_error *);                  /* optional */
+    void (*target_fini)(struct squall_target *);                                            /* optional */
+    int32_t (*step_init)(struct squall_step *, const void *constant_options, uint64_t constant,
+                         struct squall_error *);                                            /* optional */
+    void (*step_fini)(struct squall_step *);                                                /* optional */
+    int32_t (*worker_init)(struct squall_worker *, struct squall_error *);                  /* optional */
+    void (*worker_fini)(struct squall_worker *);                                            /* optional */
+    void (*user_fini)(struct squall_user *);                                                /* optional */
+
+    /* The transport is up; with SQUALL_OWN_TRANSPORT, a connection is wanted. Ends in capacity() > 0,
+     * now or later, or in fail(). */
+    void (*connect)(struct squall_conn *);
+    /* Bytes from the peer; len 0 is its orderly end, said once. Returns how many were used; the rest comes
+     * again with more behind it, up to a cap past which the engine fails the connection. Required unless
+     * SQUALL_OWN_TRANSPORT. */
+    uint64_t (*receive)(struct squall_conn *, const uint8_t *data, uint64_t len);
+    void (*writable)(struct squall_conn *);                                                 /* optional */
+    /* Called at the time that it returned last, first right after connect(); 0 = not again. */
+    uint64_t (*tick)(struct squall_conn *, uint64_t now_ns);                                /* optional */
+    /* The last call for this connection, whoever ended it. Its exchanges have ended. */
+    void (*disconnect)(struct squall_conn *);                                               /* optional */
+
+    void (*request)(struct squall_conn *, struct squall_exchange *);
+    /* The engine gave up on x (time-out, end of the run). What else happens to the connection is the
+     * plugin's to say. */
+    void (*cancel)(struct squall_conn *, struct squall_exchange *);
+    void (*record)(const struct squall_exchange *, struct squall_recorder *);               /* optional */
+    /* A code's name, run memory, or NULL. Any thread, any process, before init too. */
+    const char *(*code_name)(uint32_t code);                                                /* optional */
+};
+
+#if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && UINTPTR_MAX == UINT64_MAX
+_Static_assert(sizeof(struct squall_bytes) == 16, "frozen layout");
+_Static_assert(sizeof(struct squall_result) == 32, "frozen layout");
+_Static_assert(offsetof(struct squall_option, min) == 48, "frozen layout");
+_Static_assert(sizeof(struct squall_option) == 80, "frozen layout");
+_Static_assert(sizeof(struct squall_metric) == 24, "frozen layout");
+_Static_assert(offsetof(struct squall_host, out_reserve) == 32, "frozen layout");
+_Static_assert(offsetof(struct squall_protocol, name) == 16, "frozen layout");
+_Static_assert(offsetof(struct squall_protocol, worker_size) == 72, "frozen layout");
+_Static_assert(offsetof(struct squall_protocol, target_init) == 168, "frozen layout");
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif
