@@ -1,0 +1,66 @@
+/* Seeded random numbers. See random.h for the two kinds and their sources. */
+#include "base/random.h"
+
+#define GOLDEN_GAMMA UINT64_C(0x9e3779b97f4a7c15)
+
+/* SplitMix64's output function (Stafford's variant 13): a bijection that leaves no pattern of its input. */
+static uint64_t mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static uint64_t rotate_left(uint64_t x, unsigned bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+uint64_t random_at(uint64_t seed, uint64_t stream_id, uint64_t index)
+{
+    /* Each mix separates what is added next: neighbouring seeds, streams and indexes share nothing. */
+    uint64_t stream_start = mix(mix(seed + GOLDEN_GAMMA) + (stream_id + 1) * GOLDEN_GAMMA);
+    return mix(stream_start + (index + 1) * GOLDEN_GAMMA);
+}
+
+double random_unit_at(uint64_t seed, uint64_t stream_id, uint64_t index)
+{
+    return (double)((random_at(seed, stream_id, index) >> 11) + 1) * 0x1p-53;
+}
+
+void random_init(struct random_stream *stream, uint64_t seed, uint64_t stream_id)
+{
+    /* Four outputs of a bijection over four different inputs: never all zero, the one state that is forbidden. */
+    for (uint64_t i = 0; i < 4; i++)
+        stream->s[i] = random_at(seed, stream_id, i);
+}
+
+uint64_t random_next(struct random_stream *stream)
+{
+    uint64_t *s = stream->s;
+    uint64_t result = rotate_left(s[0] + s[3], 23) + s[0];
+    uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate_left(s[3], 45);
+    return result;
+}
+
+uint64_t random_below(struct random_stream *stream, uint64_t bound)
+{
+    /* 2^64 mod bound values are drawn again, so that the rest divides evenly. */
+    uint64_t unfair = (UINT64_C(0) - bound) % bound;
+    uint64_t drawn;
+    do
+        drawn = random_next(stream);
+    while (drawn < unfair);
+    return drawn % bound;
+}
+
+double random_unit(struct random_stream *stream)
+{
+    return (double)(random_next(stream) >> 11) * 0x1p-53;
+}
