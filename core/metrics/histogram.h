@@ -7,6 +7,10 @@
  * any value reported from a slot is off by less than v / 1024 (< 0.1 %), and by nothing below 2048 ns. tests/unit
  * checks this bound on every slot's edges.
  *
+ * Quantiles: with n samples, the q-quantile is the smallest value v such that at least ceil(q * n) samples are <= v;
+ * q = 0 is the minimum. (q * n within four rounding errors of a double above a whole number is that number.) What is
+ * reported is the highest value of v's slot: never below v, and above it by less than the error bound.
+ *
  * Values above the range count in the last slot and in `overflow`; min, max, count and sum are exact. Histograms
  * are merged by adding counts. A percentile is taken once, from the merged counts; no two are ever averaged.
  *
@@ -75,8 +79,7 @@ static inline void histogram_record(struct histogram *histogram, uint64_t value)
 void histogram_add_slot(struct histogram *histogram, uint32_t index, uint64_t n);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
-/* The value that at least q of the samples do not exceed (0 <= q <= 1): the highest value of its slot, never above
- * max nor below min. 0 when empty. */
+/* The q-quantile as defined above (0 <= q <= 1), never above max nor below min. 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double q);
 double histogram_mean(const struct histogram *histogram);
 /* From slot midpoints: within the error bound above. */

@@ -66,7 +66,8 @@ struct series {
     struct code_count codes[SERIES_CODES_MAX];
     uint32_t code_count;
     struct histogram latency_ok, latency_failed; /* both with an end, and lower bounds below */
-    uint64_t lower_bounds, lower_bound_min_ns;   /* timed out and unfinished; they stand in latency_failed too */
+    uint64_t lower_bounds, lower_bound_min_ns;   /* timed out and unfinished; they stand in latency_failed too;
+                                                  UINT64_MAX: none */
     struct histogram service;                    /* done - sent, where both are known */
     struct histogram phases[PHASE_COUNT];
     struct metric_store *metrics; /* metric_count of them, as the step's plugin declares */
@@ -102,6 +103,8 @@ struct store {
 /* metric_counts[i]: how many metrics series i has. */
 void store_init(struct store *store, uint32_t series_count, const uint32_t *metric_counts, uint32_t check_count);
 void store_fini(struct store *store);
+/* Neither touches the ledgers: they are totals of a worker, so they neither start anew each second nor add up over
+ * its snapshots. Whoever joins workers uses ledger_add on the last ledgers of each. */
 void store_reset(struct store *store);
 void store_merge(struct store *into, const struct store *from);
 void store_error(struct store *store, const char *text, uint64_t count, uint64_t first_at_ns, uint64_t last_at_ns);
