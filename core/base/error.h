@@ -4,6 +4,7 @@
  */
 #ifndef SQUALL_BASE_ERROR_H
 #define SQUALL_BASE_ERROR_H
+#include "base/exit_code.h"
 
 struct error {
     int exit_code; /* from enum exit_code in base/exit_code.h; set by error_set to EXIT_CODE_USAGE */

@@ -1,0 +1,427 @@
+/*
+ * One connection: its states, its input and output. A plugin is entered from here (connect, receive, writable, tick,
+ * disconnect) and never from a host call; what host calls ask for is done by conn_settle once the plugin has returned.
+ */
+#include "engine/internal.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define READS_A_WAKE 4 /* so that one flooding peer does not starve the others */
+
+static void on_io(struct loop_io *io, uint32_t events);
+
+static struct engine *engine_of(const struct conn *conn)
+{
+    return conn->pool->engine;
+}
+
+static void on_timer(struct timer *timer, uint64_t now_ns)
+{
+    struct conn *conn = LIST_ENTRY(timer, struct conn, timer);
+    (void)now_ns;
+    if (conn->state == CONN_BACKOFF) {
+        conn->state = CONN_IDLE;
+        if (!conn->owner || conn->waiter) {
+            list_append(&conn->pool->turns, &conn->turn);
+            pool_next_turn(conn->pool);
+        }
+        return;
+    }
+    conn_close(conn, conn->state == CONN_FLUSHING ? "the peer did not read before the connection closed" : "connect time-out", true);
+}
+
+static void on_tick(struct timer *timer, uint64_t now_ns)
+{
+    struct conn *conn = LIST_ENTRY(timer, struct conn, tick);
+    uint64_t next_ns = conn_abi(conn)->tick(&conn->view, now_ns);
+    if (next_ns && conn->connected)
+        timer_set(&engine_of(conn)->timers, &conn->tick, next_ns);
+    conn_touch(conn);
+}
+
+void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *state)
+{
+    struct plugin_worker *worker = &pool->engine->plugins[pool->target->protocol->index];
+    conn->view.state = state;
+    conn->view.worker = &worker->view;
+    conn->view.target = &pool->target->view;
+    conn->view.user = owner ? &owner->view : NULL;
+    conn->pool = pool;
+    conn->owner = owner;
+    conn->fd = -1;
+    conn->in.limit = INPUT_HELD_MAX;
+    conn->out.limit = OUTPUT_HELD_MAX;
+    conn->timer.fn = on_timer;
+    conn->tick.fn = on_tick;
+    list_init(&conn->unsent);
+    list_init(&conn->exchanges);
+    list_init(&conn->available);
+    list_init(&conn->touch);
+    list_init(&conn->turn);
+}
+
+void conn_touch(struct conn *conn)
+{
+    if (conn->touched)
+        return;
+    conn->touched = true;
+    list_append(&engine_of(conn)->touched, &conn->touch);
+}
+
+/* ---- opening ---- */
+
+static void call_connect(struct conn *conn)
+{
+    const struct squall_protocol *abi = conn_abi(conn);
+    struct engine *engine = engine_of(conn);
+    conn->state = CONN_OPENING;
+    conn->connected = true;
+    abi->connect(&conn->view);
+    if (abi->tick && conn->connected)
+        timer_set(&engine->timers, &conn->tick, engine->now_ns);
+    conn_touch(conn);
+}
+
+void conn_established(struct conn *conn)
+{
+    struct engine *engine = engine_of(conn);
+    uint64_t now_ns = engine_stamp(engine);
+    if (conn->state == CONN_CONNECTING) {
+        conn->connect_ns = now_ns - conn->began_ns;
+        conn->pool->address_good = conn->address;
+        if (conn->pool->tls) {
+            conn->state = CONN_HANDSHAKE;
+            conn->tls_began_ns = now_ns;
+            on_io(&conn->io, LOOP_WRITE);
+            return;
+        }
+    } else {
+        conn->tls_ns = now_ns - conn->tls_began_ns;
+    }
+    loop_io_events(engine->loop, &conn->io, LOOP_READ);
+    call_connect(conn);
+}
+
+/* Tries the target's addresses in turn, from the one that worked last. Leaves the connection CONNECTING, or fails it. */
+static int try_addresses(struct conn *conn)
+{
+    struct engine *engine = engine_of(conn);
+    const struct addresses *addresses = conn->pool->addresses;
+    int failure = EADDRNOTAVAIL;
+    for (uint32_t i = 0; i < addresses->count; i++, conn->address = (conn->address + 1) % addresses->count) {
+        failure = stream_connect(conn, &addresses->list[conn->address]);
+        if (failure == 0) {
+            loop_io_start(engine->loop, &conn->io, conn->fd, LOOP_WRITE, on_io, conn);
+            return 0;
+        }
+        if (failure == EMFILE || failure == ENFILE)
+            engine->facts.descriptors_exhausted++;
+        if (failure == EADDRNOTAVAIL)
+            engine->facts.ports_exhausted++;
+    }
+    return failure;
+}
+
+void conn_open(struct conn *conn)
+{
+    struct engine *engine = engine_of(conn);
+    const struct squall_protocol *abi = conn_abi(conn);
+    if (abi->conn_size)
+        memset(conn->view.state, 0, abi->conn_size);
+    conn->capacity = conn->in_flight = 0;
+    conn->retired = conn->eof = conn->connected = conn->write_blocked = conn->room_wanted = false;
+    conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = false;
+    conn->fail_reason = NULL;
+    conn->out_queued = conn->out_written = 0;
+    conn->connect_ns = conn->tls_ns = NO_TIME;
+    conn->address = conn->pool->address_good;
+    conn->began_ns = engine_stamp(engine);
+    conn->state = CONN_CONNECTING;
+    conn->pool->connecting++;
+    timer_set(&engine->timers, &conn->timer, conn->began_ns + conn->pool->target->connect_timeout_ns);
+    if (conn->pool->own_transport) {
+        call_connect(conn);
+        return;
+    }
+    int failure = try_addresses(conn);
+    if (failure)
+        conn_close(conn, strerror(failure), false);
+}
+
+static void finish_connecting(struct conn *conn)
+{
+    int failure = stream_connected(conn);
+    if (failure == 0) {
+        conn_established(conn);
+        return;
+    }
+    /* Another address may answer; the attempt as a whole keeps its time-out. */
+    const struct addresses *addresses = conn->pool->addresses;
+    uint32_t next = (conn->address + 1) % addresses->count;
+    if (next != conn->pool->address_good) {
+        loop_io_stop(engine_of(conn)->loop, &conn->io);
+        stream_close(conn, false);
+        conn->address = next;
+        if (stream_connect(conn, &addresses->list[next]) == 0) {
+            loop_io_start(engine_of(conn)->loop, &conn->io, conn->fd, LOOP_WRITE, on_io, conn);
+            return;
+        }
+    }
+    conn_close(conn, strerror(failure), false);
+}
+
+static void continue_handshake(struct conn *conn)
+{
+    char text[200];
+    switch (stream_handshake(conn, text, sizeof text)) {
+    case STREAM_OK:
+        conn->write_blocked = false;
+        conn_established(conn);
+        break;
+    case STREAM_BLOCKED:
+        loop_io_events(engine_of(conn)->loop, &conn->io, conn->write_blocked ? LOOP_WRITE : LOOP_READ);
+        conn->write_blocked = false;
+        break;
+    default:
+        conn_close(conn, text, false);
+    }
+}
+
+/* ---- input ---- */
+
+static void receive(struct conn *conn, const uint8_t *data, size_t len)
+{
+    struct engine *engine = engine_of(conn);
+    if (engine->config.tap && len)
+        engine->config.tap(engine->config.arg, false, data, len);
+    if (conn->in.len) {
+        if (buffer_append(&conn->in, data, len) < 0) {
+            conn->close_wanted = conn->reset_wanted = true;
+            conn->fail_reason = "the peer sent more than 1 MiB that the protocol could not take apart";
+            return;
+        }
+        uint64_t used = conn_abi(conn)->receive(&conn->view, conn->in.data, conn->in.len);
+        buffer_consume(&conn->in, used);
+        return;
+    }
+    uint64_t used = conn_abi(conn)->receive(&conn->view, data, len);
+    if (used < len && !conn->close_wanted && buffer_append(&conn->in, data + used, len - used) < 0) {
+        conn->close_wanted = conn->reset_wanted = true;
+        conn->fail_reason = "the peer sent more than 1 MiB that the protocol could not take apart";
+    }
+}
+
+static void receive_end(struct conn *conn)
+{
+    conn->eof = true;
+    conn_abi(conn)->receive(&conn->view, NULL, 0);
+    if (!conn->close_wanted) {
+        conn->close_wanted = true;
+        conn->fail_reason = "connection closed by the peer";
+    }
+}
+
+static void read_input(struct conn *conn)
+{
+    struct engine *engine = engine_of(conn);
+    for (int turn = 0; (turn < READS_A_WAKE || conn->tls) && !conn->close_wanted; turn++) {
+        size_t len = 0;
+        switch (stream_read(conn, engine->input, INPUT_SIZE, &len)) {
+        case STREAM_OK:
+            receive(conn, engine->input, len);
+            /* A short read emptied the socket: asking again would only give EAGAIN. */
+            if (!conn->tls && len < INPUT_SIZE)
+                return;
+            break;
+        case STREAM_BLOCKED:
+            return;
+        case STREAM_END:
+            receive_end(conn);
+            return;
+        case STREAM_FAILED:
+            conn->close_wanted = true;
+            conn->fail_reason = errno == ECONNRESET ? "connection reset by the peer" : "reading failed";
+            return;
+        }
+    }
+}
+
+/* ---- output ---- */
+
+static void tap_output(struct conn *conn, size_t len)
+{
+    const struct segment *segment = &conn->segments[conn->segment_first];
+    size_t owned = 0;
+    for (uint32_t i = 0; i < conn->segment_count && len; i++) {
+        segment = &conn->segments[(conn->segment_first + i) % SEGMENTS];
+        size_t part = segment->len < len ? segment->len : len;
+        const uint8_t *data = segment->borrowed ? segment->borrowed : conn->out.data + conn->out_taken + owned;
+        owned += segment->borrowed ? 0 : segment->len;
+        engine_of(conn)->config.tap(engine_of(conn)->config.arg, true, data, part);
+        len -= part;
+    }
+}
+
+static void output_written(struct conn *conn, size_t len)
+{
+    conn->out_written += len;
+    while (len) {
+        struct segment *segment = &conn->segments[conn->segment_first];
+        size_t part = segment->len < len ? segment->len : len;
+        if (segment->borrowed)
+            segment->borrowed += part;
+        else
+            conn->out_taken += part;
+        segment->len -= part;
+        len -= part;
+        if (segment->len == 0) {
+            conn->segment_first = (conn->segment_first + 1) % SEGMENTS;
+            conn->segment_count--;
+        }
+    }
+    if (conn->segment_count == 0) {
+        conn->out.len = conn->out_taken = 0;
+        if (conn->out.capacity > INPUT_SIZE)
+            buffer_fini(&conn->out);
+    }
+}
+
+static void stamp_unsent(struct conn *conn)
+{
+    uint64_t now_ns = engine_stamp(engine_of(conn));
+    while (!list_empty(&conn->unsent)) {
+        struct exchange *exchange = LIST_ENTRY(conn->unsent.next, struct exchange, unsent);
+        if (exchange->end_offset > conn->out_written)
+            break;
+        list_remove(&exchange->unsent);
+        exchange_sent(exchange, now_ns);
+    }
+    for (struct link *link = conn->unsent.next; link != &conn->unsent; link = link->next) {
+        struct exchange *exchange = LIST_ENTRY(link, struct exchange, unsent);
+        if (exchange->attempted_ns == NO_TIME)
+            exchange->attempted_ns = now_ns;
+    }
+}
+
+void conn_flush(struct conn *conn)
+{
+    struct engine *engine = engine_of(conn);
+    bool blocked = false;
+    while (conn->segment_count && !blocked) {
+        size_t len = 0;
+        switch (stream_write(conn, &len)) {
+        case STREAM_OK:
+            if (engine->config.tap)
+                tap_output(conn, len);
+            output_written(conn, len);
+            break;
+        case STREAM_BLOCKED:
+            blocked = true;
+            break;
+        default:
+            conn->close_wanted = true;
+            if (!conn->fail_reason)
+                conn->fail_reason = errno == ECONNRESET || errno == EPIPE ? "connection reset by the peer" : "writing failed";
+            conn_touch(conn);
+            stamp_unsent(conn);
+            return;
+        }
+    }
+    stamp_unsent(conn);
+    if (blocked != conn->write_blocked) {
+        conn->write_blocked = blocked;
+        loop_io_events(engine->loop, &conn->io, blocked ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+    }
+    if (!blocked && conn->room_wanted) {
+        conn->room_wanted = false;
+        if (conn_abi(conn)->writable)
+            conn_abi(conn)->writable(&conn->view);
+        conn_touch(conn);
+    }
+}
+
+static void on_io(struct loop_io *io, uint32_t events)
+{
+    struct conn *conn = io->arg;
+    struct engine *engine = engine_of(conn);
+    if (conn->state == CONN_CONNECTING) {
+        finish_connecting(conn);
+    } else if (conn->state == CONN_HANDSHAKE) {
+        continue_handshake(conn);
+    } else {
+        if (events & LOOP_WRITE)
+            conn_flush(conn);
+        if ((events & LOOP_READ) && conn->fd >= 0 && !conn->eof)
+            read_input(conn);
+        conn_touch(conn);
+    }
+    engine_settle(engine);
+    if (engine->now_ns >= engine->next_due_ns)
+        load_run_due(engine, engine->now_ns);
+}
+
+/* ---- after a plugin has returned ---- */
+
+void conn_settle(struct conn *conn)
+{
+    if (conn->state < CONN_OPENING || conn->state == CONN_BACKOFF)
+        return;
+    if (conn->segment_count && !conn->write_blocked && conn->fd >= 0)
+        conn_flush(conn);
+    if (conn->state == CONN_OPENING && conn->capacity && !conn->close_wanted) {
+        conn->state = CONN_UP;
+        timer_clear(&engine_of(conn)->timers, &conn->timer);
+        pool_conn_up(conn);
+    }
+    if (conn->retired && conn->in_flight == 0)
+        conn->close_wanted = true;
+    if (conn->close_wanted) {
+        bool flush = conn->segment_count && !conn->reset_wanted && !conn->eof && !conn->fail_reason;
+        if (!flush) {
+            conn_close(conn, conn->fail_reason, conn->reset_wanted);
+            return;
+        }
+        if (conn->state != CONN_FLUSHING)
+            timer_set(&engine_of(conn)->timers, &conn->timer, engine_of(conn)->now_ns + conn->pool->target->connect_timeout_ns);
+        conn->state = CONN_FLUSHING;
+    }
+    pool_available(conn);
+}
+
+static void end_exchanges(struct conn *conn, const char *why)
+{
+    while (!list_empty(&conn->exchanges)) {
+        struct exchange *exchange = LIST_ENTRY(conn->exchanges.next, struct exchange, flight);
+        exchange_end(exchange, OUTCOME_DISCONNECTED, NULL, why ? why : "the connection was closed");
+    }
+}
+
+void conn_close(struct conn *conn, const char *why, bool reset)
+{
+    struct engine *engine = engine_of(conn);
+    bool attempt_failed = conn->state < CONN_UP;
+    if (conn->state == CONN_IDLE || conn->state == CONN_BACKOFF)
+        return;
+    conn->close_wanted = true;
+    end_exchanges(conn, why);
+    if (conn->connected) {
+        conn->connected = false;
+        if (conn_abi(conn)->disconnect)
+            conn_abi(conn)->disconnect(&conn->view);
+    }
+    if (conn->fd >= 0)
+        loop_io_stop(engine->loop, &conn->io);
+    timer_clear(&engine->timers, &conn->timer);
+    timer_clear(&engine->timers, &conn->tick);
+    stream_close(conn, reset);
+    buffer_fini(&conn->in);
+    buffer_fini(&conn->out);
+    conn->out_taken = 0;
+    conn->segment_first = conn->segment_count = 0;
+    enum conn_state state = conn->state;
+    conn->state = CONN_IDLE;
+    if (state != CONN_UP && state != CONN_FLUSHING)
+        conn->pool->connecting--;
+    pool_conn_down(conn, why, attempt_failed);
+}

@@ -1,0 +1,439 @@
+/*
+ * The engine's life and its turn: the loop wakes, connections read, touched connections and ready users are worked off,
+ * what is due starts, and the loop sleeps until the next thing is due.
+ */
+#include "engine/internal.h"
+#include "base/units.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define BEAT_NS (250 * NS_PER_MS)
+#define READY_A_TURN 256 /* users advanced before the sockets are looked at again */
+
+static void on_woke(void *arg, uint64_t woke_ns);
+static uint64_t on_idle(void *arg);
+
+/* ---- making ---- */
+
+static uint32_t aligned(uint32_t size)
+{
+    return (size + 15u) & ~15u;
+}
+
+static int init_plugins(struct engine *engine, struct error *error)
+{
+    const struct scenario *scenario = engine->scenario;
+    for (uint32_t i = 0; i < scenario->target_count; i++)
+        if (scenario->targets[i].protocol->index >= engine->plugin_count)
+            engine->plugin_count = scenario->targets[i].protocol->index + 1;
+    engine->plugins = arena_alloc(&engine->arena, engine->plugin_count * sizeof *engine->plugins);
+    for (uint32_t i = 0; i < scenario->target_count; i++) {
+        const struct protocol *protocol = scenario->targets[i].protocol;
+        struct plugin_worker *worker = &engine->plugins[protocol->index];
+        if (worker->protocol)
+            continue;
+        worker->protocol = protocol;
+        worker->engine = engine;
+        worker->view.state = arena_alloc(&engine->arena, protocol->abi.worker_size);
+        worker->view.host = &engine->host;
+        struct squall_error text = {""};
+        if (protocol->abi.worker_init && protocol->abi.worker_init(&worker->view, &text) != 0)
+            return error_set_code(error, EXIT_CODE_INTERNAL, "plugin %s could not start: %s", protocol->name, text.text);
+        worker->started = true;
+    }
+    return 0;
+}
+
+static uint32_t largest(const struct scenario *scenario, bool of_user)
+{
+    uint32_t size = 0;
+    for (uint32_t i = 0; i < scenario->target_count; i++) {
+        const struct squall_protocol *abi = &scenario->targets[i].protocol->abi;
+        uint32_t wanted = of_user ? abi->user_size : abi->exchange_size;
+        size = wanted > size ? wanted : size;
+    }
+    return aligned(size);
+}
+
+static void init_users(struct engine *engine)
+{
+    const struct scenario *scenario = engine->scenario;
+    uint32_t user_size = largest(scenario, true), exchange_size = largest(scenario, false);
+    engine->users = arena_alloc(&engine->arena, engine->user_count * sizeof *engine->users);
+    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * (user_size + exchange_size));
+    for (uint32_t i = 0; i < engine->user_count; i++) {
+        struct user *user = &engine->users[i];
+        user->engine = engine;
+        user->view.id = (uint64_t)i * engine->config.workers + engine->config.worker + 1;
+        user->view.state = states;
+        exchange_init(&user->exchange, user, states + user_size);
+        states += user_size + exchange_size;
+        random_init(&user->random, scenario->seed, user->view.id);
+        user->think.fn = user_think_over;
+        list_init(&user->ready);
+        list_init(&user->idle);
+    }
+}
+
+static int init_pools(struct engine *engine, struct error *error)
+{
+    const struct scenario *scenario = engine->scenario;
+    engine->pools = arena_alloc(&engine->arena, scenario->target_count * sizeof *engine->pools);
+    for (uint32_t i = 0; i < scenario->target_count; i++) {
+        bool used = false;
+        for (uint32_t j = 0; j < scenario->step_count; j++)
+            used |= scenario->steps[j].target == &scenario->targets[i];
+        list_init(&engine->pools[i].deadlines);
+        if (used && pool_init(&engine->pools[i], engine, &scenario->targets[i], &engine->config.addresses[i], error) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void init_store(struct engine *engine)
+{
+    const struct scenario *scenario = engine->scenario;
+    uint32_t *metrics = xcalloc(scenario->series_count + 1, sizeof *metrics);
+    for (uint32_t i = 0; i < scenario->series_count; i++)
+        metrics[i] = scenario->series[i].protocol->abi.metrics.count;
+    store_init(&engine->store, scenario->series_count, metrics, scenario->check_count);
+    free(metrics);
+}
+
+static int init_spool(struct engine *engine, struct error *error)
+{
+    if (!engine->config.raw_path)
+        return 0;
+    const struct scenario *scenario = engine->scenario;
+    const char **names = arena_alloc(&engine->arena, (scenario->series_count + 1) * sizeof *names);
+    for (uint32_t i = 0; i < scenario->series_count; i++) {
+        char *escaped = raw_escape(scenario->series[i].name);
+        names[i] = arena_copy(&engine->arena, escaped, strlen(escaped));
+        free(escaped);
+    }
+    engine->raw_names = (struct raw_names){.step_names = names, .worker = engine->config.worker};
+    engine->spool = spool_open(engine->config.raw_path, sizeof(struct raw_record), RAW_LINE_MAX, raw_format, &engine->raw_names);
+    if (!engine->spool)
+        return error_set_code(error, EXIT_CODE_INTERNAL, "cannot write %s: %s", engine->config.raw_path, strerror(errno));
+    return 0;
+}
+
+/* Keeps the heartbeat going when nothing else is due. */
+static void on_beat(struct timer *timer, uint64_t now_ns)
+{
+    struct engine *engine = LIST_ENTRY(timer, struct engine, beat);
+    timer_set(&engine->timers, timer, now_ns + BEAT_NS);
+}
+
+static void on_second(struct timer *timer, uint64_t now_ns)
+{
+    struct engine *engine = LIST_ENTRY(timer, struct engine, second);
+    uint64_t seconds = (now_ns - engine->start_ns) / NS_PER_S;
+    timer_set(&engine->timers, timer, engine->start_ns + (seconds + 1) * NS_PER_S);
+    if (!engine->finished)
+        engine->config.second(engine->config.arg, seconds - 1);
+}
+
+struct engine *engine_new(const struct engine_config *config, struct error *error)
+{
+    struct engine *engine = xcalloc(1, sizeof *engine);
+    engine->config = *config;
+    engine->scenario = config->scenario;
+    arena_init(&engine->arena);
+    arena_init(&engine->scratch);
+    list_init(&engine->touched);
+    list_init(&engine->ready);
+    list_init(&engine->idle_users);
+    random_init(&engine->random, config->scenario->seed, UINT64_MAX - config->worker);
+    engine->next_exchange_id = (uint64_t)config->worker << 48 | 1;
+    engine->next_due_ns = NEVER;
+    engine->input = arena_alloc(&engine->arena, INPUT_SIZE);
+    struct loop_hooks hooks = {.woke = on_woke, .idle = on_idle, .arg = engine};
+    engine->loop = loop_new(&hooks);
+    if (!engine->loop) {
+        error_set_code(error, EXIT_CODE_INTERNAL, "no event loop: %s", strerror(errno));
+        free(engine);
+        return NULL;
+    }
+    engine_stamp(engine);
+    engine->beat.fn = on_beat;
+    engine->second.fn = on_second;
+    host_init(engine);
+    load_init(engine);
+    init_users(engine);
+    init_store(engine);
+    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || init_spool(engine, error) < 0) {
+        engine_free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+static void free_users(struct engine *engine)
+{
+    const struct scenario *scenario = engine->scenario;
+    for (uint32_t i = 0; i < engine->user_count; i++) {
+        for (uint32_t j = 0; j < engine->plugin_count; j++)
+            if (engine->plugins[j].started && engine->plugins[j].protocol->abi.user_fini)
+                engine->plugins[j].protocol->abi.user_fini(&engine->users[i].view);
+        buffer_fini(&engine->users[i].exchange.body);
+    }
+    for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)
+        pool_fini(&engine->pools[i]);
+    for (uint32_t i = 0; i < engine->plugin_count; i++)
+        if (engine->plugins[i].started && engine->plugins[i].protocol->abi.worker_fini)
+            engine->plugins[i].protocol->abi.worker_fini(&engine->plugins[i].view);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    engine->finished = true;
+    for (uint32_t i = 0; engine->pools && i < engine->scenario->target_count; i++)
+        for (uint32_t j = 0; j < engine->pools[i].count; j++)
+            conn_close(&engine->pools[i].conns[j], "the run has ended", false);
+    free_users(engine);
+    uint64_t lost = 0;
+    spool_close(engine->spool, &lost);
+    if (engine->waiting)
+        munmap(engine->waiting, WAITING_ARRIVALS_MAX * sizeof *engine->waiting);
+    store_fini(&engine->store);
+    timers_fini(&engine->timers);
+    host_fini(engine);
+    loop_free(engine->loop);
+    arena_fini(&engine->scratch);
+    arena_fini(&engine->arena);
+    free(engine);
+}
+
+struct loop *engine_loop(struct engine *engine)
+{
+    return engine->loop;
+}
+
+/* ---- connecting, before the clock starts ---- */
+
+void engine_connect(struct engine *engine)
+{
+    engine->connecting = true;
+    timer_set(&engine->timers, &engine->beat, engine_stamp(engine));
+    for (uint32_t i = 0; i < engine->scenario->target_count; i++)
+        if (engine->pools[i].count)
+            pool_connect(&engine->pools[i]);
+    engine_settle(engine);
+}
+
+/* Goes on for as long as connections keep coming up; after a connect time-out without one, some must be enough. */
+static void check_connected(struct engine *engine)
+{
+    char text[600];
+    engine->connect_deadline_ns = NEVER;
+    bool all = true;
+    for (uint32_t i = 0; i < engine->scenario->target_count; i++) {
+        const struct pool *pool = &engine->pools[i];
+        if (!pool->count || pool->up >= pool->count)
+            continue;
+        uint64_t deadline_ns = pool->last_up_ns + pool->target->connect_timeout_ns;
+        if (engine->now_ns < deadline_ns) {
+            all = false;
+            if (deadline_ns < engine->connect_deadline_ns)
+                engine->connect_deadline_ns = deadline_ns;
+        } else if (!pool->ever_up) {
+            char limit[32];
+            snprintf(text, sizeof text, "no connection to target %s (%s) within its connect time-out of %s: %s", pool->target->name,
+                     pool->target->url, units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns),
+                     pool->last_error[0] ? pool->last_error : "no answer");
+            engine->connecting = false;
+            engine->config.ready(engine->config.arg, text);
+            return;
+        }
+    }
+    if (!all)
+        return;
+    engine->connecting = false;
+    engine->config.ready(engine->config.arg, NULL);
+}
+
+/* ---- start and stop ---- */
+
+void engine_start(struct engine *engine, uint64_t start_ns)
+{
+    engine->start_ns = start_ns;
+    engine->warm_until_ns = start_ns + engine->scenario->warmup_ns;
+    engine->started = true;
+    if (engine->config.second)
+        timer_set(&engine->timers, &engine->second, start_ns + NS_PER_S);
+    load_start(engine);
+    engine->next_due_ns = load_next(engine);
+}
+
+static void end_journeys(struct engine *engine, bool thinking_only)
+{
+    for (uint32_t i = 0; i < engine->user_count; i++) {
+        struct user *user = &engine->users[i];
+        if (!user->in_journey || (thinking_only && !user->think.position))
+            continue;
+        exchange_abandon(&user->exchange);
+        user_end_journey(user, false);
+    }
+}
+
+void engine_stop(struct engine *engine, bool now)
+{
+    engine_stamp(engine);
+    engine->stopping = true;
+    if (!engine->started) {
+        engine->over = true;
+        engine_check_finished(engine);
+        return;
+    }
+    load_stop(engine);
+    end_journeys(engine, !now);
+    engine_settle(engine);
+    engine_check_finished(engine);
+}
+
+void engine_check_finished(struct engine *engine)
+{
+    if (!engine->over || engine->finished || engine->users_busy || engine->waiting_count)
+        return;
+    engine->finished = true;
+    if (!engine->config.single_journey || engine->started)
+        engine->config.finished(engine->config.arg);
+}
+
+/* ---- the turn ---- */
+
+void engine_user_ready(struct engine *engine, struct user *user, uint64_t ready_ns)
+{
+    user->ready_ns = ready_ns;
+    if (list_empty(&user->ready))
+        list_append(&engine->ready, &user->ready);
+}
+
+void engine_settle(struct engine *engine)
+{
+    uint32_t advanced = 0;
+    for (;;) {
+        if (!list_empty(&engine->touched)) {
+            struct conn *conn = LIST_ENTRY(engine->touched.next, struct conn, touch);
+            list_remove(&conn->touch);
+            conn->touched = false;
+            conn_settle(conn);
+        } else if (!list_empty(&engine->ready) && engine->started && advanced < READY_A_TURN) {
+            struct user *user = LIST_ENTRY(engine->ready.next, struct user, ready);
+            list_remove(&user->ready);
+            advanced++;
+            user_advance(user);
+        } else {
+            return;
+        }
+    }
+}
+
+static void on_woke(void *arg, uint64_t woke_ns)
+{
+    struct engine *engine = arg;
+    engine->now_ns = engine->woke_ns = woke_ns;
+    if (engine->asked_ns && woke_ns > engine->asked_ns && woke_ns - engine->asked_ns > engine->facts.longest_stall_ns && engine->started)
+        engine->facts.longest_stall_ns = woke_ns - engine->asked_ns;
+    page_set(&engine->config.page->heartbeat_ns, woke_ns);
+    /* Arrivals first: they were due while we slept, the answers only now came to be read. */
+    if (woke_ns >= engine->next_due_ns)
+        load_run_due(engine, woke_ns);
+}
+
+static uint64_t next_deadline(const struct engine *engine)
+{
+    uint64_t next_ns = NEVER;
+    for (uint32_t i = 0; i < engine->scenario->target_count; i++) {
+        const struct pool *pool = &engine->pools[i];
+        if (!pool->count || list_empty(&pool->deadlines))
+            continue;
+        uint64_t at_ns = LIST_ENTRY(pool->deadlines.next, struct exchange, deadline)->handed_ns + pool->target->timeout_ns;
+        if (at_ns < next_ns)
+            next_ns = at_ns;
+    }
+    return next_ns;
+}
+
+static void update_page(struct engine *engine)
+{
+    page_set(&engine->config.page->connections, engine->connections_up);
+    page_set(&engine->config.page->users_busy, engine->users_busy);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t on_idle(void *arg)
+{
+    struct engine *engine = arg;
+    uint64_t now_ns = engine_stamp(engine);
+    timers_run(&engine->timers, now_ns);
+    exchange_expire(engine, now_ns);
+    load_run_due(engine, now_ns);
+    if (engine->over && !engine->finished && now_ns >= engine->drain_until_ns) {
+        engine->stopping = true;
+        load_stop(engine);
+        end_journeys(engine, false);
+    }
+    engine_settle(engine);
+    if (engine->connecting)
+        check_connected(engine);
+    engine_check_finished(engine);
+    update_page(engine);
+    engine->asked_ns = 0;
+    if (!list_empty(&engine->ready) && engine->started)
+        return 0;
+    uint64_t next_ns = earlier(timers_next(&engine->timers), next_deadline(engine));
+    next_ns = earlier(next_ns, engine->finished ? NEVER : load_next(engine));
+    if (engine->connecting)
+        next_ns = earlier(next_ns, engine->connect_deadline_ns);
+    if (next_ns != NEVER)
+        engine->asked_ns = next_ns > now_ns ? next_ns : now_ns;
+    return next_ns ? next_ns : 1;
+}
+
+/* ---- snapshots ---- */
+
+static void fill_facts(struct engine *engine, struct generator_facts *facts)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    *facts = engine->facts;
+    facts->cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
+                    (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NS_PER_US;
+    facts->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    facts->users = engine->users_busy;
+    facts->connections = engine->connections_up;
+}
+
+void engine_snapshot(struct engine *engine, struct snapshot *ret_snapshot)
+{
+    for (uint32_t i = 0; i < BLOCK_COUNT; i++)
+        engine->store.ledgers[i] = engine->config.page->ledgers[i];
+    fill_facts(engine, &ret_snapshot->facts);
+    ret_snapshot->worker = engine->config.worker;
+    ret_snapshot->store = engine->store;
+    if (!engine->spool)
+        return;
+    if (!engine->finished) {
+        spool_flush(engine->spool);
+        return;
+    }
+    spool_close(engine->spool, &ret_snapshot->facts.spool_lost);
+    engine->spool = NULL;
+}
+
+void engine_snapshot_taken(struct engine *engine)
+{
+    store_reset(&engine->store);
+}

@@ -1,0 +1,78 @@
+/*
+ * The engine of one worker: users walk their flows, exchanges find connections, bytes move, results are counted.
+ * One thread; everything below runs on it. It knows neither the bus nor the console: who runs it gives it hooks.
+ *
+ * Life: engine_new -> engine_connect (hook ready) -> engine_start -> hook finished -> engine_free.
+ */
+#ifndef SQUALL_ENGINE_ENGINE_H
+#define SQUALL_ENGINE_ENGINE_H
+#include "engine/loop.h"
+#include "metrics/raw.h"
+#include "metrics/snapshot.h"
+#include "scenario/scenario.h"
+#include <sys/socket.h>
+
+struct engine;
+struct exchange;
+
+/* Where a target's name leads, found before the run starts. */
+struct addresses {
+    struct sockaddr_storage *list;
+    uint32_t count;
+};
+
+/* One page that the worker writes and the controller reads: what survives a kill -9. */
+struct page {
+    struct ledger ledgers[BLOCK_COUNT];
+    uint64_t heartbeat_ns; /* last turn of the loop; 0: not yet running */
+    uint64_t connections, users_busy, in_flight, journeys_done;
+};
+/* Cells of a page are written by one thread and read by another process. */
+static inline void page_set(uint64_t *cell, uint64_t value)
+{
+    __atomic_store_n(cell, value, __ATOMIC_RELAXED);
+}
+static inline void page_add(uint64_t *cell, uint64_t more)
+{
+    page_set(cell, *cell + more);
+}
+static inline uint64_t page_get(const uint64_t *cell)
+{
+    return __atomic_load_n(cell, __ATOMIC_RELAXED);
+}
+
+struct engine_config {
+    const struct scenario *scenario;
+    uint32_t worker, workers;
+    const struct addresses *addresses; /* as scenario->targets */
+    struct page *page;                 /* zeroed */
+    const char *raw_path;              /* NULL: no raw log */
+    bool single_journey;               /* squall try: one user, one journey, whatever the load says */
+    void *arg;                         /* of the hooks */
+    /* Connections are up (error NULL), or some target was never reached. */
+    void (*ready)(void *arg, const char *error);
+    /* Load and drain are over; nothing is in flight. */
+    void (*finished)(void *arg);
+    /* Optional: a second of the run has passed; window: its number, from 0. */
+    void (*second)(void *arg, uint64_t window);
+    /* Optional, for squall try: bytes as they went over the wire, and each exchange that ended. */
+    void (*tap)(void *arg, bool out, const uint8_t *data, size_t len);
+    void (*ended)(void *arg, const struct step *step, const struct answer *answer, const char *reason, const bool *passed);
+};
+
+struct engine *engine_new(const struct engine_config *config, struct error *error);
+void engine_free(struct engine *engine);
+struct loop *engine_loop(struct engine *engine);
+
+void engine_connect(struct engine *engine);
+/* start_ns: when the load's time 0 is, a little ahead of now. */
+void engine_start(struct engine *engine, uint64_t start_ns);
+/* No journey starts any more. now false: what is in flight may end within the drain; true: it ends as unfinished. */
+void engine_stop(struct engine *engine, bool now);
+
+/* Fills what was measured since the last call and starts a new interval. `snapshot->store` shares its memory with the
+ * engine until snapshot_taken. */
+void engine_snapshot(struct engine *engine, struct snapshot *ret_snapshot);
+void engine_snapshot_taken(struct engine *engine);
+
+#endif

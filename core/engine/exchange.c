@@ -1,0 +1,167 @@
+/*
+ * One exchange from the moment it is due to its one outcome. exchange_end is the only way out, whoever ends it; after it
+ * the exchange's memory belongs to its user's next one.
+ */
+#include "engine/internal.h"
+#include <stdio.h>
+#include <string.h>
+
+void exchange_init(struct exchange *exchange, struct user *user, void *state)
+{
+    exchange->user = user;
+    exchange->view.user = &user->view;
+    exchange->view.state = state;
+    exchange->body.limit = BODY_KEPT_MAX;
+    list_init(&exchange->wait);
+    list_init(&exchange->flight);
+    list_init(&exchange->unsent);
+    list_init(&exchange->deadline);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns)
+{
+    struct user *user = exchange->user;
+    struct engine *engine = user->engine;
+    exchange->step = step;
+    exchange->pool = &engine->pools[step->target - engine->scenario->targets];
+    exchange->view.step = &step->view;
+    exchange->view.constant = step->constant;
+    exchange->view.wants = step->wants;
+    exchange->view.id = engine->next_exchange_id++;
+    exchange->intended_ns = intended_ns;
+    exchange->possible_ns = later(intended_ns, user->free_since_ns);
+    exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
+    exchange->waited = exchange->request_ended = exchange->cancelled = false;
+    exchange->block = intended_ns < engine->warm_until_ns ? BLOCK_WARMUP : BLOCK_MEASURED;
+    exchange->conn = NULL;
+    exchange->body.len = 0;
+    page_add(&engine->config.page->ledgers[exchange->block].begun, 1);
+
+    struct conn *conn = pool_pick(exchange->pool, user);
+    if (conn) {
+        exchange_hand_over(exchange, conn);
+        return;
+    }
+    exchange->waited = true;
+    exchange->state = EXCHANGE_WAITING;
+    engine->facts.waited_connection++;
+    if (!exchange->pool->per_user)
+        list_append(&exchange->pool->waiting, &exchange->wait);
+}
+
+/* Gives the exchange its rendered options; on failure the exchange has ended. */
+static int render(struct exchange *exchange)
+{
+    struct engine *engine = exchange->user->engine;
+    const struct step *step = exchange->step;
+    exchange->view.options = step->constant_block;
+    if (step->all_constant)
+        return 0;
+    struct eval eval = {.user_id = exchange->user->view.id,
+                        .iteration = exchange->user->iteration,
+                        .random = &exchange->user->random,
+                        .scratch = &engine->scratch};
+    struct error error = {0};
+    arena_reset(&engine->scratch);
+    if (step_render(step, &eval, &exchange->view.options, &error) == 0)
+        return 0;
+    exchange_end(exchange, OUTCOME_UNSENT, NULL, error.text);
+    return -1;
+}
+
+void exchange_hand_over(struct exchange *exchange, struct conn *conn)
+{
+    struct engine *engine = exchange->user->engine;
+    const struct squall_protocol *abi = conn_abi(conn);
+    list_remove(&exchange->wait);
+    exchange->state = EXCHANGE_IN_FLIGHT;
+    exchange->conn = conn;
+    exchange->handed_ns = engine->now_ns;
+    if (exchange->waited)
+        exchange->possible_ns = later(exchange->possible_ns, conn->free_since_ns);
+    conn->in_flight++;
+    list_append(&conn->exchanges, &exchange->flight);
+    list_append(&exchange->pool->deadlines, &exchange->deadline);
+    list_remove(&conn->available);
+    if (conn->in_flight < conn->capacity)
+        list_append(&conn->pool->available, &conn->available); /* behind the others: they take turns */
+    if (abi->exchange_size)
+        memset(exchange->view.state, 0, abi->exchange_size);
+    if (render(exchange) < 0)
+        return;
+    abi->request(&conn->view, &exchange->view);
+    if (conn->segment_count && !conn->write_blocked)
+        conn_flush(conn);
+}
+
+void exchange_sent(struct exchange *exchange, uint64_t now_ns)
+{
+    exchange->sent_ns = now_ns;
+    if (exchange->attempted_ns == NO_TIME)
+        exchange->attempted_ns = now_ns;
+}
+
+void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason)
+{
+    struct user *user = exchange->user;
+    struct engine *engine = user->engine;
+    struct conn *conn = exchange->conn;
+    uint64_t done_ns = engine_stamp(engine);
+    /* An answer may overtake its request's last byte; done >= sent holds all the same. */
+    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->request_ended && exchange->sent_ns == NO_TIME && outcome <= OUTCOME_MALFORMED)
+        exchange_sent(exchange, done_ns);
+    list_remove(&exchange->wait);
+    list_remove(&exchange->flight);
+    list_remove(&exchange->unsent);
+    list_remove(&exchange->deadline);
+    measure_exchange(exchange, outcome, result, reason, done_ns);
+    exchange->state = EXCHANGE_NONE;
+    if (conn) {
+        conn->in_flight--;
+        if (outcome <= OUTCOME_REJECTED)
+            conn->served = true;
+        conn_touch(conn);
+    } else if (exchange->pool->per_user) {
+        exchange->pool->conns[user - engine->users].waiter = NULL;
+    }
+    if (outcome != OUTCOME_OK)
+        user->failed = true;
+    engine_user_ready(engine, user, done_ns);
+}
+
+/* Tells the plugin that the engine gives up. */
+static void cancel(struct exchange *exchange)
+{
+    struct conn *conn = exchange->conn;
+    exchange->cancelled = true;
+    conn_abi(conn)->cancel(&conn->view, &exchange->view);
+    conn_touch(conn);
+}
+
+void exchange_expire(struct engine *engine, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < engine->scenario->target_count; i++) {
+        struct pool *pool = &engine->pools[i];
+        while (pool->count && !list_empty(&pool->deadlines)) {
+            struct exchange *exchange = LIST_ENTRY(pool->deadlines.next, struct exchange, deadline);
+            if (now_ns < exchange->handed_ns + pool->target->timeout_ns)
+                break;
+            cancel(exchange);
+            exchange_end(exchange, OUTCOME_TIMED_OUT, NULL, "no complete answer within the time-out");
+        }
+    }
+}
+
+void exchange_abandon(struct exchange *exchange)
+{
+    if (exchange->state == EXCHANGE_NONE)
+        return;
+    if (exchange->state == EXCHANGE_IN_FLIGHT)
+        cancel(exchange);
+    exchange_end(exchange, OUTCOME_UNFINISHED, NULL, "the run ended first");
+}

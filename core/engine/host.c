@@ -1,0 +1,251 @@
+/*
+ * What plugins may call. Each function changes state and returns; what follows from it happens when the plugin has
+ * returned (conn_settle). Calls on a connection or an exchange that is gone change nothing.
+ */
+#include "engine/internal.h"
+#include "base/log.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct engine *engine_of(const struct squall_worker *view)
+{
+    return ((const struct plugin_worker *)(const void *)view)->engine;
+}
+
+static bool alive(const struct conn *conn)
+{
+    return conn->state >= CONN_OPENING && conn->state <= CONN_FLUSHING && !conn->reset_wanted;
+}
+
+static uint64_t host_now_ns(const struct squall_worker *view)
+{
+    return engine_of(view)->now_ns;
+}
+
+static uint64_t host_random(struct squall_worker *view)
+{
+    return random_next(&engine_of(view)->random);
+}
+
+static void host_log(struct squall_worker *view, uint32_t level, const char *line)
+{
+    const struct plugin_worker *worker = (const struct plugin_worker *)(void *)view;
+    log_line(level > LOG_DEBUG ? LOG_DEBUG : (enum log_level)level, "%s: %s", worker->protocol->name, line);
+}
+
+/* ---- output ---- */
+
+static struct segment *last_segment(struct conn *conn)
+{
+    return conn->segment_count ? &conn->segments[(conn->segment_first + conn->segment_count - 1) % SEGMENTS] : NULL;
+}
+
+static struct segment *add_segment(struct conn *conn, const uint8_t *borrowed, size_t len)
+{
+    struct segment *segment = &conn->segments[(conn->segment_first + conn->segment_count++) % SEGMENTS];
+    segment->borrowed = borrowed;
+    segment->len = len;
+    return segment;
+}
+
+/* The last place is kept for owned bytes, so that a reserve can always be committed. */
+static bool borrow_fits(const struct conn *conn)
+{
+    return conn->segment_count < SEGMENTS - 1;
+}
+
+static uint8_t *host_out_reserve(struct squall_conn *view, uint64_t len)
+{
+    struct conn *conn = conn_of(view);
+    if (!alive(conn))
+        return NULL;
+    if (conn->out_taken && conn->out_taken >= conn->out.len / 2) {
+        buffer_consume(&conn->out, conn->out_taken);
+        conn->out_taken = 0;
+    }
+    uint8_t *room = buffer_reserve(&conn->out, len);
+    conn->room_wanted = !room;
+    return room;
+}
+
+static void host_out_commit(struct squall_conn *view, uint64_t len)
+{
+    struct conn *conn = conn_of(view);
+    if (!alive(conn) || !len)
+        return;
+    conn->out.len += len;
+    conn->out_queued += len;
+    struct segment *last = last_segment(conn);
+    if (last && !last->borrowed)
+        last->len += len;
+    else
+        add_segment(conn, NULL, len);
+    conn_touch(conn);
+}
+
+static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run_memory)
+{
+    struct conn *conn = conn_of(view);
+    if (!alive(conn))
+        return -1;
+    if (!run_memory.len)
+        return 0;
+    if (!borrow_fits(conn)) {
+        uint8_t *room = host_out_reserve(view, run_memory.len);
+        if (!room)
+            return -1;
+        memcpy(room, run_memory.data, run_memory.len);
+        host_out_commit(view, run_memory.len);
+        return 0;
+    }
+    add_segment(conn, run_memory.data, run_memory.len);
+    conn->out_queued += run_memory.len;
+    conn_touch(conn);
+    return 0;
+}
+
+static void host_request_end(struct squall_exchange *view)
+{
+    struct exchange *exchange = exchange_of(view);
+    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->request_ended || !alive(exchange->conn))
+        return;
+    exchange->request_ended = true;
+    exchange->end_offset = exchange->conn->out_queued;
+    if (exchange->end_offset <= exchange->conn->out_written)
+        exchange_sent(exchange, engine_stamp(exchange->user->engine));
+    else
+        list_append(&exchange->conn->unsent, &exchange->unsent);
+}
+
+/* ---- connection ---- */
+
+static void host_capacity(struct squall_conn *view, uint32_t in_flight_max)
+{
+    struct conn *conn = conn_of(view);
+    if (!alive(conn))
+        return;
+    conn->capacity = in_flight_max;
+    conn_touch(conn);
+}
+
+static void host_retire(struct squall_conn *view)
+{
+    struct conn *conn = conn_of(view);
+    conn->retired = true;
+    conn_touch(conn);
+}
+
+static void host_close(struct squall_conn *view, uint32_t how)
+{
+    struct conn *conn = conn_of(view);
+    if (!alive(conn))
+        return;
+    conn->close_wanted = true;
+    conn->reset_wanted = how == SQUALL_CLOSE_RESET;
+    conn_touch(conn);
+}
+
+static void host_fail(struct squall_conn *view, const char *why)
+{
+    struct conn *conn = conn_of(view);
+    if (!alive(conn))
+        return;
+    snprintf(conn->reason_text, sizeof conn->reason_text, "%s", why ? why : "the protocol gave up the connection");
+    conn->fail_reason = conn->reason_text;
+    conn->close_wanted = true;
+    conn_touch(conn);
+}
+
+/* ---- exchange ---- */
+
+static void host_first_byte(struct squall_exchange *view)
+{
+    struct exchange *exchange = exchange_of(view);
+    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->first_byte_ns == NO_TIME)
+        exchange->first_byte_ns = engine_stamp(exchange->user->engine);
+}
+
+static void host_body(struct squall_exchange *view, struct squall_bytes bytes)
+{
+    struct exchange *exchange = exchange_of(view);
+    if (exchange->state != EXCHANGE_IN_FLIGHT)
+        return;
+    uint64_t room = BODY_KEPT_MAX - exchange->body.len;
+    buffer_append(&exchange->body, bytes.data, bytes.len < room ? bytes.len : room);
+}
+
+static void host_done(struct squall_exchange *view, const struct squall_result *result)
+{
+    struct exchange *exchange = exchange_of(view);
+    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->cancelled) {
+        log_line(LOG_ERROR, "plugin law 1 broken: done() on an exchange that has ended; ignored");
+        return;
+    }
+    enum outcome outcome = result->outcome <= SQUALL_UNSENT ? (enum outcome)result->outcome : OUTCOME_MALFORMED;
+    exchange_end(exchange, outcome, result, result->reason);
+}
+
+/* ---- posts from other threads ---- */
+
+static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+{
+    struct engine *engine = engine_of(view);
+    int32_t status = -1;
+    pthread_mutex_lock(&engine->post_lock);
+    if (engine->post_count < POSTS_MAX) {
+        engine->posts[engine->post_count++] = (struct post){view, fn, arg};
+        status = 0;
+    }
+    pthread_mutex_unlock(&engine->post_lock);
+    if (status == 0)
+        loop_wake(engine->loop);
+    return status;
+}
+
+void host_run_posts(void *arg)
+{
+    struct engine *engine = arg;
+    pthread_mutex_lock(&engine->post_lock);
+    struct post *posts = engine->posts;
+    uint32_t count = engine->post_count;
+    engine->posts = engine->posts_taken;
+    engine->posts_taken = posts;
+    engine->post_count = 0;
+    pthread_mutex_unlock(&engine->post_lock);
+    for (uint32_t i = 0; i < count; i++)
+        posts[i].fn(posts[i].worker, posts[i].arg);
+    engine_settle(engine);
+}
+
+void host_init(struct engine *engine)
+{
+    engine->host = (struct squall_host){.size = sizeof engine->host,
+                                        .abi_major = SQUALL_ABI_MAJOR,
+                                        .abi_minor = SQUALL_ABI_MINOR,
+                                        .now_ns = host_now_ns,
+                                        .random = host_random,
+                                        .log = host_log,
+                                        .out_reserve = host_out_reserve,
+                                        .out_commit = host_out_commit,
+                                        .out_borrow = host_out_borrow,
+                                        .request_end = host_request_end,
+                                        .capacity = host_capacity,
+                                        .retire = host_retire,
+                                        .close = host_close,
+                                        .fail = host_fail,
+                                        .first_byte = host_first_byte,
+                                        .body = host_body,
+                                        .done = host_done,
+                                        .post = host_post};
+    engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
+    pthread_mutex_init(&engine->post_lock, NULL);
+    engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);
+    engine->posts_taken = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts_taken);
+    loop_on_wake(engine->loop, host_run_posts, engine);
+}
+
+void host_fini(struct engine *engine)
+{
+    pthread_mutex_destroy(&engine->post_lock);
+}

@@ -1,0 +1,298 @@
+/*
+ * The engine's own structs, for the files of core/engine only.
+ *
+ * Who calls whom: load.c starts journeys -> user.c walks the flow -> exchange.c begins and ends exchanges ->
+ * pool.c finds a connection -> conn.c and stream.c move its bytes -> host.c is what a plugin calls back.
+ * Nothing calls a plugin from within a host call (law 9): host calls change state and leave the connection or the user
+ * on a list (touched, ready); engine_settle works these off once the plugin has returned.
+ */
+#ifndef SQUALL_ENGINE_INTERNAL_H
+#define SQUALL_ENGINE_INTERNAL_H
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/spool.h"
+#include "engine/engine.h"
+#include "engine/list.h"
+#include "engine/timers.h"
+#include <openssl/types.h>
+#include <pthread.h>
+
+#define BODY_KEPT_MAX (UINT64_C(1) << 20)  /* of an answer, for checks */
+#define INPUT_HELD_MAX (UINT64_C(1) << 20) /* of bytes that a plugin has not used yet */
+#define OUTPUT_HELD_MAX (UINT64_C(64) << 20)
+#define SEGMENTS 8
+#define FIELDS_MAX 128
+#define POSTS_MAX 65536
+#define WAITING_ARRIVALS_MAX (UINT64_C(1) << 20)
+#define CONNECTING_MAX 100 /* at once, for each pool: below the usual listen backlog */
+#define NEVER UINT64_MAX
+#define NO_TIME RAW_NO_TIME
+
+/* ---- connections ---- */
+
+enum conn_state {
+    CONN_IDLE,       /* no socket; wanted when its turn comes. Left by conn_open */
+    CONN_CONNECTING, /* connect(2) under way -> HANDSHAKE, OPENING, or closed */
+    CONN_HANDSHAKE,  /* TLS under way -> OPENING or closed */
+    CONN_OPENING,    /* plugin.connect called, capacity still 0 -> UP or closed */
+    CONN_UP,         /* had a capacity above 0 */
+    CONN_FLUSHING,   /* orderly close asked for: output goes out, no exchange comes in -> closed */
+    CONN_BACKOFF,    /* failed; waits for its timer -> IDLE */
+};
+
+struct segment {
+    const uint8_t *borrowed; /* NULL: the next len bytes of conn.out */
+    size_t len;
+};
+
+struct conn {
+    struct squall_conn view; /* first: host calls cast back */
+    struct pool *pool;
+    struct user *owner; /* NULL when pooled */
+    enum conn_state state;
+    int fd;
+    struct loop_io io;
+    SSL *tls;
+    uint32_t capacity, in_flight;
+    bool retired, touched, eof, connected, write_blocked, room_wanted, phases_told, served;
+    bool close_wanted, reset_wanted;
+    uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
+    const char *fail_reason;    /* with close_wanted: static, or in reason_text */
+    char reason_text[120];
+    struct buffer out, in;
+    size_t out_taken; /* bytes of `out` already written */
+    struct segment segments[SEGMENTS];
+    uint32_t segment_first, segment_count;
+    uint64_t out_queued, out_written; /* totals since the connection began */
+    struct link unsent;    /* exchanges whose end has not been written, in order */
+    struct link exchanges; /* in flight */
+    struct link available; /* in pool->available when it can take an exchange */
+    struct link touch;     /* in engine->touched */
+    struct link turn;      /* in pool->turns */
+    struct timer timer;    /* connect time-out, back-off */
+    struct timer tick;
+    uint64_t began_ns, connect_ns, tls_began_ns, tls_ns; /* of this connection; *_ns = NO_TIME: not known */
+    uint64_t free_since_ns;
+    struct exchange *waiter; /* per-user connections: who waits for this one */
+};
+
+struct pool {
+    struct engine *engine;
+    const struct target *target;
+    const struct addresses *addresses;
+    struct conn *conns; /* pooled, or one a user */
+    uint32_t count, up, connecting;
+    bool per_user, ever_up, tls, own_transport;
+    SSL_CTX *tls_context;
+    uint32_t address_good;
+    struct link available, waiting, turns; /* conns, exchanges, conns */
+    struct link deadlines;                 /* exchanges in flight, in the order of their time-outs */
+    uint64_t last_up_ns;
+    char last_error[200];
+};
+
+/* ---- exchanges and users ---- */
+
+enum exchange_state { EXCHANGE_NONE, EXCHANGE_WAITING, EXCHANGE_IN_FLIGHT };
+
+struct exchange {
+    struct squall_exchange view; /* first */
+    struct user *user;
+    const struct step *step;
+    struct conn *conn;
+    struct pool *pool;
+    enum exchange_state state;
+    uint8_t block; /* enum block */
+    bool waited, request_ended, cancelled;
+    uint64_t intended_ns, possible_ns; /* due; from when it could have been sent */
+    uint64_t handed_ns, attempted_ns, sent_ns, first_byte_ns; /* NO_TIME: not yet */
+    uint64_t end_offset;             /* in the connection's output */
+    struct link wait, flight, unsent, deadline;
+    struct buffer body;
+};
+
+struct user {
+    struct squall_user view; /* first */
+    struct engine *engine;
+    const struct user_class *class;
+    const struct op *op;
+    uint64_t iteration;
+    uint64_t due_ns;        /* of the present journey */
+    uint64_t ready_ns;      /* when its next operation is due */
+    uint64_t free_since_ns; /* when it last became idle */
+    uint8_t journey_block;
+    bool in_journey, failed, active, queued;
+    struct random_stream random;
+    struct timer think;
+    struct link ready, idle;
+    struct exchange exchange;
+};
+
+struct waiting_arrival {
+    uint64_t index, due_ns;
+};
+
+/* What makes two errors the same line of the list; parallel to store.errors. */
+struct error_key {
+    uint32_t series, outcome, code;
+    uint64_t reason_hash;
+};
+
+struct post {
+    struct squall_worker *worker;
+    void (*fn)(struct squall_worker *, void *);
+    void *arg;
+};
+
+/* A plugin's view of this worker: one for each protocol of the scenario. */
+struct plugin_worker {
+    struct squall_worker view; /* first */
+    struct engine *engine;
+    const struct protocol *protocol;
+    bool started;
+};
+
+struct engine {
+    struct engine_config config;
+    const struct scenario *scenario;
+    struct loop *loop;
+    struct arena arena;   /* run */
+    struct arena scratch; /* one exchange */
+    struct squall_host host;
+    struct plugin_worker *plugins; /* as registry indexes; protocol NULL: not used */
+    uint32_t plugin_count;
+    struct pool *pools;   /* as scenario->targets; count 0: not used by any step */
+    struct user *users;
+    uint32_t user_count, users_busy;
+    uint8_t *input;       /* shared by all connections: INPUT_SIZE bytes */
+    struct timers timers;
+    struct timer beat, second;
+    struct random_stream random;
+    struct link touched, ready, idle_users;
+
+    uint64_t now_ns, woke_ns; /* the last stamp taken; the last wake-up */
+    uint64_t asked_ns;        /* when the loop wanted to be woken */
+    uint64_t start_ns, over_ns, warm_until_ns, drain_until_ns, next_due_ns;
+    bool connecting, started, over, stopping, finished;
+    uint64_t connect_deadline_ns;
+    uint64_t next_exchange_id;
+    uint32_t connections_up;
+
+    /* open load */
+    struct schedule schedule;
+    struct schedule_cursor cursor;
+    struct arrival next_arrival;
+    bool arrivals_left;
+    struct waiting_arrival *waiting; /* ring */
+    uint64_t waiting_first, waiting_count;
+    /* closed load */
+    uint32_t active_users;
+    uint64_t users_change_ns, quota;
+
+    struct store store; /* of the interval; its ledgers are unused: the page's count */
+    struct error_key error_keys[ERRORS_MAX];
+    struct generator_facts facts;
+    struct spool *spool;
+    struct raw_names raw_names;
+
+    /* record() */
+    struct squall_recorder recorder;
+    struct series *recording; /* NULL: warm-up */
+    uint8_t recording_metrics[64]; /* enum squall_metric_kind of each row */
+    struct squall_pair fields[FIELDS_MAX];
+    uint32_t field_count;
+
+    pthread_mutex_t post_lock; /* the one thing that other threads may touch */
+    struct post *posts, *posts_taken;
+    uint32_t post_count;
+};
+#define INPUT_SIZE (64u << 10)
+
+static inline struct conn *conn_of(struct squall_conn *view)
+{
+    return (struct conn *)(void *)view;
+}
+static inline struct exchange *exchange_of(struct squall_exchange *view)
+{
+    return (struct exchange *)(void *)view;
+}
+static inline const struct squall_protocol *conn_abi(const struct conn *conn)
+{
+    return &conn->pool->target->protocol->abi;
+}
+static inline uint64_t engine_stamp(struct engine *engine)
+{
+    return engine->now_ns = clock_now_ns();
+}
+
+/* engine.c */
+void engine_settle(struct engine *engine);          /* works off touched connections and ready users */
+void engine_user_ready(struct engine *engine, struct user *user, uint64_t ready_ns);
+void engine_check_finished(struct engine *engine);
+
+/* load.c */
+void load_init(struct engine *engine);
+void load_start(struct engine *engine);
+void load_run_due(struct engine *engine, uint64_t now_ns); /* starts what is due */
+uint64_t load_next(const struct engine *engine);           /* when load_run_due has something to do */
+void load_user_idle(struct engine *engine, struct user *user);
+void load_stop(struct engine *engine);                     /* waiting arrivals end as unfinished */
+
+/* user.c */
+void user_begin_journey(struct user *user, uint64_t due_ns, uint64_t index);
+void user_advance(struct user *user);
+void user_end_journey(struct user *user, bool finished);
+void user_think_over(struct timer *timer, uint64_t now_ns);
+
+/* exchange.c */
+void exchange_init(struct exchange *exchange, struct user *user, void *state);
+void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns);
+void exchange_hand_over(struct exchange *exchange, struct conn *conn);
+void exchange_sent(struct exchange *exchange, uint64_t now_ns); /* the kernel has its last byte */
+void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason);
+void exchange_expire(struct engine *engine, uint64_t now_ns); /* time-outs */
+void exchange_abandon(struct exchange *exchange);             /* end of the run */
+
+/* measure.c */
+void measure_exchange(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason,
+                      uint64_t done_ns);
+void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uint32_t code, const char *reason);
+void measure_field(struct squall_recorder *recorder, struct squall_bytes name, struct squall_bytes value);
+void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t value);
+
+/* pool.c */
+int pool_init(struct pool *pool, struct engine *engine, const struct target *target, const struct addresses *addresses, struct error *error);
+void pool_fini(struct pool *pool);
+void pool_connect(struct pool *pool);                       /* opens all its connections */
+struct conn *pool_pick(struct pool *pool, struct user *user); /* NULL: wait */
+void pool_available(struct conn *conn);                     /* capacity or in_flight changed */
+void pool_serve(struct pool *pool);                         /* hands waiting exchanges to free connections */
+void pool_conn_up(struct conn *conn);
+void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed);
+void pool_next_turn(struct pool *pool);
+
+/* conn.c */
+void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *state);
+void conn_open(struct conn *conn);
+void conn_flush(struct conn *conn);
+void conn_touch(struct conn *conn);
+void conn_settle(struct conn *conn);
+void conn_close(struct conn *conn, const char *why, bool reset); /* now; exchanges end as disconnected */
+void conn_established(struct conn *conn);                        /* transport is up */
+
+/* stream.c: sockets and TLS. */
+enum stream_status { STREAM_OK, STREAM_BLOCKED, STREAM_END, STREAM_FAILED };
+int stream_connect(struct conn *conn, const struct sockaddr_storage *address); /* 0 or errno */
+int stream_connected(struct conn *conn);                                      /* 0 or errno of the attempt */
+enum stream_status stream_handshake(struct conn *conn, char *text, size_t size);
+enum stream_status stream_read(struct conn *conn, uint8_t *data, size_t size, size_t *ret_len);
+enum stream_status stream_write(struct conn *conn, size_t *ret_len); /* as much of the output as goes */
+void stream_close(struct conn *conn, bool reset);
+int stream_tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error);
+
+/* host.c */
+void host_init(struct engine *engine);
+void host_fini(struct engine *engine);
+void host_run_posts(void *engine);
+
+#endif

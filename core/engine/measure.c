@@ -1,0 +1,245 @@
+/* What is counted of an exchange that has ended: the one place where samples enter histograms. */
+#include "engine/internal.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static uint64_t since(uint64_t later_ns, uint64_t earlier_ns)
+{
+    return later_ns > earlier_ns ? later_ns - earlier_ns : 0;
+}
+
+static uint64_t hash_text(const char *text)
+{
+    uint64_t hash = UINT64_C(1469598103934665603); /* FNV-1a */
+    while (text && *text)
+        hash = (hash ^ (unsigned char)*text++) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static void format_error(struct engine *engine, char *text, size_t size, uint32_t series, uint32_t outcome, uint32_t code, const char *reason)
+{
+    if (series == UINT32_MAX) { /* a connection of target `code` */
+        snprintf(text, size, "connecting to %s: %s", engine->scenario->targets[code].url, reason);
+        return;
+    }
+    const struct series_info *info = &engine->scenario->series[series];
+    const char *name = info->protocol->abi.code_name && code ? info->protocol->abi.code_name(code) : NULL;
+    if (reason)
+        snprintf(text, size, "%s: %s: %s", info->name, outcome_word((enum outcome)outcome), reason);
+    else
+        snprintf(text, size, "%s: %s: %u%s%s", info->name, outcome_word((enum outcome)outcome), code, name ? " " : "", name ? name : "");
+}
+
+void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uint32_t code, const char *reason)
+{
+    struct store *store = &engine->store;
+    uint64_t at_ns = engine->started ? since(engine->now_ns, engine->start_ns) : 0;
+    uint64_t hash = hash_text(reason);
+    for (uint32_t i = 0; i < store->error_count; i++) {
+        const struct error_key *key = &engine->error_keys[i];
+        if (key->series == series && key->outcome == outcome && key->code == code && key->reason_hash == hash) {
+            store->errors[i].count++;
+            store->errors[i].last_at_ns = at_ns;
+            return;
+        }
+    }
+    if (store->error_count == ERRORS_MAX) {
+        store->errors_more++;
+        return;
+    }
+    engine->error_keys[store->error_count] = (struct error_key){series, outcome, code, hash};
+    struct error_entry *entry = &store->errors[store->error_count++];
+    format_error(engine, entry->text, sizeof entry->text, series, outcome, code, reason);
+    entry->count = 1;
+    entry->first_at_ns = entry->last_at_ns = at_ns;
+}
+
+/* ---- record(): what only the protocol knows ---- */
+
+void measure_field(struct squall_recorder *recorder, struct squall_bytes name, struct squall_bytes value)
+{
+    struct engine *engine = LIST_ENTRY(recorder, struct engine, recorder);
+    if (engine->field_count == FIELDS_MAX)
+        return;
+    struct squall_pair *pair = &engine->fields[engine->field_count++];
+    pair->name.data = (const uint8_t *)arena_copy(&engine->scratch, name.data, name.len);
+    pair->name.len = name.len;
+    pair->value.data = (const uint8_t *)arena_copy(&engine->scratch, value.data, value.len);
+    pair->value.len = value.len;
+}
+
+void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t value)
+{
+    struct engine *engine = LIST_ENTRY(recorder, struct engine, recorder);
+    struct series *series = engine->recording;
+    if (!series || metric >= series->metric_count)
+        return;
+    if (engine->recording_metrics[metric] == SQUALL_COUNTER)
+        series->metrics[metric].counter += value;
+    else
+        histogram_record(&series->metrics[metric].histogram, value);
+}
+
+static void call_record(struct exchange *exchange)
+{
+    struct engine *engine = exchange->user->engine;
+    const struct squall_protocol *abi = &exchange->step->protocol->abi;
+    engine->field_count = 0;
+    if (!abi->record || (!exchange->view.wants && !abi->metrics.count && !engine->config.ended))
+        return;
+    arena_reset(&engine->scratch);
+    engine->recording = exchange->block == BLOCK_MEASURED ? &engine->store.series[exchange->step->series] : NULL;
+    for (uint32_t i = 0; i < abi->metrics.count; i++)
+        engine->recording_metrics[i] = (uint8_t)protocol_metric(&abi->metrics, i)->kind;
+    abi->record(&exchange->view, &engine->recorder);
+}
+
+/* ---- checks ---- */
+
+static void run_checks(struct exchange *exchange, const struct answer *answer, bool *ret_passed)
+{
+    struct engine *engine = exchange->user->engine;
+    const struct step *step = exchange->step;
+    struct eval eval = {.user_id = exchange->user->view.id,
+                        .iteration = exchange->user->iteration,
+                        .random = &exchange->user->random,
+                        .answer = answer,
+                        .scratch = &engine->scratch};
+    for (uint32_t i = 0; i < step->check_count; i++) {
+        struct value value;
+        expression_evaluate(step->checks[i].expression, &eval, &value);
+        bool passed = value.type == VALUE_BOOL && value.boolean;
+        if (ret_passed)
+            ret_passed[i] = passed;
+        struct check_count *count = &engine->store.checks[step->checks[i].index];
+        if (exchange->block == BLOCK_MEASURED)
+            *(passed ? &count->passed : &count->failed) += 1;
+    }
+}
+
+#define CHECKS_SHOWN 64
+static void answer_looked_at(struct exchange *exchange, enum outcome outcome, uint32_t code, uint64_t done_ns, const char *reason)
+{
+    struct engine *engine = exchange->user->engine;
+    const struct step *step = exchange->step;
+    if (!step->check_count && !engine->config.ended)
+        return;
+    const struct squall_protocol *abi = &step->protocol->abi;
+    struct answer answer = {.outcome = outcome,
+                            .code = code,
+                            .code_name = abi->code_name ? abi->code_name(code) : NULL,
+                            .latency_ns = since(done_ns, exchange->intended_ns),
+                            .service_ns = exchange->sent_ns == NO_TIME ? 0 : since(done_ns, exchange->sent_ns),
+                            .body = {exchange->body.data, exchange->body.len},
+                            .fields = engine->fields,
+                            .field_count = engine->field_count};
+    bool passed[CHECKS_SHOWN] = {false};
+    run_checks(exchange, &answer, engine->config.ended && step->check_count <= CHECKS_SHOWN ? passed : NULL);
+    if (engine->config.ended)
+        engine->config.ended(engine->config.arg, step, &answer, reason, passed);
+}
+
+/* ---- times ---- */
+
+static void record_self_delay(struct exchange *exchange, enum outcome outcome, uint64_t done_ns)
+{
+    struct engine *engine = exchange->user->engine;
+    uint64_t send_lag_ns = 0, receive_lag_ns = 0;
+    if (exchange->attempted_ns != NO_TIME)
+        send_lag_ns = since(exchange->attempted_ns, exchange->possible_ns);
+    else if (exchange->handed_ns != NO_TIME)
+        send_lag_ns = since(exchange->handed_ns, exchange->possible_ns);
+    /* What was handed over before the loop woke and ended after it waited for its turn since then. */
+    if (outcome <= OUTCOME_MALFORMED && exchange->handed_ns < engine->woke_ns)
+        receive_lag_ns = since(done_ns, engine->woke_ns);
+    histogram_record(&engine->store.send_lag, send_lag_ns);
+    histogram_record(&engine->store.receive_lag, receive_lag_ns);
+    histogram_record(&engine->store.self_delay, send_lag_ns + receive_lag_ns);
+}
+
+/* A connection's phases stand at the step that used it first, so that each connection is counted once. */
+static void record_phases(struct exchange *exchange, struct series *series)
+{
+    struct conn *conn = exchange->conn;
+    uint64_t ready_ns = exchange->intended_ns > exchange->user->free_since_ns ? exchange->intended_ns : exchange->user->free_since_ns;
+    if (!exchange->pool->own_transport && exchange->handed_ns != NO_TIME) {
+        histogram_record(&series->phases[PHASE_WAIT], exchange->waited ? since(exchange->handed_ns, ready_ns) : 0);
+        if (exchange->first_byte_ns != NO_TIME && exchange->sent_ns != NO_TIME)
+            histogram_record(&series->phases[PHASE_FIRST_BYTE], since(exchange->first_byte_ns, exchange->sent_ns));
+    }
+    if (!conn || conn->phases_told)
+        return;
+    conn->phases_told = true;
+    if (conn->connect_ns != NO_TIME)
+        histogram_record(&series->phases[PHASE_CONNECT], conn->connect_ns);
+    if (conn->tls_ns != NO_TIME)
+        histogram_record(&series->phases[PHASE_TLS], conn->tls_ns);
+}
+
+static void record_series(struct exchange *exchange, struct series *series, enum outcome outcome, const struct squall_result *result,
+                          uint64_t done_ns)
+{
+    uint64_t latency_ns = since(done_ns, exchange->intended_ns);
+    series->count++;
+    series->outcomes[outcome]++;
+    if (result) {
+        series->bytes_in += result->bytes_in;
+        series->bytes_out += result->bytes_out;
+        if (result->code)
+            series_code(series, result->code, 1);
+    }
+    histogram_record(outcome == OUTCOME_OK ? &series->latency_ok : &series->latency_failed, latency_ns);
+    if (outcome == OUTCOME_TIMED_OUT || outcome == OUTCOME_UNFINISHED) {
+        series->lower_bounds++;
+        if (latency_ns < series->lower_bound_min_ns)
+            series->lower_bound_min_ns = latency_ns;
+    } else if (exchange->sent_ns != NO_TIME) {
+        histogram_record(&series->service, since(done_ns, exchange->sent_ns));
+    }
+    record_phases(exchange, series);
+    record_self_delay(exchange, outcome, done_ns);
+}
+
+static void record_raw(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, uint64_t done_ns)
+{
+    struct engine *engine = exchange->user->engine;
+    struct raw_record *record = spool_record(engine->spool);
+    if (!record)
+        return; /* the spool counts what it refuses */
+    *record = (struct raw_record){.id = exchange->view.id,
+                                  .user = exchange->user->view.id,
+                                  .intended_ns = since(exchange->intended_ns, engine->start_ns),
+                                  .sent_ns = exchange->sent_ns == NO_TIME ? RAW_NO_TIME : since(exchange->sent_ns, engine->start_ns),
+                                  .done_ns = since(done_ns, engine->start_ns),
+                                  .bytes_in = result ? result->bytes_in : 0,
+                                  .bytes_out = result ? result->bytes_out : 0,
+                                  .series = exchange->step->series,
+                                  .code = result ? result->code : 0,
+                                  .outcome = (uint8_t)outcome,
+                                  .block = exchange->block};
+}
+
+void measure_exchange(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason, uint64_t done_ns)
+{
+    struct engine *engine = exchange->user->engine;
+    struct ledger *ledger = &engine->config.page->ledgers[exchange->block];
+    page_add(&ledger->outcomes[outcome], 1);
+    if (result) {
+        page_add(&ledger->bytes_in, result->bytes_in);
+        page_add(&ledger->bytes_out, result->bytes_out);
+    }
+    uint32_t code = result ? result->code : 0;
+    if (outcome != OUTCOME_OK)
+        measure_error(engine, exchange->step->series, outcome, code, reason);
+    if (result && outcome <= OUTCOME_MALFORMED)
+        call_record(exchange);
+    if (exchange->block == BLOCK_MEASURED)
+        record_series(exchange, &engine->store.series[exchange->step->series], outcome, result, done_ns);
+    if (engine->spool)
+        record_raw(exchange, outcome, result, done_ns);
+    if (outcome <= OUTCOME_MALFORMED)
+        answer_looked_at(exchange, outcome, code, done_ns, reason);
+    else if (engine->config.ended)
+        engine->config.ended(engine->config.arg, exchange->step, NULL, reason, NULL);
+}
