@@ -15,6 +15,8 @@ void console_free(struct console *console);
 
 /* The final screen. width: columns; colour: ANSI. */
 void screen_print(const struct result *result, uint32_t width, bool colour, struct buffer *out);
+/* Its last section, once they are written: where the run's files are. Nothing when there are none. */
+void screen_print_files(const char *const *paths, uint32_t count, uint32_t width, bool colour, struct buffer *out);
 
 /* The summary of docs/cli.md, schema squall.summary/1. */
 int summary_write(const struct result *result, const char *path, struct error *error);

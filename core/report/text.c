@@ -202,9 +202,9 @@ char *text_clock(char *buf, size_t size, uint64_t ns, bool fine)
     else if (seconds < 60)
         snprintf(buf, size, "%" PRIu64 "s", seconds);
     else if (seconds < 3600)
-        snprintf(buf, size, seconds % 60 ? "%" PRIu64 "m %02" PRIu64 "s" : "%" PRIu64 "m", seconds / 60, seconds % 60);
+        snprintf(buf, size, "%" PRIu64 "m%02" PRIu64 "s", seconds / 60, seconds % 60);
     else
-        snprintf(buf, size, seconds / 60 % 60 ? "%" PRIu64 "h %02" PRIu64 "m" : "%" PRIu64 "h", seconds / 3600, seconds / 60 % 60);
+        snprintf(buf, size, "%" PRIu64 "h%02" PRIu64 "m", seconds / 3600, seconds / 60 % 60);
     return buf;
 }
 
