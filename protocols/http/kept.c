@@ -1,0 +1,50 @@
+/* The store of header fields. The reader bounds it: at most H1_FIELDS_MAX fields out of H1_HEAD_MAX bytes. */
+#include "kept.h"
+#include <stdlib.h>
+#include <string.h>
+
+void kept_fini(struct kept_fields *kept)
+{
+    free(kept->data);
+    *kept = (struct kept_fields){0};
+}
+
+void kept_reset(struct kept_fields *kept)
+{
+    kept->len = 0;
+}
+
+int kept_add(struct kept_fields *kept, const struct h1_piece *field)
+{
+    uint32_t sizes[2] = {(uint32_t)field->name_len, (uint32_t)field->data_len};
+    size_t need = kept->len + sizeof sizes + field->name_len + field->data_len;
+    if (need > kept->size) {
+        size_t size = kept->size == 0 ? 1024 : kept->size;
+        while (size < need)
+            size *= 2;
+        uint8_t *data = realloc(kept->data, size);
+        if (data == NULL)
+            return -1;
+        kept->data = data;
+        kept->size = size;
+    }
+    uint8_t *at = kept->data + kept->len;
+    memcpy(at, sizes, sizeof sizes);
+    memcpy(at + sizeof sizes, field->name, field->name_len);
+    memcpy(at + sizeof sizes + field->name_len, field->data, field->data_len);
+    kept->len = need;
+    return 0;
+}
+
+void kept_tell(const struct kept_fields *kept, struct squall_recorder *recorder)
+{
+    for (size_t at = 0; at < kept->len;) {
+        uint32_t sizes[2];
+        memcpy(sizes, kept->data + at, sizeof sizes);
+        at += sizeof sizes;
+        struct squall_bytes name = {.data = kept->data + at, .len = sizes[0]};
+        struct squall_bytes value = {.data = kept->data + at + sizes[0], .len = sizes[1]};
+        recorder->field(recorder, name, value);
+        at += (size_t)sizes[0] + sizes[1];
+    }
+}

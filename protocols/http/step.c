@@ -1,0 +1,174 @@
+/* The step's option table and its checks. All that is constant is checked here, where an error can name the place in the
+ * scenario; what varies is checked by request.c. */
+#include "step.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct squall_option http_step_rows[HTTP_ROWS] = {
+    [HTTP_METHOD] = {.name = "method",
+                     .flag = "-X,--method",
+                     .metavar = "METHOD",
+                     .help = "request method",
+                     .fallback = "GET",
+                     .type = SQUALL_STRING,
+                     .offset = offsetof(struct http_options, method)},
+    [HTTP_PATH] = {.name = "path",
+                   .help = "path and query, from its '/'; '*' with OPTIONS, host:port with CONNECT",
+                   .fallback = "/",
+                   .type = SQUALL_STRING,
+                   .offset = offsetof(struct http_options, path),
+                   .role = SQUALL_ROLE_URL_PATH},
+    [HTTP_HEADERS] = {.name = "headers",
+                      .flag = "-H,--header",
+                      .metavar = "NAME: VALUE",
+                      .help = "header fields to send; host, user-agent and accept replace the defaults",
+                      .type = SQUALL_MAP,
+                      .offset = offsetof(struct http_options, headers)},
+    [HTTP_BODY] = {.name = "body",
+                   .flag = "--body",
+                   .metavar = "TEXT",
+                   .help = "request body; its content-length is added",
+                   .type = SQUALL_STRING,
+                   .offset = offsetof(struct http_options, body)},
+    [HTTP_EXPECT] = {.name = "expect",
+                     .flag = "--expect",
+                     .metavar = "CODES",
+                     .help = "status codes that are ok: 200, 2xx, 200-204,404",
+                     .fallback = EXPECT_DEFAULT,
+                     .type = SQUALL_STRING,
+                     .offset = offsetof(struct http_options, expect)},
+};
+
+#define AGENT "squall/" SQUALL_VERSION
+
+struct squall_bytes http_agent(void)
+{
+    return (struct squall_bytes){.data = (const uint8_t *)AGENT, .len = sizeof AGENT - 1};
+}
+
+enum h1_request_kind http_kind_of(struct squall_bytes method)
+{
+    if (h1_bytes_are(method, "HEAD"))
+        return H1_REQUEST_HEAD;
+    return h1_bytes_are(method, "CONNECT") ? H1_REQUEST_CONNECT : H1_REQUEST_OTHER;
+}
+
+/* `what "value": reason`, where the value is cut short and shows no control characters. */
+static int32_t refuse(struct squall_error *error, const char *what, struct squall_bytes value, const char *reason)
+{
+    char shown[64];
+    size_t len = value.len < sizeof shown - 1 ? (size_t)value.len : sizeof shown - 1;
+    for (size_t i = 0; i < len; i++)
+        shown[i] = value.data[i] < 0x20 || value.data[i] == 0x7f ? '?' : (char)value.data[i];
+    shown[len] = '\0';
+    snprintf(error->text, sizeof error->text, "%s \"%s\": %s", what, shown, reason);
+    return -1;
+}
+
+/* Methods are case-sensitive (RFC 9110 9.1), so `get` is another method than GET, and never what was meant. */
+static int32_t check_method(struct squall_bytes method, struct squall_error *error)
+{
+    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+    const char *reason = h1_check_method(method);
+    if (reason != NULL)
+        return refuse(error, "method", method, reason);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        size_t at = 0;
+        while (at < method.len && known[i][at] != '\0' && (method.data[at] & 0xdf) == (uint8_t)known[i][at])
+            at++;
+        if (at == method.len && known[i][at] == '\0' && !h1_bytes_are(method, known[i])) {
+            snprintf(error->text, sizeof error->text, "method \"%.*s\": methods are case-sensitive; write %s",
+                     (int)method.len, (const char *)method.data, known[i]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int32_t check_constants(struct http_step *step, const struct http_options *options, struct squall_error *error)
+{
+    const uint64_t line = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_PATH);
+    const uint64_t content = HTTP_BIT(HTTP_HEADERS) | HTTP_BIT(HTTP_BODY);
+    const char *reason;
+    if (!(step->constant & HTTP_BIT(HTTP_EXPECT))) {
+        snprintf(error->text, sizeof error->text, "expect: cannot hold variables; write the codes");
+        return -1;
+    }
+    if (http_expect_parse(options->expect, &step->expect, error) < 0)
+        return -1;
+    if ((step->constant & HTTP_BIT(HTTP_METHOD)) && check_method(options->method, error) < 0)
+        return -1;
+    if ((step->constant & line) == line) {
+        reason = h1_check_target(options->method, options->path);
+        if (reason != NULL)
+            return refuse(error, "path", options->path, reason);
+    }
+    if (step->constant & HTTP_BIT(HTTP_HEADERS)) {
+        uint64_t culprit = 0;
+        reason = h1_check_fields(&options->headers, &step->found, &culprit);
+        if (reason != NULL)
+            return refuse(error, "header", options->headers.pairs[culprit].name, reason);
+    }
+    if ((step->constant & content) == content) {
+        reason = h1_check_length(&step->found, options->body.len);
+        if (reason != NULL)
+            return refuse(error, "header", (struct squall_bytes){(const uint8_t *)"content-length", 14}, reason);
+    }
+    return 0;
+}
+
+/* Writes ahead what will not change: the whole request, or its header block. The block depends on the method too, as the
+ * Host of a CONNECT is its target. */
+static int encode_constants(struct http_step *step, const struct http_options *options, struct squall_bytes authority)
+{
+    const uint64_t block = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_HEADERS);
+    const uint64_t whole = block | HTTP_BIT(HTTP_PATH) | HTTP_BIT(HTTP_BODY);
+    bool all = (step->constant & whole) == whole;
+    if (!all && ((step->constant & block) != block || step->kind == H1_REQUEST_CONNECT))
+        return 0;
+    struct squall_bytes host = h1_host_of(options->method, options->path, authority);
+    uint64_t size = h1_fields_size(&step->found, host, http_agent());
+    if (all)
+        size += h1_line_size(options->method, options->path) + H1_HEAD_END_MAX + options->body.len;
+    step->memory = malloc(size);
+    if (step->memory == NULL)
+        return -1;
+    uint8_t *at = step->memory;
+    if (all)
+        at += h1_write_line(at, options->method, options->path);
+    at += h1_write_fields(at, &options->headers, &step->found, host, http_agent());
+    if (all) {
+        at += h1_write_head_end(at, options->method, options->body.len);
+        for (uint64_t i = 0; i < options->body.len; i++)
+            *at++ = options->body.data[i];
+    }
+    struct squall_bytes written = {.data = step->memory, .len = (uint64_t)(at - step->memory)};
+    *(all ? &step->whole : &step->fields) = written;
+    return 0;
+}
+
+int32_t http_step_init(struct squall_step *view, const void *constant_options, uint64_t constant,
+                       struct squall_error *error)
+{
+    const struct http_options *options = constant_options;
+    struct http_step *step = view->state;
+    step->constant = constant;
+    if (check_constants(step, options, error) < 0)
+        return -1;
+    if (constant & HTTP_BIT(HTTP_METHOD))
+        step->kind = http_kind_of(options->method);
+    if (constant & HTTP_BIT(HTTP_BODY))
+        step->body = options->body;
+    if (encode_constants(step, options, view->target->authority) < 0) {
+        snprintf(error->text, sizeof error->text, "no memory for the request");
+        return -1;
+    }
+    return 0;
+}
+
+void http_step_fini(struct squall_step *view)
+{
+    struct http_step *step = view->state;
+    free(step->memory);
+    step->memory = NULL;
+}

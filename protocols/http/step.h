@@ -1,0 +1,43 @@
+/*
+ * One `http` step of a scenario: its options as a table, and what is worked out of them once, when the scenario is loaded,
+ * so that a request costs only what changes from one to the next.
+ */
+#ifndef SQUALL_HTTP_STEP_H
+#define SQUALL_HTTP_STEP_H
+#include "expect.h"
+#include "h1.h"
+#include "h1_write.h"
+#include <squall/plugin.h>
+
+/* The rows of http_step_rows, in their order: bit i of a `constant` mask is row i. */
+enum http_row { HTTP_METHOD, HTTP_PATH, HTTP_HEADERS, HTTP_BODY, HTTP_EXPECT, HTTP_ROWS };
+#define HTTP_BIT(row) (UINT64_C(1) << (row))
+
+struct http_options {
+    struct squall_bytes method, path;
+    struct squall_map headers;
+    struct squall_bytes body, expect;
+};
+extern const struct squall_option http_step_rows[HTTP_ROWS];
+
+/* squall_step.state. Immutable after step_init. */
+struct http_step {
+    struct http_expect expect;
+    uint64_t constant;
+    struct squall_bytes whole;  /* all is constant: the request as it goes out; else empty */
+    struct squall_bytes fields; /* the header block, if it is the same in every request; else empty */
+    struct h1_fields found;     /* in constant headers */
+    struct squall_bytes body;   /* constant: run memory */
+    enum h1_request_kind kind;  /* of a constant method */
+    uint8_t *memory;            /* holds whole or fields */
+};
+
+/* As squall_protocol wants them. */
+int32_t http_step_init(struct squall_step *step, const void *constant_options, uint64_t constant,
+                       struct squall_error *error);
+void http_step_fini(struct squall_step *step);
+
+enum h1_request_kind http_kind_of(struct squall_bytes method);
+struct squall_bytes http_agent(void);
+
+#endif
