@@ -1,0 +1,152 @@
+/* `squall target`: flags to options, the first line, the last line. */
+#include "target/command.h"
+#include "base/arena.h"
+#include "base/units.h"
+#include "target/flags.h"
+#include "target/service.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static int set_text(const struct squall_option *row, const char *text, void *values, struct error *error)
+{
+    struct service_options *options = values;
+    if (strcmp(row->name, "listen") == 0) {
+        options->listen = (struct squall_bytes){(const uint8_t *)text, strlen(text)};
+        return 0;
+    }
+    if (strcmp(row->name, "delay") == 0)
+        return distribution_parse(text, SQUALL_DURATION, &options->delay, error);
+    if (strcmp(row->name, "stall") == 0)
+        return stalls_add(&options->stalls, text, error);
+    if (strcmp(row->name, "log") == 0) {
+        options->log_path = text;
+        return 0;
+    }
+    if (units_parse_ratio(text, &options->reset) || options->reset < 0 || options->reset > 1)
+        return error_set(error, "\"%s\" is not a probability: write 0.01 or 1%%", text);
+    return 0;
+}
+
+#define AT(field) .offset = offsetof(struct service_options, field)
+static const struct squall_option host_rows[] = {
+    {.name = "listen", .flag = "-l,--listen", .metavar = "ADDR:PORT", .type = SQUALL_STRING, .fallback = "127.0.0.1:8080",
+     .help = "where to listen; port 0 picks one"},
+    {.name = "public", .flag = "--public", .type = SQUALL_BOOL, AT(public),
+     .help = "allow an address that is not loopback"},
+    {.name = "duration", .flag = "-d,--duration", .metavar = "TIME", .type = SQUALL_DURATION, AT(duration_ns),
+     .help = "stop after so long; otherwise Ctrl-C does"},
+    {.name = "delay", .flag = "--delay", .metavar = "DELAY", .type = SQUALL_STRING,
+     .help = "from a request's arrival to its answer: see below"},
+    {.name = "stall", .flag = "--stall", .metavar = "LENGTH@START", .type = SQUALL_STRING,
+     .help = "answer nothing for a while, such as 3s@5s; repeatable"},
+    {.name = "reset", .flag = "--reset", .metavar = "P", .type = SQUALL_STRING,
+     .help = "probability of a reset instead of an answer"},
+    {.name = "close-after", .flag = "--close-after", .metavar = "N", .type = SQUALL_UINT, AT(close_after),
+     .help = "close a connection after N answers"},
+    {.name = "seed", .flag = "--seed", .metavar = "N", .type = SQUALL_UINT, AT(seed), .fallback = "1",
+     .help = "of everything random"},
+    {.name = "log", .flag = "--log", .metavar = "FILE", .type = SQUALL_STRING,
+     .help = "one JSON line a request: its exact times and outcome"},
+};
+#undef AT
+#define HOST_ROW_COUNT ((uint32_t)(sizeof host_rows / sizeof host_rows[0]))
+
+static void print_help(const struct flag_table *tables, uint32_t count, const struct squall_server *const *servers)
+{
+    printf("Usage: squall target [PROTOCOL] [flags]\n"
+           "A server to try load tests on: as fast, slow, faulty or silent as its flags say.\n\nProtocols\n");
+    for (uint32_t i = 0; servers[i]; i++)
+        printf("  %-12s %s%s\n", servers[i]->name, servers[i]->summary, i ? "" : " (default)");
+    flags_print(tables, count, stdout);
+    printf("\nDELAY is 5ms, uniform(1ms,20ms), exponential(10ms), normal(10ms,2ms), lognormal(10ms,0.5),\n"
+           "bimodal(2ms,50ms,0.9) (0.9: probability of the first) or pareto(1ms,1.5); at most 60s.\n");
+}
+
+static double cpu_us(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static void print_totals(const struct service_counts *counts, double used_us)
+{
+    printf("squall target: %llu connections, %llu arrived, %llu answered, %llu reset, %llu aborted, %llu malformed; "
+           "%.2f us of CPU a request\n",
+           (unsigned long long)counts->connections, (unsigned long long)counts->arrived,
+           (unsigned long long)counts->answered, (unsigned long long)counts->reset, (unsigned long long)counts->aborted,
+           (unsigned long long)counts->malformed, counts->arrived ? used_us / (double)counts->arrived : 0.0);
+    fflush(stdout);
+}
+
+static int serve(const struct service_options *options, struct error *error)
+{
+    struct service_counts counts = {0};
+    double before_us = cpu_us();
+    struct service *service = service_new(options, error);
+    if (!service)
+        return -1;
+    char address[80];
+    printf("squall target listening on %s\n", service_address(service, address, sizeof address));
+    fflush(stdout);
+    service_run(service);
+    int result = service_end(service, &counts, error);
+    print_totals(&counts, cpu_us() - before_us);
+    return result;
+}
+
+/* The room that the first argument names; without one, the first room. A flag table of the right room is needed to
+ * read the flags, so the name must come first. */
+static const struct squall_server *find_server(const struct squall_server *const *servers, const char *name, struct error *error)
+{
+    const char *names[16];
+    uint32_t count = 0;
+    if (!servers[0]) {
+        error_set(error, "this squall was built without any protocol for `squall target`");
+        return NULL;
+    }
+    if (!name || name[0] == '-')
+        return servers[0];
+    for (uint32_t i = 0; servers[i]; i++) {
+        if (strcmp(servers[i]->name, name) == 0)
+            return servers[i];
+        if (count < sizeof names / sizeof names[0])
+            names[count++] = servers[i]->name;
+    }
+    const char *nearest = error_nearest(name, names, count, sizeof names[0]);
+    error_set(error, "squall target has no protocol \"%s\": write %s", name, nearest ? nearest : names[0]);
+    return NULL;
+}
+
+int target_command(int argc, char **argv, const struct squall_server *const *servers, struct error *error)
+{
+    struct service_options options = {.server = find_server(servers, argc > 1 ? argv[1] : NULL, error)};
+    if (!options.server)
+        return -1;
+    if (argc > 1 && argv[1][0] != '-') { /* the protocol's name */
+        argc--;
+        argv++;
+    }
+    void *values = xcalloc(1, options.server->options_size + 1u);
+    char title[80];
+    snprintf(title, sizeof title, "Flags of %s", options.server->name);
+    struct flag_table tables[] = {
+        {.title = "Flags", .rows = host_rows, .count = HOST_ROW_COUNT, .values = &options, .set_text = set_text},
+        {.title = title, .rows = options.server->options, .count = options.server->option_count, .values = values},
+    };
+    int rest = argc;
+    int result = flags_parse(tables, 2, argc, argv, &rest, error);
+    options.server_options = values;
+    if (result == 1) {
+        print_help(tables, 2, servers);
+        result = 0;
+    } else if (!result && rest < argc) {
+        result = error_set(error, "squall target: \"%s\" is not a flag: --help lists them", argv[rest]);
+    } else if (!result) {
+        result = serve(&options, error);
+    }
+    free(values);
+    return result;
+}
