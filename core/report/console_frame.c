@@ -92,9 +92,9 @@ static void stage_time(const struct frame *frame, const struct stage *stage, con
     else if (stage->duration_ns == UINT64_MAX)
         snprintf(buf, size, "%s", passed);
     else if (state->now)
-        snprintf(buf, size, "%s of %s", passed, text_clock(whole, sizeof whole, stage->duration_ns, true));
+        snprintf(buf, size, "%s of %s", passed, units_print_duration(whole, sizeof whole, stage->duration_ns));
     else
-        text_clock(buf, size, stage->duration_ns, true);
+        units_print_duration(buf, size, stage->duration_ns);
 }
 
 static void draw_stage(const struct frame *frame, const struct stage *stage, uint64_t start_ns, uint32_t label_width)
@@ -175,11 +175,12 @@ static void draw_headline(const struct frame *frame)
     char elapsed[32], whole[32], time[80];
     for (uint32_t i = 0; i < frame->load->stage_count; i++)
         total = stage_end_ns(total, &frame->load->stages[i]);
-    text_clock(elapsed, sizeof elapsed, frame->progress->elapsed_ns, false);
+    uint64_t passed = frame->progress->elapsed_ns;
+    text_clock(elapsed, sizeof elapsed, passed < total ? passed : total, false);
     if (total == UINT64_MAX)
         snprintf(time, sizeof time, "%s", elapsed);
     else
-        snprintf(time, sizeof time, "%s of %s", elapsed, text_clock(whole, sizeof whole, total, true));
+        snprintf(time, sizeof time, "%s of %s", elapsed, units_print_duration(whole, sizeof whole, total));
     char *name = text_clean_copy(frame->progress->scenario->name);
     uint32_t time_width = text_width(time), room = frame->width > time_width + 2 ? frame->width - time_width - 2 : 0;
     uint32_t taken = text_put_cut(frame->out, name, room, TONE_BOLD, frame->colour);
@@ -242,17 +243,17 @@ static void draw_state(const struct frame *frame)
     uint32_t at = 2;
     char text[80];
     text_spaces(frame->out, 2);
-    phase_text(progress, text, sizeof text);
-    if (*text)
-        item(frame, &at, "", text, TONE_WARN);
+    if (progress->late)
+        item(frame, &at, "", "squall runs late", TONE_BAD);
+    else if (progress->ended > 0)
+        item(frame, &at, "", "squall keeps up", TONE_GOOD);
     if (progress->workers_lost > 0) {
         snprintf(text, sizeof text, "%u of %u workers lost", progress->workers_lost, progress->workers);
         item(frame, &at, "", text, TONE_BAD);
     }
-    if (progress->late)
-        item(frame, &at, "", "squall runs late: not all of this delay is the target's", TONE_BAD);
-    else if (progress->ended > 0)
-        item(frame, &at, "", "squall keeps up", TONE_GOOD);
+    phase_text(progress, text, sizeof text);
+    if (*text)
+        item(frame, &at, "", text, TONE_WARN);
     buffer_append(frame->out, "\n", 1);
 }
 

@@ -11,7 +11,7 @@
 
 void screen_thresholds(const struct screen *screen)
 {
-    static const struct table_column columns[] = {{.left = true}, {0}, {.left = true, .flexible = true}};
+    static const struct table_column columns[] = {{.left = true}, {0}, {.left = true, .flexible = true, .wrap = true}};
     const struct result *result = screen->result;
     if (result->scenario->threshold_count == 0)
         return;
@@ -67,13 +67,14 @@ static uint32_t collect_codes(const struct result *result, struct code_row *rows
     return count;
 }
 
-static void code_cells(struct table *table, const struct code_row *row, uint64_t whole)
+static void code_cells(struct table *table, const struct code_row *row, uint64_t whole, bool name_protocol)
 {
     char key[16], name[64] = "", text[32];
     const char *given = row->code != UINT32_MAX && row->protocol->abi.code_name ? row->protocol->abi.code_name(row->code) : NULL;
     if (given)
         text_clean(name, sizeof name, given);
-    table_cell(table, TONE_PLAIN, row->protocol->name);
+    if (name_protocol)
+        table_cell(table, TONE_PLAIN, row->protocol->name);
     table_cell(table, TONE_PLAIN, figures_code_key(key, sizeof key, row->code));
     table_cell(table, TONE_PLAIN, name);
     table_cell(table, TONE_PLAIN, text_count(text, sizeof text, row->count));
@@ -97,15 +98,18 @@ void screen_codes(const struct screen *screen)
     struct code_row *rows = xcalloc((size_t)store->series_count * SERIES_CODES_MAX + 1, sizeof *rows);
     uint32_t count = collect_codes(screen->result, rows);
     uint64_t whole = 0;
-    for (uint32_t i = 0; i < count; i++)
+    bool mixed = false;
+    for (uint32_t i = 0; i < count; i++) {
         whole += rows[i].count;
+        mixed |= rows[i].protocol != rows[0].protocol;
+    }
     /* A protocol without codes has counted nothing but "none was received". */
     bool any = whole > 0 && (count > 1 || rows[0].code != 0);
     if (any) {
         struct table table;
-        table_init(&table, columns, 5);
+        table_init(&table, mixed ? columns : columns + 1, mixed ? 5 : 4);
         for (uint32_t i = 0; i < count && i < CODES_SHOWN; i++)
-            code_cells(&table, &rows[i], whole);
+            code_cells(&table, &rows[i], whole, mixed);
         screen_title(screen, "codes");
         table_print(&table, SCREEN_INDENT, screen->width, false, screen->colour, screen->out);
         more(screen, count, CODES_SHOWN, "codes");
@@ -161,7 +165,7 @@ static void error_cells(struct table *table, const struct error_entry *entry)
 void screen_errors(const struct screen *screen)
 {
     static const struct table_column columns[] = {
-        {.title = "count"}, {.title = "first"}, {.title = "last"}, {.title = "what", .left = true, .flexible = true}};
+        {.title = "count"}, {.title = "first"}, {.title = "last"}, {.title = "what", .left = true, .flexible = true, .wrap = true}};
     const struct store *store = &screen->result->store;
     if (store->error_count == 0)
         return;

@@ -123,11 +123,16 @@ static bool mostly_waiting(const struct series *series, uint64_t p99_ns[3])
     return p99_ns[0] / 2 > p99_ns[1] && p99_ns[0] - p99_ns[1] > WAIT_NOTABLE_NS;
 }
 
+static bool is_bound(const struct series *series, uint64_t ns)
+{
+    return series->lower_bounds > 0 && ns >= series->lower_bound_min_ns;
+}
+
 /* What the difference was spent on, as far as the generator knows. */
 static const char *waited_for(const struct result *result, const struct series *series, const uint64_t p99_ns[3])
 {
-    if (series->lower_bounds > 0 && p99_ns[0] >= series->lower_bound_min_ns)
-        return "exchanges without an answer have no service time";
+    if (is_bound(series, p99_ns[0]))
+        return "the rest never got an answer";
     if (p99_ns[2] < (p99_ns[0] - p99_ns[1]) / 2)
         return "the rest went by before the request was written out";
     if (result->facts.waited_user > 0 && result->facts.waited_connection == 0)
@@ -143,13 +148,14 @@ static void waits(const struct screen *screen)
     uint32_t found = 0;
     for (uint32_t i = 0; i < result->store.series_count; i++) {
         uint64_t p99_ns[3];
-        if (!mostly_waiting(&result->store.series[i], p99_ns) || ++found > WAITS_SHOWN)
+        const struct series *series = &result->store.series[i];
+        if (!mostly_waiting(series, p99_ns) || ++found > WAITS_SHOWN)
             continue;
         char name[64], latency[32], service[32], text[320];
         text_clean(name, sizeof name, result->scenario->series[i].name);
-        snprintf(text, sizeof text, "%s: p99 latency %s, but service time %s: %s", name,
+        snprintf(text, sizeof text, "%s: p99 latency %s%s, but service time %s: %s", name, is_bound(series, p99_ns[0]) ? AT_LEAST : "",
                  units_print_duration(latency, sizeof latency, p99_ns[0]),
-                 units_print_duration(service, sizeof service, p99_ns[1]), waited_for(result, &result->store.series[i], p99_ns));
+                 units_print_duration(service, sizeof service, p99_ns[1]), waited_for(result, series, p99_ns));
         screen_line(screen, "!", TONE_WARN, text, TONE_PLAIN);
     }
     if (found > WAITS_SHOWN) {

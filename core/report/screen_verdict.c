@@ -50,8 +50,12 @@ static void trust(const struct screen *screen)
         reasons(screen);
         return;
     }
-    if (delay->count == 0)
+    if (result->store.ledgers[BLOCK_MEASURED].begun == 0)
         return;
+    if (delay->count == 0) {
+        screen_line(screen, MARK_GOOD, TONE_GOOD, "trusted", TONE_PLAIN);
+        return;
+    }
     char text[160], number[32];
     snprintf(text, sizeof text, "trusted: of these times, squall itself added at most %s to 99%% of the exchanges",
              units_print_duration(number, sizeof number, histogram_quantile(delay, 0.99)));

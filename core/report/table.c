@@ -136,13 +136,21 @@ static void print_row(const struct table *table, const struct layout *layout, co
         if (layout->shown[i])
             last = i;
     text_spaces(out, indent);
+    uint32_t at = indent;
     for (uint32_t i = 0; i <= last; i++) {
         if (!layout->shown[i])
             continue;
+        if (i == last && table->columns[i].wrap) {
+            text_wrap(out, row[i].text, at, at, at + layout->widths[i], row[i].tone, colour);
+            return;
+        }
+        at += layout->widths[i] + layout->gap;
         print_cell(table, layout, i, &row[i], i == last, colour, out);
         if (i < last)
             text_spaces(out, layout->gap);
     }
+    while (out->len > 0 && out->data[out->len - 1] == ' ')
+        out->len--; /* an empty last cell */
     buffer_append(out, "\n", 1);
 }
 

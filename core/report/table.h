@@ -11,6 +11,7 @@ struct table_column {
     const char *title; /* borrowed until the table is freed */
     bool left;         /* aligned left; numbers stand right */
     bool flexible;     /* of one column only */
+    bool wrap;         /* last column only: text that is too wide goes on in further lines instead of being cut */
     bool extra;        /* shown only where everything fits uncut */
     uint8_t drop;      /* 0: always shown; else left out where it is too narrow, higher numbers first */
 };
