@@ -5,6 +5,11 @@
  * The unit-rate process (points 0, 1, 2, ... for constant arrivals; the running sum of exponential gaps for
  * poisson) is mapped through the inverse of the cumulative intensity of the stages, so that ramps and holds
  * follow one another without a seam. See docs/measurement.md, "Arrivals".
+ *
+ * Constant arrival k is due when the cumulative intensity reaches k = 0, 1, 2, ...: the first at the start, and one at the
+ * very end belongs to the stage that follows, so that 10 s of 200/s hold exactly 2000. A rate of zero holds them up
+ * until a stage moves on. Where constant and poisson stages meet, a constant stage begins with the next whole number of the
+ * cumulative intensity, a poisson stage with a fresh gap (the process has no memory: nothing is lost or doubled).
  */
 #ifndef SQUALL_SCHEDULE_SCHEDULE_H
 #define SQUALL_SCHEDULE_SCHEDULE_H
@@ -35,7 +40,7 @@ struct schedule {
 };
 
 struct arrival {
-    uint64_t index;  /* in the whole run for constant arrivals: unique over workers for both kinds */
+    uint64_t index;  /* count * workers + worker: unique in the run; in the order of time for constant arrivals */
     uint64_t due_ns; /* since the start of the load */
 };
 
@@ -43,9 +48,11 @@ struct arrival {
 struct schedule_cursor {
     uint32_t stage;
     uint64_t count;         /* this worker's arrivals so far */
-    uint64_t next_index;    /* constant: the next index of this worker */
-    double hazard;          /* poisson: the running sum, at this worker's share of the rate */
-    double passed;          /* cumulative intensity before `stage`, for the whole run */
+    uint64_t next_index;    /* constant: this worker's next whole number of the cumulative intensity */
+    uint64_t draws;         /* poisson: gaps drawn so far */
+    bool drawn;             /* poisson: hazard holds the next arrival */
+    long double hazard;     /* poisson: the running sum, at this worker's share of the rate */
+    long double passed;     /* cumulative intensity before `stage`, for the whole run */
     uint64_t stage_start_ns;
 };
 
@@ -55,11 +62,13 @@ bool schedule_next(struct schedule_cursor *cursor, const struct schedule *schedu
 
 /* Total length; UINT64_MAX when the last stage has no end. */
 uint64_t schedule_length_ns(const struct schedule *schedule);
-/* Users of the whole run at a time (closed), rounded to nearest; and when that number changes next, UINT64_MAX: never. */
+/* Users of the whole run at a time (closed), rounded to nearest, 0 past the end; and when that number changes next
+ * (may be NULL), UINT64_MAX: never. */
 uint32_t schedule_users_at(const struct schedule *schedule, uint64_t at_ns, uint64_t *ret_next_change_ns);
 /* The highest rate or number of users of any stage. */
 double schedule_peak(const struct schedule *schedule);
-/* Arrivals that the whole run will have, limit included; closed: the limit. UINT64_MAX: unbounded. */
+/* Arrivals that the whole run will have, limit included (poisson: their mean); closed: the limit. UINT64_MAX:
+ * unbounded. */
 uint64_t schedule_expected(const struct schedule *schedule);
 /* Rate asked (whole run, per second) at a time; 0 past the end. */
 double schedule_rate_at(const struct schedule *schedule, uint64_t at_ns);
