@@ -1,0 +1,303 @@
+/*
+ * The names and functions of the expression language: one row each, from which the compiler takes arity, types and
+ * places, and docs/scenario.md its list (a test compares them). Each evaluator finds its result preset to null and
+ * leaves it so when an argument is not of its type.
+ */
+#include "base/clock.h"
+#include "metrics/series.h"
+#include "scenario/expression_tree.h"
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define RANDOM_STRING_MAX 65536u
+#define EXACT_MAX         9007199254740992.0 /* 2^53: up to here a double holds every whole number */
+
+static void set_number(struct value *ret, double number)
+{
+    *ret = (struct value){.type = VALUE_NUMBER, .number = number};
+}
+
+static void set_bool(struct value *ret, bool boolean)
+{
+    *ret = (struct value){.type = VALUE_BOOL, .boolean = boolean};
+}
+
+static void set_string(struct value *ret, const void *data, uint64_t len)
+{
+    *ret = (struct value){.type = VALUE_STRING, .string = {data, len}};
+}
+
+static bool are_strings(const struct value *a, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (a[i].type != VALUE_STRING)
+            return false;
+    return true;
+}
+
+#define EVALUATOR(name)                                                                                                \
+    static void evaluate_##name(const struct eval *eval, const struct value *a, uint32_t count, struct value *ret)
+#define UNUSED ((void)eval, (void)a, (void)count)
+
+/* ---- Answers ---- */
+
+EVALUATOR(status)
+{
+    UNUSED;
+    if (eval->answer && eval->answer->code != 0)
+        set_number(ret, eval->answer->code);
+}
+
+EVALUATOR(outcome)
+{
+    UNUSED;
+    if (eval->answer && eval->answer->outcome < OUTCOME_COUNT) {
+        const char *key = outcome_key((enum outcome)eval->answer->outcome);
+        set_string(ret, key, strlen(key));
+    }
+}
+
+EVALUATOR(latency)
+{
+    UNUSED;
+    if (eval->answer)
+        set_number(ret, (double)eval->answer->latency_ns);
+}
+
+EVALUATOR(service)
+{
+    UNUSED;
+    if (eval->answer)
+        set_number(ret, (double)eval->answer->service_ns);
+}
+
+EVALUATOR(body)
+{
+    UNUSED;
+    if (eval->answer)
+        set_string(ret, eval->answer->body.data, eval->answer->body.len);
+}
+
+EVALUATOR(header)
+{
+    UNUSED;
+    if (!eval->answer || !are_strings(a, 1))
+        return;
+    for (uint32_t i = 0; i < eval->answer->field_count; i++) {
+        const struct squall_pair *field = &eval->answer->fields[i];
+        if (field->name.len == a->string.len &&
+            strncasecmp((const char *)field->name.data, (const char *)a->string.data, a->string.len) == 0) {
+            set_string(ret, field->value.data, field->value.len);
+            return;
+        }
+    }
+}
+
+/* ---- Texts ---- */
+
+EVALUATOR(size)
+{
+    UNUSED;
+    if (are_strings(a, 1))
+        set_number(ret, (double)a->string.len);
+}
+
+EVALUATOR(contains)
+{
+    UNUSED;
+    if (are_strings(a, 2))
+        set_bool(ret, a[1].string.len == 0 || (a[0].string.len > 0 && memmem(a[0].string.data, a[0].string.len,
+                                                                             a[1].string.data, a[1].string.len)));
+}
+
+EVALUATOR(starts_with)
+{
+    UNUSED;
+    if (are_strings(a, 2))
+        set_bool(ret, a[1].string.len == 0 || (a[0].string.len >= a[1].string.len &&
+                                               memcmp(a[0].string.data, a[1].string.data, a[1].string.len) == 0));
+}
+
+EVALUATOR(ends_with)
+{
+    UNUSED;
+    if (are_strings(a, 2))
+        set_bool(ret, a[1].string.len == 0 || (a[0].string.len >= a[1].string.len &&
+                                               memcmp(a[0].string.data + a[0].string.len - a[1].string.len,
+                                                      a[1].string.data, a[1].string.len) == 0));
+}
+
+static void change_case(const struct eval *eval, const struct value *a, int (*change)(int), struct value *ret)
+{
+    if (!are_strings(a, 1))
+        return;
+    uint8_t *copy = arena_alloc(eval->scratch, a->string.len + 1);
+    for (uint64_t i = 0; i < a->string.len; i++)
+        copy[i] = (uint8_t)change(a->string.data[i]);
+    set_string(ret, copy, a->string.len);
+}
+
+EVALUATOR(lower)
+{
+    UNUSED;
+    change_case(eval, a, tolower, ret);
+}
+
+EVALUATOR(upper)
+{
+    UNUSED;
+    change_case(eval, a, toupper, ret);
+}
+
+EVALUATOR(number)
+{
+    UNUSED;
+    char copy[64], *end;
+    if (a->type == VALUE_NUMBER)
+        *ret = *a;
+    /* strtod also takes words (inf, nan), hexadecimal and leading space: none of them is a number here. */
+    if (a->type != VALUE_STRING || a->string.len == 0 || a->string.len >= sizeof copy)
+        return;
+    memcpy(copy, a->string.data, a->string.len);
+    copy[a->string.len] = '\0';
+    if (copy[strspn(copy, "0123456789.+-eE")] != '\0')
+        return;
+    double number = strtod(copy, &end);
+    if (end == copy + a->string.len && isfinite(number))
+        set_number(ret, number);
+}
+
+/* ---- Who and when ---- */
+
+EVALUATOR(user_id)
+{
+    UNUSED;
+    set_number(ret, (double)eval->user_id);
+}
+
+EVALUATOR(iteration)
+{
+    UNUSED;
+    set_number(ret, (double)eval->iteration);
+}
+
+static struct timespec wall_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+
+EVALUATOR(now_s)
+{
+    UNUSED;
+    set_number(ret, (double)wall_clock().tv_sec);
+}
+
+EVALUATOR(now_ms)
+{
+    UNUSED;
+    struct timespec now = wall_clock();
+    set_number(ret, (double)now.tv_sec * 1000 + (double)(now.tv_nsec / 1000000));
+}
+
+EVALUATOR(now_iso)
+{
+    UNUSED;
+    char *date = arena_alloc(eval->scratch, 32);
+    clock_date(date, 32);
+    set_string(ret, date, strlen(date));
+}
+
+/* ---- Chance: all from the user's own seeded stream, so that a run can be repeated ---- */
+
+EVALUATOR(random_int)
+{
+    UNUSED;
+    if (a[0].type != VALUE_NUMBER || a[1].type != VALUE_NUMBER || fabs(a[0].number) > EXACT_MAX ||
+        fabs(a[1].number) > EXACT_MAX)
+        return;
+    int64_t low = (int64_t)ceil(a[0].number), high = (int64_t)floor(a[1].number);
+    if (low <= high)
+        set_number(ret, (double)(low + (int64_t)random_below(eval->random, (uint64_t)(high - low) + 1)));
+}
+
+EVALUATOR(random_float)
+{
+    UNUSED;
+    if (a[0].type == VALUE_NUMBER && a[1].type == VALUE_NUMBER && a[0].number <= a[1].number)
+        set_number(ret, a[0].number + random_unit(eval->random) * (a[1].number - a[0].number));
+}
+
+EVALUATOR(random_choice)
+{
+    UNUSED;
+    *ret = a[random_below(eval->random, count)];
+}
+
+EVALUATOR(random_string)
+{
+    UNUSED;
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    if (a->type != VALUE_NUMBER || a->number < 0 || a->number > RANDOM_STRING_MAX)
+        return;
+    uint64_t len = (uint64_t)a->number;
+    uint8_t *text = arena_alloc(eval->scratch, len + 1);
+    for (uint64_t i = 0; i < len; i++)
+        text[i] = (uint8_t)letters[random_below(eval->random, sizeof letters - 1)];
+    set_string(ret, text, len);
+}
+
+/* RFC 9562, section 5.4: version 4. */
+EVALUATOR(uuid)
+{
+    UNUSED;
+    uint64_t high = (random_next(eval->random) & ~UINT64_C(0xf000)) | UINT64_C(0x4000);
+    uint64_t low = (random_next(eval->random) & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63;
+    const char *text = arena_printf(eval->scratch, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32),
+                                    (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xffff), (unsigned)(low >> 48),
+                                    (unsigned long long)(low & UINT64_C(0xffffffffffff)));
+    set_string(ret, text, strlen(text));
+}
+
+#define NAME(name, id, places, type, wants)                                                                            \
+    {                                                                                                                  \
+        name, name, NULL, 0, 0, places, false, type, wants, evaluate_##id                                              \
+    }
+#define CALL(name, usage, arguments, min, max, places, constant, type, wants, id)                                      \
+    {                                                                                                                  \
+        name, usage, arguments, min, max, places, constant, type, wants, evaluate_##id                                 \
+    }
+
+const struct function expression_functions[] = {
+    NAME("status", status, IN_CHECK, TYPE_NUMBER, 0),
+    NAME("outcome", outcome, IN_CHECK, TYPE_STRING, 0),
+    NAME("latency", latency, IN_CHECK, TYPE_NUMBER, 0),
+    NAME("service", service, IN_CHECK, TYPE_NUMBER, 0),
+    NAME("body", body, IN_CHECK, TYPE_STRING, SQUALL_WANT_BODY),
+    CALL("header", "header(\"name\")", "s", 1, 1, IN_CHECK, false, TYPE_STRING, SQUALL_WANT_FIELDS, header),
+    CALL("size", "size(text)", "s", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, size),
+    CALL("contains", "contains(text, \"part\")", "s", 2, 2, ANYWHERE, true, TYPE_BOOL, 0, contains),
+    CALL("starts_with", "starts_with(text, \"start\")", "s", 2, 2, ANYWHERE, true, TYPE_BOOL, 0, starts_with),
+    CALL("ends_with", "ends_with(text, \"end\")", "s", 2, 2, ANYWHERE, true, TYPE_BOOL, 0, ends_with),
+    CALL("lower", "lower(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, lower),
+    CALL("upper", "upper(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, upper),
+    CALL("number", "number(text)", "a", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, number),
+    NAME("user.id", user_id, ANYWHERE, TYPE_NUMBER, 0),
+    NAME("iteration", iteration, ANYWHERE, TYPE_NUMBER, 0),
+    NAME("now.s", now_s, ANYWHERE, TYPE_NUMBER, 0),
+    NAME("now.ms", now_ms, ANYWHERE, TYPE_NUMBER, 0),
+    NAME("now.iso", now_iso, ANYWHERE, TYPE_STRING, 0),
+    CALL("random.int", "random.int(1, 6)", "n", 2, 2, IN_TEMPLATE, false, TYPE_NUMBER, 0, random_int),
+    CALL("random.float", "random.float(0, 1)", "n", 2, 2, IN_TEMPLATE, false, TYPE_NUMBER, 0, random_float),
+    CALL("random.choice", "random.choice(\"a\", \"b\")", "a", 1, ARGUMENTS_MAX, IN_TEMPLATE, false, TYPE_ANY, 0,
+         random_choice),
+    CALL("random.string", "random.string(8)", "n", 1, 1, IN_TEMPLATE, false, TYPE_STRING, 0, random_string),
+    CALL("uuid", "uuid()", "", 0, 0, IN_TEMPLATE, false, TYPE_STRING, 0, uuid),
+};
+const uint32_t expression_function_count = sizeof expression_functions / sizeof expression_functions[0];
+const struct function *const expression_status = &expression_functions[0];

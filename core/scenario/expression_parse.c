@@ -1,0 +1,380 @@
+/*
+ * Text to expression tree, by precedence climbing. Depth and number of nodes are bounded, since the tree is walked
+ * recursively. Types are checked as far as they are known; a constant expression is reduced to its value.
+ */
+#include "scenario/expression_lex.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define PARENTHESES_MAX 64u
+#define NODES_MAX       512u
+
+struct parser {
+    const char *text, *cursor;
+    enum expression_place place;
+    struct arena *arena;
+    struct error *error;
+    struct token token; /* the one to look at */
+    const char *where;  /* of an error */
+    uint32_t depth, nodes;
+};
+
+static const struct operator_row {
+    const char *text;
+    uint32_t strength;
+} operators[OPERATOR_COUNT] = {
+#define OPERATOR_ROW(name, text, strength) {text, strength},
+    OPERATORS(OPERATOR_ROW)
+#undef OPERATOR_ROW
+};
+
+static const char *const type_names[] = {"nothing (null)", "true or false", "a number", "a text", "a value"};
+
+static struct expression *parse_binary(struct parser *parser, uint32_t strength);
+
+static struct expression *fail(struct parser *parser, const char *where)
+{
+    parser->where = where;
+    return NULL;
+}
+
+static int advance(struct parser *parser)
+{
+    return expression_token(&parser->cursor, parser->arena, &parser->token, &parser->where, parser->error);
+}
+
+static struct expression *new_node(struct parser *parser, enum expression_kind kind, uint32_t argument_count)
+{
+    if (++parser->nodes > NODES_MAX) {
+        error_set(parser->error, "the expression is too long; use several shorter ones");
+        return fail(parser, parser->token.start);
+    }
+    struct expression *node = arena_alloc(parser->arena, sizeof *node);
+    node->kind = kind;
+    node->type = TYPE_ANY;
+    node->constant = true;
+    node->argument_count = argument_count;
+    node->arguments = arena_alloc(parser->arena, argument_count * sizeof *node->arguments);
+    return node;
+}
+
+static void set_argument(struct expression *node, uint32_t i, const struct expression *argument)
+{
+    node->arguments[i] = argument;
+    node->constant = node->constant && argument->constant;
+    node->secret = node->secret || argument->secret;
+    node->wants |= argument->wants;
+}
+
+static struct expression *new_literal(struct parser *parser, struct value value)
+{
+    struct expression *node = new_node(parser, EXPRESSION_LITERAL, 0);
+    if (node) {
+        node->literal = value;
+        node->type = (enum static_type)value.type;
+    }
+    return node;
+}
+
+static struct expression *parse_environment(struct parser *parser, const char *name, const char *where)
+{
+    bool secret = strncmp(name, "secret.", 7) == 0;
+    const char *variable = strchr(name, '.') + 1;
+    const char *text = getenv(variable);
+    if (!text) {
+        error_set(parser->error,
+                  secret ? "the secret %s is not in the environment; set it, for example `%s=... squall ...`"
+                         : "the environment variable %s is not set; set it, or write ${env.%s:-a default}",
+                  variable, variable);
+        return fail(parser, where);
+    }
+    struct value value = {.type = VALUE_STRING,
+                          .string = {(const uint8_t *)arena_copy(parser->arena, text, strlen(text)), strlen(text)}};
+    struct expression *node = new_literal(parser, value);
+    if (node)
+        node->secret = secret;
+    return node;
+}
+
+static struct expression *fail_unknown(struct parser *parser, const char *name, const char *where)
+{
+    const char *near =
+        error_nearest(name, &expression_functions[0].name, expression_function_count, sizeof expression_functions[0]);
+    if (near)
+        error_set(parser->error, "`%s` is not known; did you mean `%s`? Text needs quotes", name, near);
+    else
+        error_set(parser->error, "`%s` is not known; put quotes around text, or see docs/scenario.md for the names",
+                  name);
+    return fail(parser, where);
+}
+
+static const struct function *find_function(const char *name)
+{
+    for (uint32_t i = 0; i < expression_function_count; i++)
+        if (strcmp(expression_functions[i].name, name) == 0)
+            return &expression_functions[i];
+    return NULL;
+}
+
+static int check_argument(struct parser *parser, const struct function *function, uint32_t i,
+                          const struct expression *argument, const char *where)
+{
+    size_t letters = strlen(function->arguments);
+    char letter = function->arguments[i < letters ? i : letters - 1];
+    enum static_type wanted = letter == 's' ? TYPE_STRING : letter == 'n' ? TYPE_NUMBER : TYPE_ANY;
+    if (wanted == TYPE_ANY || argument->type == TYPE_ANY || argument->type == wanted)
+        return 0;
+    parser->where = where;
+    return error_set(parser->error, "`%s` takes %s here, not %s; write %s", function->name, type_names[wanted],
+                     type_names[argument->type], function->usage);
+}
+
+/* Behind the name's "(": up to its ")". */
+static struct expression *parse_call(struct parser *parser, const struct function *function, const char *where)
+{
+    const struct expression *arguments[ARGUMENTS_MAX];
+    uint32_t count = 0;
+    if (advance(parser))
+        return NULL;
+    while (parser->token.kind != TOKEN_CLOSE) {
+        const char *start = parser->token.start;
+        if (count == function->argument_max)
+            break;
+        arguments[count] = parse_binary(parser, 1);
+        if (!arguments[count] || check_argument(parser, function, count, arguments[count], start))
+            return NULL;
+        count++;
+        if (parser->token.kind != TOKEN_COMMA)
+            break;
+        if (advance(parser))
+            return NULL;
+    }
+    if (parser->token.kind != TOKEN_CLOSE || count < function->argument_min) {
+        error_set(parser->error, "`%s` is not called rightly; write %s", function->name, function->usage);
+        return fail(parser, where);
+    }
+    struct expression *node = new_node(parser, EXPRESSION_FUNCTION, count);
+    if (!node)
+        return NULL;
+    node->constant = function->constant;
+    for (uint32_t i = 0; i < count; i++)
+        set_argument(node, i, arguments[i]);
+    return advance(parser) ? NULL : node;
+}
+
+static struct expression *parse_function(struct parser *parser, const char *name, const char *where)
+{
+    const struct function *function = find_function(name);
+    struct expression *node;
+    if (!function)
+        return fail_unknown(parser, name, where);
+    if (!(function->places & (1u << parser->place))) {
+        error_set(parser->error,
+                  parser->place == PLACE_CHECK
+                      ? "`%s` has no place in a check; compare parts of the answer, such as status or latency"
+                      : "`%s` is known only when an answer is there: in a check",
+                  name);
+        return fail(parser, where);
+    }
+    bool open = parser->token.kind == TOKEN_OPEN;
+    if (open != (function->arguments != NULL)) {
+        error_set(parser->error, open ? "`%s` takes no parentheses; write %s" : "`%s` needs parentheses; write %s",
+                  function->name, function->usage);
+        return fail(parser, where);
+    }
+    if (open) {
+        node = parse_call(parser, function, where);
+    } else {
+        node = new_node(parser, EXPRESSION_FUNCTION, 0);
+        if (node)
+            node->constant = function->constant;
+    }
+    if (!node)
+        return NULL;
+    node->function = function;
+    node->type = function->type;
+    node->wants |= function->wants;
+    return node;
+}
+
+static struct expression *parse_name(struct parser *parser)
+{
+    const char *where = parser->token.start;
+    const char *name = arena_copy(parser->arena, where, parser->token.len);
+    if (advance(parser))
+        return NULL;
+    if (strcmp(name, "true") == 0 || strcmp(name, "false") == 0)
+        return new_literal(parser, (struct value){.type = VALUE_BOOL, .boolean = name[0] == 't'});
+    if (strcmp(name, "null") == 0)
+        return new_literal(parser, (struct value){.type = VALUE_NULL});
+    if (strncmp(name, "env.", 4) == 0 || strncmp(name, "secret.", 7) == 0)
+        return parse_environment(parser, name, where);
+    return parse_function(parser, name, where);
+}
+
+static struct expression *parse_parentheses(struct parser *parser)
+{
+    const char *where = parser->token.start;
+    if (advance(parser))
+        return NULL;
+    struct expression *node = parse_binary(parser, 1);
+    if (!node)
+        return NULL;
+    if (parser->token.kind != TOKEN_CLOSE) {
+        error_set(parser->error, "this ( has no ); close it");
+        return fail(parser, where);
+    }
+    return advance(parser) ? NULL : node;
+}
+
+static struct expression *parse_unary(struct parser *parser, enum operator_kind kind, uint32_t strength,
+                                      enum static_type type)
+{
+    const char *where = parser->token.start;
+    if (advance(parser))
+        return NULL;
+    struct expression *operand = parse_binary(parser, strength);
+    struct expression *node = operand ? new_node(parser, EXPRESSION_UNARY, 1) : NULL;
+    if (!node)
+        return NULL;
+    if (operand->type != TYPE_ANY && operand->type != type) {
+        error_set(parser->error, "`%s` needs %s, not %s", operators[kind].text, type_names[type],
+                  type_names[operand->type]);
+        return fail(parser, where);
+    }
+    node->operator_kind = kind;
+    node->type = type;
+    set_argument(node, 0, operand);
+    return node;
+}
+
+static struct expression *parse_operand(struct parser *parser)
+{
+    struct token token = parser->token;
+    if (token.kind == TOKEN_NUMBER || token.kind == TOKEN_STRING) {
+        struct value value = {.type = token.kind == TOKEN_NUMBER ? VALUE_NUMBER : VALUE_STRING,
+                              .number = token.number,
+                              .string = token.string};
+        return advance(parser) ? NULL : new_literal(parser, value);
+    }
+    if (token.kind == TOKEN_NAME)
+        return parse_name(parser);
+    if (token.kind == TOKEN_OPEN)
+        return parse_parentheses(parser);
+    if (token.kind == TOKEN_OPERATOR && token.operator_kind == OPERATOR_SUBTRACT)
+        return parse_unary(parser, OPERATOR_NEGATE, 6, TYPE_NUMBER);
+    if (token.kind == TOKEN_OPERATOR && token.operator_kind == OPERATOR_NOT)
+        return parse_unary(parser, OPERATOR_NOT, 3, TYPE_BOOL);
+    if (token.kind == TOKEN_END)
+        error_set(parser->error, "the expression ends too early; write a value here");
+    else
+        error_set(parser->error, "'%.*s' stands where a value should", (int)token.len, token.start);
+    return fail(parser, token.start);
+}
+
+static bool is_status(const struct expression *node)
+{
+    return node->kind == EXPRESSION_FUNCTION && node->function == expression_status;
+}
+
+/* Sets the type that the operator gives; false with the error set when it does not fit its operands. */
+static bool check_types(struct parser *parser, struct expression *node, const char *where)
+{
+    const struct expression *a = node->arguments[0], *b = node->arguments[1];
+    enum operator_kind kind = node->operator_kind;
+    bool known = a->type != TYPE_ANY && b->type != TYPE_ANY;
+    bool fits = true;
+    if (kind == OPERATOR_AND || kind == OPERATOR_OR) {
+        node->type = TYPE_BOOL;
+        fits = (a->type == TYPE_ANY || a->type == TYPE_BOOL) && (b->type == TYPE_ANY || b->type == TYPE_BOOL);
+    } else if (kind < OPERATOR_ADD) {
+        node->type = TYPE_BOOL;
+        bool equality = kind == OPERATOR_EQUAL || kind == OPERATOR_NOT_EQUAL;
+        bool by_name = (is_status(a) && b->type == TYPE_STRING) || (is_status(b) && a->type == TYPE_STRING);
+        bool null = a->type == TYPE_NULL || b->type == TYPE_NULL;
+        fits = !known || by_name || (null && equality) || (a->type == b->type && (equality || a->type != TYPE_BOOL));
+    } else if (kind == OPERATOR_ADD) {
+        node->type = a->type != TYPE_ANY ? a->type : b->type;
+        fits = (!known || a->type == b->type) && node->type != TYPE_BOOL && node->type != TYPE_NULL;
+    } else {
+        node->type = TYPE_NUMBER;
+        fits = (a->type == TYPE_ANY || a->type == TYPE_NUMBER) && (b->type == TYPE_ANY || b->type == TYPE_NUMBER);
+    }
+    if (!fits) {
+        error_set(parser->error, "`%s` cannot join %s and %s; %s", operators[kind].text, type_names[a->type],
+                  type_names[b->type],
+                  kind < OPERATOR_EQUAL ? "write a comparison on both sides, such as status == 200"
+                                        : "both sides must be of one kind");
+        parser->where = where;
+    }
+    return fits;
+}
+
+static struct expression *parse_binary(struct parser *parser, uint32_t strength)
+{
+    if (++parser->depth > PARENTHESES_MAX * 2) {
+        error_set(parser->error, "nested too deeply; use several shorter expressions");
+        return fail(parser, parser->token.start);
+    }
+    struct expression *left = parse_operand(parser);
+    while (left && parser->token.kind == TOKEN_OPERATOR) {
+        enum operator_kind kind = parser->token.operator_kind;
+        const char *where = parser->token.start;
+        if (operators[kind].strength == 0 || operators[kind].strength < strength)
+            break;
+        if (advance(parser))
+            return NULL;
+        struct expression *right = parse_binary(parser, operators[kind].strength + 1);
+        struct expression *node = right ? new_node(parser, EXPRESSION_BINARY, 2) : NULL;
+        if (!node)
+            return NULL;
+        node->operator_kind = kind;
+        set_argument(node, 0, left);
+        set_argument(node, 1, right);
+        if (!check_types(parser, node, where))
+            return NULL;
+        left = node;
+    }
+    parser->depth--;
+    return left;
+}
+
+static struct expression *parse_whole(struct parser *parser)
+{
+    if (advance(parser))
+        return NULL;
+    struct expression *node = parse_binary(parser, 1);
+    if (!node)
+        return NULL;
+    if (parser->token.kind != TOKEN_END) {
+        error_set(parser->error, "'%.*s' stands where the expression should end or go on with a sign such as == or and",
+                  (int)parser->token.len, parser->token.start);
+        return fail(parser, parser->token.start);
+    }
+    if (parser->place == PLACE_CHECK && node->type != TYPE_BOOL && node->type != TYPE_ANY) {
+        error_set(parser->error,
+                  "a check must be true or false, and this is %s; compare it with something, such as status == 200",
+                  type_names[node->type]);
+        return fail(parser, parser->text);
+    }
+    return node;
+}
+
+int expression_compile(const char *text, enum expression_place place, struct arena *arena,
+                       const struct expression **ret, uint32_t *ret_column, struct error *error)
+{
+    struct parser parser = {
+        .text = text, .cursor = text, .place = place, .arena = arena, .error = error, .where = text};
+    struct expression *node = parse_whole(&parser);
+    if (!node) {
+        *ret_column = (uint32_t)(parser.where - text) + 1;
+        return -1;
+    }
+    if (node->constant && node->kind != EXPRESSION_LITERAL) {
+        struct eval eval = {.scratch = arena};
+        expression_evaluate(node, &eval, &node->literal);
+        node->kind = EXPRESSION_LITERAL;
+    }
+    *ret = node;
+    return 0;
+}

@@ -1,0 +1,105 @@
+/*
+ * Between the files that turn a document (or flags) into a scenario. Everything here runs once, before a run, and
+ * takes its memory from the scenario's arena.
+ */
+#ifndef SQUALL_SCENARIO_LOAD_H
+#define SQUALL_SCENARIO_LOAD_H
+#include "scenario/expression_tree.h"
+#include "scenario/scenario.h"
+#include "scenario/yaml.h"
+
+#define USERS_MAX 10000000u
+#define RATE_MAX 1e7              /* journeys per second */
+#define DURATION_MAX_NS (UINT64_C(366) * 24 * 3600 * UINT64_C(1000000000))
+#define STAGES_MAX 1000u
+#define SERIES_MAX 1000u          /* each has histograms of its own */
+
+struct loader {
+    struct scenario *scenario;
+    struct arena *arena;          /* the scenario's */
+    const char *file;             /* NULL: URL form */
+    const struct overrides *overrides;
+    struct protocol_registry *registry;
+    struct error *error;
+};
+
+/* A node for a flag's value: messages begin with the flag's name. */
+const struct node *node_from_flag(struct arena *arena, const char *flag, const char *value);
+
+/* Errors at a node: "file:line:column: text". Return -1. */
+int fail_at(const struct loader *loader, const struct node *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same at a 1-based column within the node's text. */
+int fail_at_column(const struct loader *loader, const struct node *node, uint32_t column, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Puts the position before the text that loader->error has. */
+int fail_prefix(const struct loader *loader, const struct node *node, uint32_t column);
+/* A key that has no place in `where`: known from the whole language, misspelt, or foreign. `known` is NULL-ended. */
+int fail_unknown_key(const struct loader *loader, const struct node *key, const char *where, const char *const *known);
+
+/* Fails for a word of the whole language that this version does not have; else 0. */
+int fail_if_later(const struct loader *loader, const struct node *key);
+
+/* Values; each may hold ${...} that is the same for the whole run. `what` names the value: "a duration". */
+int read_text(const struct loader *loader, const struct node *node, const char **ret_text);
+int read_count(const struct loader *loader, const struct node *node, uint64_t min, uint64_t max, uint64_t *ret_count);
+int read_duration(const struct loader *loader, const struct node *node, uint64_t min_ns, uint64_t *ret_ns);
+int read_rate(const struct loader *loader, const struct node *node, double *ret_per_s);
+int read_bool(const struct loader *loader, const struct node *node, bool *ret_bool);
+int read_map(const struct loader *loader, const struct node *node, const char *what, const char *example);
+int read_list(const struct loader *loader, const struct node *node, const char *what, const char *example);
+/* 64, or per-user. */
+int read_connections(const struct loader *loader, const struct node *node, uint32_t *ret_connections);
+/* What to show of a value in a message: the text as written when it holds a secret. */
+const char *shown_value(const struct loader *loader, const struct node *node);
+
+/* ---- options.c: a plugin's table against values ---- */
+
+struct option_value {
+    const struct node *node;  /* NULL: not given */
+    const char *text;         /* scalars: the node's text, or a word of the headline */
+    uint32_t column;          /* where text begins within the node's text, 1-based */
+};
+/* A block of option values, from which a target or a step is made. */
+struct option_set {
+    const struct squall_table *table;
+    struct option_value values[64];
+    void *block;              /* all constants filled; variable maps have their names */
+    void *init_block;         /* the same with variable rows at zero: what init functions see */
+    uint64_t constant;
+    struct step_variable *variables;
+    uint32_t variable_count;
+};
+int32_t option_find(const struct squall_table *table, const char *name);
+/* values[] to block, constant, variables. `place`: where a missing required option is reported. */
+int option_set_build(const struct loader *loader, struct option_set *set, const struct node *place);
+/* Parses text into row's place in the block. The error has no position. */
+int option_parse(const struct squall_option *row, struct squall_bytes text, void *block, struct error *error);
+/* The keys of a table and `more` (NULL-ended) as one NULL-ended list. */
+const char *const *option_names(struct arena *arena, const struct squall_table *table, const char *const *more);
+
+/* ---- the parts of a scenario ---- */
+
+/* Empty, with an arena of its own; freed by scenario_free. */
+struct scenario *scenario_new(void);
+int load_targets(const struct loader *loader, const struct node *node);
+/* A target from its URL, with defaults; the path stays unused. */
+int target_from_url(const struct loader *loader, const struct node *node, const char *url, struct target *ret_target);
+/* Ends it: options, state, target_init. */
+int target_finish(const struct loader *loader, struct target *target, struct option_set *set, const struct node *place);
+int load_stages(const struct loader *loader, const struct node *node);
+int load_overrides(const struct loader *loader);
+int load_users(const struct loader *loader, const struct node *root);
+int load_thresholds(const struct loader *loader, const struct node *node);
+/* After load and targets: connections, users, drain. */
+int load_defaults(const struct loader *loader);
+
+/* Steps, shared by flows and the URL form. `series` and `check_names` have been given their room. */
+int load_step(const struct loader *loader, const struct node *node, struct step *step);
+int step_finish(const struct loader *loader, struct step *step, struct option_set *set, const struct node *place);
+/* The default name: the headline's options as written, or their fallbacks. */
+const char *step_default_name(const struct loader *loader, const struct protocol *protocol, const struct option_set *set);
+uint32_t scenario_series(const struct loader *loader, const char *name, const struct protocol *protocol,
+                         const struct target *target);
+
+#endif

@@ -1,0 +1,250 @@
+/*
+ * Plugin options: from the rows of a plugin's table to a block of values. The same code takes them from a file, from
+ * flags and, at run time, from rendered templates. A value that is the same in every exchange is parsed once, here.
+ */
+#include "base/units.h"
+#include "scenario/load.h"
+#include <stdio.h>
+#include <string.h>
+
+static void put_uint(const struct squall_option *row, uint64_t value, void *block)
+{
+    memcpy((char *)block + row->offset, &value, sizeof value);
+}
+
+/* "from 1 to 10", "of at least 1", "of at most 10", in the row's unit; empty without limits. */
+static const char *range_text(const struct squall_option *row, char *text, size_t size)
+{
+    char min[32], max[32];
+    if (row->type == SQUALL_DURATION) {
+        units_print_duration(min, sizeof min, row->min);
+        units_print_duration(max, sizeof max, row->max);
+    } else {
+        snprintf(min, sizeof min, "%llu", (unsigned long long)row->min);
+        snprintf(max, sizeof max, "%llu", (unsigned long long)row->max);
+    }
+    if (row->max)
+        snprintf(text, size, "from %s to %s", min, max);
+    else
+        snprintf(text, size, "of at least %s", min);
+    return text;
+}
+
+static int parse_uint(const struct squall_option *row, const char *text, void *block, struct error *error)
+{
+    static const struct {
+        int (*parse)(const char *, uint64_t *);
+        const char *what, *example;
+    } kinds[] = {
+        [SQUALL_UINT] = {units_parse_count, "a whole number", "10 or 5k"},
+        [SQUALL_DURATION] = {units_parse_duration, "a duration", "250ms, 30s or 2m"},
+        [SQUALL_SIZE] = {units_parse_size, "a size", "512, 64KiB or 1MB"},
+    };
+    char range[100];
+    uint64_t value;
+    if (kinds[row->type].parse(text, &value))
+        return error_set(error, "`%s`: '%.80s' is not %s; write for example %s", row->name, text, kinds[row->type].what,
+                         kinds[row->type].example);
+    if (value < row->min || (row->max && value > row->max))
+        return error_set(error, "`%s`: '%.80s' is out of range; write %s %s", row->name, text, kinds[row->type].what,
+                         range_text(row, range, sizeof range));
+    put_uint(row, value, block);
+    return 0;
+}
+
+static int parse_choice(const struct squall_option *row, const char *text, void *block, struct error *error)
+{
+    char list[400] = "";
+    size_t len = 0;
+    uint32_t count = 0;
+    for (; row->choices[count]; count++) {
+        if (strcmp(row->choices[count], text) == 0) {
+            put_uint(row, count, block);
+            return 0;
+        }
+        if (len < sizeof list)
+            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", count ? ", " : "", row->choices[count]);
+    }
+    const char *near = error_nearest(text, row->choices, count, sizeof row->choices[0]);
+    if (near)
+        return error_set(error, "`%s`: '%.80s' is not one of %s; did you mean %s?", row->name, text, list, near);
+    return error_set(error, "`%s`: '%.80s' is not one of %s; write one of them", row->name, text, list);
+}
+
+int option_parse(const struct squall_option *row, struct squall_bytes text, void *block, struct error *error)
+{
+    const char *string = (const char *)text.data;
+    switch (row->type) {
+    case SQUALL_STRING:
+        memcpy((char *)block + row->offset, &text, sizeof text);
+        return 0;
+    case SQUALL_BOOL:
+        if (strcmp(string, "true") != 0 && strcmp(string, "false") != 0)
+            return error_set(error, "`%s`: '%.80s' is neither true nor false; write one of them", row->name, string);
+        put_uint(row, string[0] == 't', block);
+        return 0;
+    case SQUALL_CHOICE:
+        return parse_choice(row, string, block, error);
+    default:
+        return parse_uint(row, string, block, error);
+    }
+}
+
+int32_t option_find(const struct squall_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->count; i++)
+        if (strcmp(protocol_option(table, i)->name, name) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+const char *const *option_names(struct arena *arena, const struct squall_table *table, const char *const *more)
+{
+    uint32_t count = 0, more_count = 0;
+    while (more[more_count])
+        more_count++;
+    const char **names = arena_alloc(arena, (table->count + more_count + 1) * sizeof *names);
+    for (; count < table->count; count++)
+        names[count] = protocol_option(table, count)->name;
+    memcpy(names + count, more, more_count * sizeof *names);
+    return names;
+}
+
+static void add_variable(struct option_set *set, struct step_variable variable)
+{
+    set->variables[set->variable_count++] = variable;
+}
+
+static int build_scalar(const struct loader *loader, struct option_set *set, uint32_t i)
+{
+    const struct squall_option *row = protocol_option(set->table, i);
+    const struct option_value *value = &set->values[i];
+    const struct template *template = NULL;
+    struct eval eval = {0};
+    uint32_t column = 1;
+    if (value->node->kind != NODE_SCALAR)
+        return fail_at(loader, value->node,
+                       "`%s` takes a single value, not a %s; text that begins with { or [ needs quotes", row->name,
+                       value->node->kind == NODE_MAP ? "map" : "list");
+    if (node_empty(value->node))
+        return fail_at(loader, value->node, "`%s` has no value; write it behind the ':', or \"\" for an empty text",
+                       row->name);
+    if (template_compile(value->text, loader->arena, &template, &column, loader->error))
+        return fail_prefix(loader, value->node, value->column + column - 1);
+    if (!template_constant(template)) {
+        add_variable(set, (struct step_variable){.row = i, .value = template});
+        return 0;
+    }
+    if (option_parse(row, template_render(template, &eval), set->block, loader->error)) {
+        if (template_secret(template))
+            error_set(loader->error, "`%s`: the value of this secret does not fit; set another", row->name);
+        return fail_prefix(loader, value->node, value->column);
+    }
+    set->constant |= UINT64_C(1) << i;
+    return 0;
+}
+
+static int build_map(const struct loader *loader, struct option_set *set, uint32_t i)
+{
+    const struct squall_option *row = protocol_option(set->table, i);
+    const struct node *node = set->values[i].node;
+    struct eval eval = {0};
+    bool constant = true;
+    if (node->kind != NODE_MAP)
+        return fail_at(loader, node, "`%s` takes a map; write %s: { \"name\": \"value\" }", row->name, row->name);
+    struct squall_pair *pairs = arena_alloc(loader->arena, node->count * sizeof *pairs);
+    const struct template **templates = arena_alloc(loader->arena, node->count * sizeof *templates);
+    for (uint32_t k = 0; k < node->count; k++) {
+        const struct node *key = node_key(node, k), *value = node_value(node, k);
+        uint32_t column = 1;
+        if (strstr(key->text, "${"))
+            return fail_at(loader, key, "names in `%s` are the same in every exchange; use ${...} in values only",
+                           row->name);
+        if (value->kind != NODE_SCALAR || node_empty(value))
+            return fail_at(loader, value, "`%s` in `%s` needs a single value; write \"\" for an empty text", key->text,
+                           row->name);
+        if (template_compile(value->text, loader->arena, &templates[k], &column, loader->error))
+            return fail_prefix(loader, value, column);
+        pairs[k].name = (struct squall_bytes){(const uint8_t *)key->text, strlen(key->text)};
+        constant = constant && template_constant(templates[k]);
+    }
+    for (uint32_t k = 0; constant && k < node->count; k++)
+        pairs[k].value = template_render(templates[k], &eval);
+    struct squall_map map = {pairs, node->count};
+    memcpy((char *)set->block + row->offset, &map, sizeof map);
+    if (constant)
+        set->constant |= UINT64_C(1) << i;
+    else
+        add_variable(set, (struct step_variable){.row = i, .pairs = templates, .pair_count = node->count});
+    return 0;
+}
+
+/* "Name: value" of a map's fallback. */
+static const struct node *map_fallback(const struct loader *loader, const char *text)
+{
+    const char *colon = strchr(text, ':');
+    struct node *map = arena_alloc(loader->arena, sizeof *map);
+    *map = (struct node){.kind = NODE_MAP, .label = "fallback"};
+    if (!colon)
+        return map;
+    const char *value = colon + 1 + strspn(colon + 1, " ");
+    map->items = arena_alloc(loader->arena, 2 * sizeof *map->items);
+    for (int i = 0; i < 2; i++) {
+        map->items[i] = arena_alloc(loader->arena, sizeof(struct node));
+        *map->items[i] = (struct node){.kind = NODE_SCALAR, .label = "fallback", .quoted = true};
+    }
+    map->items[0]->text = arena_copy(loader->arena, text, (size_t)(colon - text));
+    map->items[1]->text = value;
+    map->count = 1;
+    return map;
+}
+
+static int build_absent(const struct loader *loader, struct option_set *set, uint32_t i, const struct node *place)
+{
+    const struct squall_option *row = protocol_option(set->table, i);
+    if (row->role & SQUALL_ROLE_REQUIRED)
+        return fail_at(loader, place, "`%s` is missing%s%s; write %s %s", row->name, row->help ? ": " : "",
+                       row->help ? row->help : "",
+                       loader->file || !row->flag ? arena_printf(loader->arena, "%s:", row->name) : row->flag,
+                       row->metavar ? row->metavar : "...");
+    if (row->type == SQUALL_MAP && row->fallback) {
+        set->values[i].node = map_fallback(loader, row->fallback);
+        return build_map(loader, set, i);
+    }
+    set->constant |= UINT64_C(1) << i;
+    if (!row->fallback && row->type != SQUALL_STRING)
+        return 0;
+    const char *fallback = row->fallback ? row->fallback : "";
+    struct squall_bytes text = {(const uint8_t *)fallback, strlen(fallback)};
+    if (option_parse(row, text, set->block, loader->error)) {
+        error_prefix(loader->error, "the plugin's own fallback");
+        return fail_prefix(loader, place, 0);
+    }
+    return 0;
+}
+
+int option_set_build(const struct loader *loader, struct option_set *set, const struct node *place)
+{
+    const struct squall_table *table = set->table;
+    set->block = arena_alloc(loader->arena, table->size);
+    set->variables = arena_alloc(loader->arena, table->count * sizeof *set->variables);
+    for (uint32_t i = 0; i < table->count; i++) {
+        bool map = protocol_option(table, i)->type == SQUALL_MAP;
+        int result = !set->values[i].node ? build_absent(loader, set, i, place)
+                     : map                ? build_map(loader, set, i)
+                                          : build_scalar(loader, set, i);
+        if (result)
+            return -1;
+    }
+    set->init_block = set->block;
+    if (set->variable_count) {
+        set->init_block = arena_alloc(loader->arena, table->size);
+        memcpy(set->init_block, set->block, table->size);
+        for (uint32_t i = 0; i < set->variable_count; i++) {
+            const struct squall_option *row = protocol_option(table, set->variables[i].row);
+            if (row->type == SQUALL_MAP)
+                memset((char *)set->init_block + row->offset, 0, sizeof(struct squall_map));
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,119 @@
+/* The plan of a scenario in words: what `squall check` prints. Values that may hold secrets are not shown. */
+#include "base/units.h"
+#include "scenario/scenario.h"
+
+#define WORD 64
+
+static const char *duration(char *buf, uint64_t ns)
+{
+    return ns == UINT64_MAX ? "no limit of time" : units_print_duration(buf, WORD, ns);
+}
+
+static void print_targets(const struct scenario *scenario, struct buffer *out)
+{
+    char timeout[WORD], connect[WORD];
+    buffer_printf(out, "targets\n");
+    for (uint32_t i = 0; i < scenario->target_count; i++) {
+        const struct target *target = &scenario->targets[i];
+        buffer_printf(out, "  %-16s %s  (%s", target->name, target->url, target->protocol->name);
+        if (target->connections == CONNECTIONS_PER_USER)
+            buffer_printf(out, ", a connection per user");
+        else
+            buffer_printf(out, ", %u connection%s", target->connections, target->connections == 1 ? "" : "s");
+        buffer_printf(out, ", timeout %s, connect-timeout %s%s)\n", duration(timeout, target->timeout_ns),
+                      duration(connect, target->connect_timeout_ns), target->tls_insecure ? ", any certificate" : "");
+    }
+}
+
+static void print_stage(const struct stage *stage, struct buffer *out)
+{
+    char length[WORD];
+    const char *unit = stage->kind == STAGE_RATE ? "/s" : " users";
+    if (stage->from == stage->to)
+        buffer_printf(out, "  hold %g%s for %s", stage->to, unit, duration(length, stage->duration_ns));
+    else
+        buffer_printf(out, "  ramp %g -> %g%s over %s", stage->from, stage->to, unit,
+                      duration(length, stage->duration_ns));
+    if (stage->kind == STAGE_RATE)
+        buffer_printf(out, ", %s arrivals", stage->arrivals == ARRIVALS_POISSON ? "poisson" : "constant");
+    buffer_printf(out, "\n");
+}
+
+static void print_load(const struct scenario *scenario, struct buffer *out)
+{
+    char word[WORD], grouped[WORD];
+    const struct load *load = &scenario->load;
+    struct schedule schedule = {.stages = load->stages,
+                                .stage_count = load->stage_count,
+                                .seed = scenario->seed,
+                                .workers = 1,
+                                .limit = load->iterations};
+    uint64_t length = schedule_length_ns(&schedule);
+    buffer_printf(out, "load (%s)\n",
+                  load->closed ? "closed: a user starts its next journey when the last has ended"
+                               : "open: journeys start when they are due");
+    for (uint32_t i = 0; i < load->stage_count; i++)
+        print_stage(&load->stages[i], out);
+    if (load->iterations != UINT64_MAX)
+        buffer_printf(out, "  ends after %s journeys%s\n",
+                      units_print_grouped(grouped, sizeof grouped, load->iterations),
+                      length == UINT64_MAX ? "" : ", or with its last stage");
+    if (length != UINT64_MAX)
+        buffer_printf(out, "  %s in all", duration(word, length));
+    else
+        buffer_printf(out, "  no limit of time");
+    if (!load->closed) {
+        uint64_t expected = schedule_expected(&schedule);
+        if (expected != UINT64_MAX)
+            buffer_printf(out, ", %s journeys expected", units_print_grouped(grouped, sizeof grouped, expected));
+        buffer_printf(out, ", up to %s users", units_print_grouped(grouped, sizeof grouped, load->users));
+    }
+    if (scenario->warmup_ns)
+        buffer_printf(out, "; warm-up %s", duration(word, scenario->warmup_ns));
+    buffer_printf(out, "; drain up to %s; seed %llu\n", duration(word, scenario->drain_ns),
+                  (unsigned long long)scenario->seed);
+}
+
+static void print_step(const struct step *step, struct buffer *out)
+{
+    buffer_printf(out, "    %-8s %s", step->protocol->name, step->name);
+    buffer_printf(out, " @ %s", step->target->name);
+    for (uint32_t i = 0; i < step->check_count; i++)
+        buffer_printf(out, "%s%s", i ? ", " : "  checks: ", step->checks[i].name);
+    buffer_printf(out, "\n");
+}
+
+static void print_class(const struct scenario *scenario, const struct user_class *class, double weights,
+                        struct buffer *out)
+{
+    char min[WORD], max[WORD];
+    buffer_printf(out, "  %s (%.3g %%)\n", class->name, 100 * class->weight / weights);
+    for (uint32_t i = 0; i < class->op_count; i++) {
+        const struct op *op = &class->ops[i];
+        if (op->kind == OP_STEP)
+            print_step(&scenario->steps[op->step], out);
+        else if (op->kind == OP_THINK && op->think_min_ns == op->think_max_ns)
+            buffer_printf(out, "    think    %s\n", duration(min, op->think_min_ns));
+        else if (op->kind == OP_THINK)
+            buffer_printf(out, "    think    %s to %s\n", duration(min, op->think_min_ns),
+                          duration(max, op->think_max_ns));
+    }
+}
+
+void scenario_print_plan(const struct scenario *scenario, struct buffer *out)
+{
+    double weights = 0;
+    buffer_printf(out, "%s\n\n", scenario->name);
+    print_targets(scenario, out);
+    buffer_printf(out, "\n");
+    print_load(scenario, out);
+    buffer_printf(out, "\nusers\n");
+    for (uint32_t i = 0; i < scenario->class_count; i++)
+        weights += scenario->classes[i].weight;
+    for (uint32_t i = 0; i < scenario->class_count; i++)
+        print_class(scenario, &scenario->classes[i], weights, out);
+    if (scenario->threshold_count)
+        buffer_printf(out, "\nthresholds\n");
+    for (uint32_t i = 0; i < scenario->threshold_count; i++)
+        buffer_printf(out, "  %s\n", scenario->thresholds[i].text);
+}

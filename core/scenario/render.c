@@ -1,0 +1,66 @@
+/*
+ * What happens for each exchange: variable options are rendered into a copy of the step's block. Runs on the hot path:
+ * nothing here allocates but from the scratch arena, and a step without variables costs one comparison.
+ */
+#include "scenario/load.h"
+#include <math.h>
+#include <string.h>
+
+static void render_map(const struct step_variable *variable, const struct squall_option *row, const struct eval *eval,
+                       void *block)
+{
+    struct squall_map map;
+    memcpy(&map, (const char *)block + row->offset, sizeof map);
+    struct squall_pair *pairs = arena_alloc(eval->scratch, variable->pair_count * sizeof *pairs);
+    for (uint32_t i = 0; i < variable->pair_count; i++) {
+        pairs[i].name = map.pairs[i].name;
+        pairs[i].value = template_render(variable->pairs[i], eval);
+    }
+    map.pairs = pairs;
+    memcpy((char *)block + row->offset, &map, sizeof map);
+}
+
+int step_render(const struct step *step, const struct eval *eval, const void **ret_options, struct error *error)
+{
+    if (step->all_constant) {
+        *ret_options = step->constant_block;
+        return 0;
+    }
+    const struct squall_table *table = &step->protocol->abi.step_options;
+    void *block = arena_alloc(eval->scratch, table->size);
+    memcpy(block, step->constant_block, table->size);
+    for (uint32_t i = 0; i < step->variable_count; i++) {
+        const struct step_variable *variable = &step->variables[i];
+        const struct squall_option *row = protocol_option(table, variable->row);
+        if (row->type == SQUALL_MAP) {
+            render_map(variable, row, eval, block);
+        } else if (option_parse(row, template_render(variable->value, eval), block, error)) {
+            if (template_secret(variable->value))
+                error_set(error, "`%s`: a value with a secret in it does not fit", row->name);
+            return -1;
+        }
+    }
+    *ret_options = block;
+    return 0;
+}
+
+/*
+ * Class c gets, of the indices that the classes before it left over, every one at which ceil(i x f) grows, where f is
+ * its part of the weights that are left: each prefix of the indices is then divided as the weights say, to within one
+ * index a class, without any state.
+ */
+uint32_t scenario_class_of(const struct scenario *scenario, uint64_t index)
+{
+    double left = 0;
+    for (uint32_t c = 0; c < scenario->class_count; c++)
+        left += scenario->classes[c].weight;
+    for (uint32_t c = 0; c + 1 < scenario->class_count; c++) {
+        double part = scenario->classes[c].weight / left;
+        double before = ceil((double)index * part);
+        if (ceil((double)(index + 1) * part) > before)
+            return c;
+        index -= before < (double)index ? (uint64_t)before : index;
+        left -= scenario->classes[c].weight;
+    }
+    return scenario->class_count - 1;
+}

@@ -1,0 +1,304 @@
+/* One step: a protocol's words and options, its name, its checks. Shared by flows and by the URL form. */
+#include "scenario/load.h"
+#include <ctype.h>
+#include <string.h>
+
+static const char *const step_keys[] = {"target", "name", "check", NULL};
+
+uint32_t scenario_series(const struct loader *loader, const char *name, const struct protocol *protocol,
+                         const struct target *target)
+{
+    struct scenario *scenario = loader->scenario;
+    for (uint32_t i = 0; i < scenario->series_count; i++) {
+        const struct series_info *info = &scenario->series[i];
+        if (info->protocol == protocol && info->target == target && strcmp(info->name, name) == 0)
+            return i;
+    }
+    if (scenario->series_count == SERIES_MAX)
+        return UINT32_MAX;
+    scenario->series[scenario->series_count] = (struct series_info){name, protocol, target};
+    return scenario->series_count++;
+}
+
+/* The length of the next word; spaces within ${...} do not end it. */
+static size_t word_length(const char *text)
+{
+    size_t len = 0;
+    int depth = 0;
+    for (; text[len] && (depth > 0 || !isspace((unsigned char)text[len])); len++) {
+        if (text[len] == '$' && text[len + 1] == '{')
+            depth++;
+        else if (depth > 0 && text[len] == '}')
+            depth--;
+    }
+    return len;
+}
+
+static size_t skip_space(const char *text)
+{
+    return strspn(text, " \t\r\n");
+}
+
+static uint32_t count_words(const char *text)
+{
+    uint32_t count = 0;
+    for (text += skip_space(text); *text; text += skip_space(text)) {
+        text += word_length(text);
+        count++;
+    }
+    return count;
+}
+
+/* `NAME: words`: the words fill the options that the headline names; with fewer words than names the last names, and
+ * the last name takes the rest. */
+static int read_headline(const struct loader *loader, const struct protocol *protocol, const struct node *node,
+                         struct option_set *set)
+{
+    const char *headline = protocol->abi.headline ? protocol->abi.headline : "";
+    if (node->kind != NODE_SCALAR)
+        return fail_at(loader, node,
+                       "`%s` takes words, not a map or a list; write `%s: %s` and its options as keys beside it",
+                       protocol->name, protocol->name, headline);
+    if (node_empty(node))
+        return 0;
+    uint32_t names = count_words(headline), words = count_words(node->text);
+    if (names == 0)
+        return fail_at(loader, node, "`%s` takes no words behind it; write its options as keys beside it",
+                       protocol->name);
+    const char *name = headline, *text = node->text + skip_space(node->text);
+    for (uint32_t i = 0; i < names && *text; i++) {
+        name += skip_space(name);
+        size_t name_len = word_length(name);
+        if (i + words >= names) {
+            bool last = i + 1 == names;
+            size_t len = last ? strlen(text) : word_length(text);
+            while (last && len > 0 && isspace((unsigned char)text[len - 1]))
+                len--;
+            int32_t row = option_find(set->table, arena_copy(loader->arena, name, name_len));
+            if (row >= 0)
+                set->values[row] = (struct option_value){node, arena_copy(loader->arena, text, len),
+                                                         (uint32_t)(text - node->text) + 1};
+            text += len;
+            text += skip_space(text);
+        }
+        name += name_len;
+    }
+    return 0;
+}
+
+const char *step_default_name(const struct loader *loader, const struct protocol *protocol,
+                              const struct option_set *set)
+{
+    const char *name = protocol->abi.headline ? protocol->abi.headline : "";
+    const char *text = "";
+    for (name += skip_space(name); *name; name += skip_space(name)) {
+        size_t len = word_length(name);
+        int32_t row = option_find(set->table, arena_copy(loader->arena, name, len));
+        name += len;
+        if (row < 0)
+            continue;
+        const char *value =
+            set->values[row].node ? set->values[row].text : protocol_option(set->table, (uint32_t)row)->fallback;
+        if (value && *value)
+            text = arena_printf(loader->arena, "%s%s%s", text, *text ? " " : "", value);
+    }
+    return *text ? text : protocol->name;
+}
+
+static uint32_t check_index(const struct loader *loader, const char *name)
+{
+    struct scenario *scenario = loader->scenario;
+    for (uint32_t i = 0; i < scenario->check_count; i++)
+        if (strcmp(scenario->check_names[i], name) == 0)
+            return i;
+    scenario->check_names[scenario->check_count] = name;
+    return scenario->check_count++;
+}
+
+static int read_check(const struct loader *loader, const char *name, const struct node *node, struct step *step)
+{
+    struct check *check = &step->checks[step->check_count];
+    uint32_t column = 1;
+    if (node->kind != NODE_SCALAR || node_empty(node))
+        return fail_at(loader, node, "the check `%.80s` has no expression; write for example status == 200", name);
+    if (expression_compile(node->text, PLACE_CHECK, loader->arena, &check->expression, &column, loader->error)) {
+        /* the usual reason why an expression in { } ends too early */
+        if (strchr(node->text, '(') && !strchr(node->text, ')') && !node->quoted)
+            error_set(loader->error,
+                      "the expression '%.80s' has no ')'; within { } a comma ends a value: put quotes around the whole "
+                      "expression",
+                      node->text);
+        return fail_prefix(loader, node, column);
+    }
+    check->name = name;
+    if (loader->scenario->check_count == SERIES_MAX)
+        return fail_at(loader, node, "too many checks of different names; at most 1,000");
+    check->index = check_index(loader, name);
+    step->wants |= expression_wants(check->expression);
+    step->check_count++;
+    return 0;
+}
+
+static int read_checks(const struct loader *loader, const struct node *node, struct step *step)
+{
+    step->checks = arena_alloc(loader->arena, (node->count + 1) * sizeof *step->checks);
+    if (node->kind == NODE_SCALAR)
+        return read_check(loader, node->text, node, step);
+    if (read_map(loader, node, "`check`", "check: { \"is ok\": status == 200 }"))
+        return -1;
+    for (uint32_t i = 0; i < node->count; i++)
+        if (read_check(loader, node_key(node, i)->text, node_value(node, i), step))
+            return -1;
+    return 0;
+}
+
+/* The target that a step names, or the only one of its protocol. */
+static int find_target(const struct loader *loader, const struct protocol *protocol, const struct node *step_node,
+                       const struct node *name_node, const struct target **ret_target)
+{
+    struct scenario *scenario = loader->scenario;
+    const struct target *found = NULL;
+    const char *name = NULL, *names = "";
+    uint32_t speakers = 0;
+    if (name_node && read_text(loader, name_node, &name))
+        return -1;
+    for (uint32_t i = 0; i < scenario->target_count; i++) {
+        const struct target *target = &scenario->targets[i];
+        bool speaks = target->protocol == protocol;
+        if (name && strcmp(target->name, name) == 0) {
+            if (!speaks)
+                return fail_at(loader, name_node,
+                               "target `%s` speaks %s, and this step %s; name a target of the step's protocol", name,
+                               target->protocol->name, protocol->name);
+            *ret_target = target;
+            return 0;
+        }
+        if (speaks) {
+            found = target;
+            names = arena_printf(loader->arena, "%s%s%s", names, speakers++ ? ", " : "", target->name);
+        }
+    }
+    if (name)
+        return fail_at(loader, name_node, "there is no target `%.80s`; targets that speak %s: %s", name, protocol->name,
+                       speakers ? names : "none");
+    if (speakers == 0)
+        return fail_at(loader, step_node, "no target speaks %s; add one to targets, with a URL of %s://...",
+                       protocol->name, protocol->abi.schemes ? protocol->abi.schemes : protocol->name);
+    if (speakers > 1)
+        return fail_at(loader, step_node, "several targets speak %s: %s; say which with target: NAME", protocol->name,
+                       names);
+    *ret_target = found;
+    return 0;
+}
+
+int step_finish(const struct loader *loader, struct step *step, struct option_set *set, const struct node *place)
+{
+    const struct squall_protocol *abi = &step->protocol->abi;
+    struct squall_error why = {""};
+    if (option_set_build(loader, set, place))
+        return -1;
+    step->series = scenario_series(loader, step->name, step->protocol, step->target);
+    if (step->series == UINT32_MAX)
+        return fail_at(loader, place, "too many steps of different names; at most 1,000: give several steps one name");
+    step->constant_block = set->block;
+    step->constant = set->constant;
+    step->all_constant = set->variable_count == 0;
+    step->variables = set->variables;
+    step->variable_count = set->variable_count;
+    step->view.target = &step->target->view;
+    step->view.state = arena_alloc(loader->arena, abi->step_size);
+    if (abi->step_init && abi->step_init(&step->view, set->init_block, set->constant, &why)) {
+        step->view.state = NULL;
+        return fail_at(loader, place, "step `%.200s`: %.500s", step->name, why.text);
+    }
+    return 0;
+}
+
+static bool is_step_key(const char *key)
+{
+    for (uint32_t i = 0; step_keys[i]; i++)
+        if (strcmp(step_keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+/* Names of plugins are file names: nothing that could be a path is looked up. */
+static bool could_be_protocol(const char *key)
+{
+    size_t len = strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+    return len > 0 && len <= 64 && key[len] == '\0';
+}
+
+/* The key that names the protocol: the first that a target of the scenario speaks, else the first that a plugin has. */
+static int find_protocol(const struct loader *loader, const struct node *node, const struct protocol **ret_protocol,
+                         uint32_t *ret_key)
+{
+    const struct scenario *scenario = loader->scenario;
+    const struct node *candidate = NULL;
+    for (uint32_t i = 0; i < node->count; i++)
+        for (uint32_t t = 0; t < scenario->target_count; t++)
+            if (strcmp(node_key(node, i)->text, scenario->targets[t].protocol->name) == 0) {
+                *ret_protocol = scenario->targets[t].protocol;
+                *ret_key = i;
+                return 0;
+            }
+    for (uint32_t i = 0; i < node->count && !candidate; i++)
+        if (!is_step_key(node_key(node, i)->text))
+            candidate = node_key(node, *ret_key = i);
+    if (!candidate)
+        return fail_at(loader, node, "this step names no protocol; write `PROTOCOL: ...` first, or `think: 1s`");
+    static const char *const nothing[] = {"think", NULL};
+    if (fail_if_later(loader, candidate))
+        return -1;
+    if (!could_be_protocol(candidate->text))
+        return fail_unknown_key(loader, candidate, "a flow", nothing);
+    if (protocol_by_name(loader->registry, candidate->text, ret_protocol, loader->error))
+        return fail_prefix(loader, candidate, 0);
+    return 0;
+}
+
+static int read_step_key(const struct loader *loader, const struct node *key, const struct node *value,
+                         struct step *step, struct option_set *set)
+{
+    if (strcmp(key->text, "target") == 0)
+        return 0; /* has been read */
+    if (strcmp(key->text, "check") == 0)
+        return read_checks(loader, value, step);
+    if (strcmp(key->text, "name") == 0) {
+        if (value->kind != NODE_SCALAR || node_empty(value))
+            return fail_at(loader, value, "the step's name is missing; write name: some words");
+        if (strstr(value->text, "${"))
+            return fail_at(loader, value, "a step's name is the same in every exchange; leave the ${...} out");
+        step->name = value->text;
+        return 0;
+    }
+    int32_t row = option_find(set->table, key->text);
+    if (row < 0)
+        return fail_unknown_key(loader, key, arena_printf(loader->arena, "a step of %s", step->protocol->name),
+                                option_names(loader->arena, set->table, step_keys));
+    if (set->values[row].node)
+        return fail_at(loader, key, "`%s` stands here and behind `%s:` too; keep one of them", key->text,
+                       step->protocol->name);
+    set->values[row] = (struct option_value){value, value->text, 1};
+    return 0;
+}
+
+int load_step(const struct loader *loader, const struct node *node, struct step *step)
+{
+    const struct target *target = NULL;
+    uint32_t protocol_key = 0;
+    if (find_protocol(loader, node, &step->protocol, &protocol_key) ||
+        find_target(loader, step->protocol, node_key(node, protocol_key), node_get(node, "target"), &target))
+        return -1;
+    step->target = target;
+    step->line = node->line;
+    struct option_set set = {.table = &step->protocol->abi.step_options};
+    if (read_headline(loader, step->protocol, node_value(node, protocol_key), &set))
+        return -1;
+    for (uint32_t i = 0; i < node->count; i++)
+        if (i != protocol_key && read_step_key(loader, node_key(node, i), node_value(node, i), step, &set))
+            return -1;
+    if (!step->name)
+        step->name = step_default_name(loader, step->protocol, &set);
+    return step_finish(loader, step, &set, node_key(node, protocol_key));
+}

@@ -1,0 +1,162 @@
+/* The `targets` part of a scenario: URLs, connections, time-outs, TLS, and the options of the target's protocol. */
+#include "scenario/load.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
+
+static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "tls", NULL};
+
+/* Files are read only below the scenario's folder. */
+static int read_ca(const struct loader *loader, const struct node *node, const char **ret_path)
+{
+    const char *text;
+    if (read_text(loader, node, &text))
+        return -1;
+    const char *slash = strrchr(loader->file, '/');
+    const char *folder = slash ? arena_copy(loader->arena, loader->file, (size_t)(slash - loader->file) + 1) : "./";
+    char *root = realpath(folder, NULL);
+    char *path = realpath(text[0] == '/' ? text : arena_printf(loader->arena, "%s%s", folder, text), NULL);
+    size_t root_len = root ? strlen(root) : 0;
+    bool found = path != NULL;
+    bool below = found && root && (root_len == 1 || (strncmp(path, root, root_len) == 0 && path[root_len] == '/'));
+    if (below)
+        *ret_path = arena_copy(loader->arena, path, strlen(path));
+    free(root);
+    free(path);
+    if (!found)
+        return fail_at(loader, node,
+                       "the file '%.200s' is not there; name a PEM file, relative to the scenario's folder", text);
+    if (!below)
+        return fail_at(loader, node, "the file '%.200s' lies outside of the scenario's folder; copy it there", text);
+    return 0;
+}
+
+static int read_tls(const struct loader *loader, const struct node *node, struct target *target)
+{
+    static const char *const keys[] = {"insecure", "ca", NULL};
+    if (read_map(loader, node, "`tls`", "tls: { insecure: true }"))
+        return -1;
+    if (!target->view.secure)
+        return fail_at(
+            loader, node,
+            "`tls` has no meaning, since the scheme of %s is not a secure one; change the scheme or leave `tls` out",
+            target->url);
+    for (uint32_t i = 0; i < node->count; i++) {
+        const struct node *key = node_key(node, i), *value = node_value(node, i);
+        int result = strcmp(key->text, "insecure") == 0 ? read_bool(loader, value, &target->tls_insecure)
+                     : strcmp(key->text, "ca") == 0     ? read_ca(loader, value, &target->tls_ca)
+                                                        : fail_unknown_key(loader, key, "`tls`", keys);
+        if (result)
+            return -1;
+    }
+    return 0;
+}
+
+int target_from_url(const struct loader *loader, const struct node *node, const char *text, struct target *ret_target)
+{
+    struct url url;
+    struct target target = {.timeout_ns = UINT64_C(30000000000), .connect_timeout_ns = UINT64_C(5000000000)};
+    uint16_t port = 0;
+    bool secure = false;
+    if (url_parse(text, loader->arena, &url, loader->error) ||
+        protocol_by_scheme(loader->registry, url.scheme, &target.protocol, loader->error))
+        return fail_prefix(loader, node, 0);
+    if (!protocol_scheme(target.protocol, url.scheme, &port, &secure))
+        return fail_at(loader, node, "%s does not speak '%s'; see `squall plugin show %s`", target.protocol->name,
+                       url.scheme, target.protocol->name);
+    target.port = url.port ? url.port : port;
+    if (target.port == 0)
+        return fail_at(loader, node, "the URL '%s' names no port, and '%s' has no usual one; write %s://%s:PORT", text,
+                       url.scheme, url.scheme, url.authority);
+    target.url = arena_printf(loader->arena, "%s://%s", url.scheme, url.authority);
+    target.path = url.path;
+    target.host = url.host;
+    target.view.host = (struct squall_bytes){(const uint8_t *)url.host, strlen(url.host)};
+    target.view.authority = (struct squall_bytes){(const uint8_t *)url.authority, strlen(url.authority)};
+    target.view.port = target.port;
+    target.view.secure = secure;
+    *ret_target = target;
+    return 0;
+}
+
+int target_finish(const struct loader *loader, struct target *target, struct option_set *set, const struct node *place)
+{
+    const struct squall_protocol *abi = &target->protocol->abi;
+    struct squall_error why = {""};
+    if (option_set_build(loader, set, place))
+        return -1;
+    if (set->variable_count) {
+        uint32_t row = set->variables[0].row;
+        return fail_at(loader, set->values[row].node,
+                       "`%s` of a target must be the same for the whole run; use ${env.NAME} or a fixed text",
+                       protocol_option(set->table, row)->name);
+    }
+    target->view.options = set->block;
+    target->view.state = arena_alloc(loader->arena, abi->target_size);
+    if (abi->target_init && abi->target_init(&target->view, &why)) {
+        target->view.state = NULL;
+        return fail_at(loader, place, "target %s: %.500s", target->name, why.text);
+    }
+    return 0;
+}
+
+static int read_target_key(const struct loader *loader, const struct node *key, const struct node *value,
+                           struct target *target, struct option_set *set)
+{
+    if (strcmp(key->text, "url") == 0)
+        return 0;
+    if (strcmp(key->text, "connections") == 0) {
+        target->connections_set = true;
+        return read_connections(loader, value, &target->connections);
+    }
+    if (strcmp(key->text, "timeout") == 0)
+        return read_duration(loader, value, 1, &target->timeout_ns);
+    if (strcmp(key->text, "connect-timeout") == 0)
+        return read_duration(loader, value, 1, &target->connect_timeout_ns);
+    if (strcmp(key->text, "tls") == 0)
+        return read_tls(loader, value, target);
+    int32_t row = option_find(set->table, key->text);
+    if (row < 0)
+        return fail_unknown_key(loader, key, arena_printf(loader->arena, "target `%s`", target->name),
+                                option_names(loader->arena, set->table, target_keys));
+    set->values[row] = (struct option_value){.node = value, .text = value->text, .column = 1};
+    return 0;
+}
+
+static int load_target(const struct loader *loader, const struct node *key, const struct node *node,
+                       struct target *target)
+{
+    const struct node *url_node = node->kind == NODE_SCALAR ? node : node_get(node, "url");
+    const char *url;
+    if (node->kind == NODE_LIST || !url_node)
+        return fail_at(loader, node, "target `%s` has no url; write %s: { url: \"scheme://host:port\" }", key->text,
+                       key->text);
+    if (read_text(loader, url_node, &url) || target_from_url(loader, url_node, url, target))
+        return -1;
+    target->name = key->text;
+    if (target->path[0] != '\0' && strcmp(target->path, "/") != 0)
+        return fail_at(loader, url_node,
+                       "a target's URL ends with its port, and this one goes on with '%.200s'; put that into the steps",
+                       target->path);
+    struct option_set set = {.table = &target->protocol->abi.target_options};
+    for (uint32_t i = 0; node->kind == NODE_MAP && i < node->count; i++)
+        if (read_target_key(loader, node_key(node, i), node_value(node, i), target, &set))
+            return -1;
+    return target_finish(loader, target, &set, key);
+}
+
+int load_targets(const struct loader *loader, const struct node *node)
+{
+    struct scenario *scenario = loader->scenario;
+    if (read_map(loader, node, "`targets`", TARGET_EXAMPLE))
+        return -1;
+    scenario->targets = arena_alloc(loader->arena, node->count * sizeof *scenario->targets);
+    for (uint32_t i = 0; i < node->count; i++) {
+        /* counted before it is whole: what its init made is undone by scenario_free */
+        scenario->target_count = i + 1;
+        if (load_target(loader, node_key(node, i), node_value(node, i), &scenario->targets[i]))
+            return -1;
+    }
+    return 0;
+}
