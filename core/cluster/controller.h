@@ -1,0 +1,25 @@
+/*
+ * The controller: starts workers, gives them one start, merges what they report once a second, notices the ones that
+ * die or fall silent, and judges the run.
+ */
+#ifndef SQUALL_CLUSTER_CONTROLLER_H
+#define SQUALL_CLUSTER_CONTROLLER_H
+#include "cluster/plan.h"
+#include "metrics/result.h"
+
+struct controller_options {
+    const struct scenario *scenario;
+    struct plan *plan;    /* workers 0: as many as the load can use */
+    enum trust trust;
+    uint64_t stall_limit_ns; /* a worker that has not turned its loop for so long is lost */
+    /* Once a second and at each change of phase. */
+    void (*progress)(void *arg, const struct progress *progress);
+    void *arg;
+};
+
+/* Runs to the end. 0 with the result filled (store initialised, to be freed by result_fini), or -1 when there was
+ * nothing to measure: error->exit_code says why. */
+int controller_run(const struct controller_options *options, struct result *ret_result, struct error *error);
+void result_fini(struct result *result);
+
+#endif
