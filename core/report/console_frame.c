@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAME_LINES_OTHER 6  /* headline, the window's two ends, a gap, numbers, state */
+#define FRAME_LINES_OTHER 6 /* headline, the window's two ends, a gap, numbers, state */
 #define BAR_MAX           40
 #define LABEL_MAX         28
 #define TIME_WIDTH        16 /* "1h02m of 12h03m" */
@@ -87,7 +87,8 @@ static void stage_time(const struct frame *frame, const struct stage *stage, con
     bool by_journeys = stage->duration_ns == UINT64_MAX && frame->load->iterations != UINT64_MAX;
     text_clock(passed, sizeof passed, state->passed_ns, false);
     if (by_journeys)
-        snprintf(buf, size, "%s of %s", units_print_count(passed, sizeof passed, (double)frame->progress->journeys_done),
+        snprintf(buf, size, "%s of %s",
+                 units_print_count(passed, sizeof passed, (double)frame->progress->journeys_done),
                  units_print_count(count, sizeof count, (double)frame->load->iterations));
     else if (stage->duration_ns == UINT64_MAX)
         snprintf(buf, size, "%s", passed);
@@ -104,7 +105,11 @@ static void draw_stage(const struct frame *frame, const struct stage *stage, uin
     load_stage_text(label, sizeof label, stage);
     stage_time(frame, stage, &state, time, sizeof time);
     text_spaces(frame->out, 2);
-    text_put(frame->out, state.done ? MARK_DONE : state.now ? MARK_NOW : " ", state.done ? TONE_GOOD : TONE_PLAIN, frame->colour);
+    text_put(frame->out,
+             state.done  ? MARK_DONE
+             : state.now ? MARK_NOW
+                         : " ",
+             state.done ? TONE_GOOD : TONE_PLAIN, frame->colour);
     text_spaces(frame->out, 1);
     uint32_t taken = text_put_cut(frame->out, label, label_width, state.now ? TONE_BOLD : TONE_DIM, frame->colour);
     text_spaces(frame->out, label_width - taken + 2);
@@ -216,7 +221,8 @@ static void draw_numbers(const struct frame *frame)
     bool any = progress->window_count > 0;
     item(frame, &at, "p50", any ? units_print_duration(text, sizeof text, progress->p50_ns) : "-", TONE_PLAIN);
     item(frame, &at, "p99", any ? units_print_duration(text, sizeof text, progress->p99_ns) : "-", TONE_PLAIN);
-    item(frame, &at, "failed", text_count(text, sizeof text, progress->failed), progress->failed ? TONE_BAD : TONE_PLAIN);
+    item(frame, &at, "failed", text_count(text, sizeof text, progress->failed),
+         progress->failed ? TONE_BAD : TONE_PLAIN);
     item(frame, &at, "in flight", text_count(text, sizeof text, progress->in_flight), TONE_PLAIN);
     item(frame, &at, "users", text_count(text, sizeof text, progress->users_busy), TONE_PLAIN);
     buffer_append(frame->out, "\n", 1);
@@ -231,7 +237,8 @@ static void phase_text(const struct progress *progress, char *buf, size_t size)
     if (progress->connecting)
         snprintf(buf, size, "connecting, %s open", text_count(number, sizeof number, progress->connections));
     else if (progress->draining)
-        snprintf(buf, size, "draining, for at most %s", units_print_duration(number, sizeof number, scenario->drain_ns));
+        snprintf(buf, size, "draining, for at most %s",
+                 units_print_duration(number, sizeof number, scenario->drain_ns));
     else if (progress->elapsed_ns < scenario->warmup_ns)
         snprintf(buf, size, "warm-up, counts in %s",
                  text_clock(number, sizeof number, scenario->warmup_ns - progress->elapsed_ns + NS_PER_S - 1, false));

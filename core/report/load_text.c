@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #define STAGES_NAMED 3 /* more are only counted */
-#define ARROW "\xE2\x86\x92"
+#define ARROW        "\xE2\x86\x92"
 
 char *load_stage_text(char *buf, size_t size, const struct stage *stage)
 {

@@ -1,4 +1,5 @@
-/* What the files of the final screen share. Each section appends itself, and nothing at all when it has nothing to say. */
+/* What the files of the final screen share. Each section appends itself, and nothing at all when it has nothing to say.
+ */
 #ifndef SQUALL_REPORT_SCREEN_H
 #define SQUALL_REPORT_SCREEN_H
 #include "report/figures.h"

@@ -70,7 +70,8 @@ static uint32_t collect_codes(const struct result *result, struct code_row *rows
 static void code_cells(struct table *table, const struct code_row *row, uint64_t whole, bool name_protocol)
 {
     char key[16], name[64] = "", text[32];
-    const char *given = row->code != UINT32_MAX && row->protocol->abi.code_name ? row->protocol->abi.code_name(row->code) : NULL;
+    const char *given =
+        row->code != UINT32_MAX && row->protocol->abi.code_name ? row->protocol->abi.code_name(row->code) : NULL;
     if (given)
         text_clean(name, sizeof name, given);
     if (name_protocol)
@@ -92,8 +93,7 @@ static void more(const struct screen *screen, uint32_t all, uint32_t shown, cons
 
 void screen_codes(const struct screen *screen)
 {
-    static const struct table_column columns[] = {
-        {.left = true}, {0}, {.left = true, .flexible = true}, {0}, {0}};
+    static const struct table_column columns[] = {{.left = true}, {0}, {.left = true, .flexible = true}, {0}, {0}};
     const struct store *store = &screen->result->store;
     struct code_row *rows = xcalloc((size_t)store->series_count * SERIES_CODES_MAX + 1, sizeof *rows);
     uint32_t count = collect_codes(screen->result, rows);
@@ -164,8 +164,10 @@ static void error_cells(struct table *table, const struct error_entry *entry)
 
 void screen_errors(const struct screen *screen)
 {
-    static const struct table_column columns[] = {
-        {.title = "count"}, {.title = "first"}, {.title = "last"}, {.title = "what", .left = true, .flexible = true, .wrap = true}};
+    static const struct table_column columns[] = {{.title = "count"},
+                                                  {.title = "first"},
+                                                  {.title = "last"},
+                                                  {.title = "what", .left = true, .flexible = true, .wrap = true}};
     const struct store *store = &screen->result->store;
     if (store->error_count == 0)
         return;

@@ -153,8 +153,8 @@ static void waits(const struct screen *screen)
             continue;
         char name[64], latency[32], service[32], text[320];
         text_clean(name, sizeof name, result->scenario->series[i].name);
-        snprintf(text, sizeof text, "%s: p99 latency %s%s, but service time %s: %s", name, is_bound(series, p99_ns[0]) ? AT_LEAST : "",
-                 units_print_duration(latency, sizeof latency, p99_ns[0]),
+        snprintf(text, sizeof text, "%s: p99 latency %s%s, but service time %s: %s", name,
+                 is_bound(series, p99_ns[0]) ? AT_LEAST : "", units_print_duration(latency, sizeof latency, p99_ns[0]),
                  units_print_duration(service, sizeof service, p99_ns[1]), waited_for(result, series, p99_ns));
         screen_line(screen, "!", TONE_WARN, text, TONE_PLAIN);
     }

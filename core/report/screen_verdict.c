@@ -29,7 +29,8 @@ static void nothing_measured(const struct screen *screen)
     uint64_t warmup = result->store.ledgers[BLOCK_WARMUP].begun;
     char text[192] = "nothing was measured: no exchange began", number[32], duration[32];
     if (warmup > 0)
-        snprintf(text, sizeof text, "nothing was measured: all %s exchanges fell into the warm-up of %s; run longer than that",
+        snprintf(text, sizeof text,
+                 "nothing was measured: all %s exchanges fell into the warm-up of %s; run longer than that",
                  units_print_grouped(number, sizeof number, warmup),
                  units_print_duration(duration, sizeof duration, result->scenario->warmup_ns));
     screen_line(screen, "!", TONE_WARN, text, TONE_PLAIN);
@@ -43,9 +44,11 @@ static void trust(const struct screen *screen)
     if (!verdict->complete && !verdict->trusted)
         screen_line(screen, MARK_BAD, TONE_BAD, "incomplete, and not to be trusted:", TONE_BOLD);
     else if (!verdict->complete)
-        screen_line(screen, MARK_BAD, TONE_BAD, "incomplete: part of what happened is missing from these numbers:", TONE_BOLD);
+        screen_line(screen, MARK_BAD, TONE_BAD,
+                    "incomplete: part of what happened is missing from these numbers:", TONE_BOLD);
     else if (!verdict->trusted)
-        screen_line(screen, MARK_BAD, TONE_BAD, "not to be trusted: these numbers show the generator, not the target:", TONE_BOLD);
+        screen_line(screen, MARK_BAD, TONE_BAD,
+                    "not to be trusted: these numbers show the generator, not the target:", TONE_BOLD);
     if (!verdict->complete || !verdict->trusted) {
         reasons(screen);
         return;

@@ -4,8 +4,8 @@
  * memory alone, which ends the process as everywhere off the hot path.
  */
 #include "report/figures.h"
-#include "report/report.h"
 #include "report/replace.h"
+#include "report/report.h"
 #include "report/text.h"
 #include <jansson.h>
 #include <math.h>
@@ -53,7 +53,8 @@ static void put_rate(json_t *object, uint64_t count, uint64_t ns)
 static const struct {
     const char *key;
     double q;
-} quantiles[] = {{"p50", 0.5}, {"p75", 0.75}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p99_9", 0.999}, {"p99_99", 0.9999}};
+} quantiles[] = {{"p50", 0.5},  {"p75", 0.75},    {"p90", 0.9},      {"p95", 0.95},
+                 {"p99", 0.99}, {"p99_9", 0.999}, {"p99_99", 0.9999}};
 
 static void fill_histogram(json_t *object, const struct histogram *histogram)
 {
@@ -162,7 +163,8 @@ static json_t *metrics_object(const struct series *series, const struct protocol
         const struct metric_store *store = &series->metrics[i];
         bool counter = metric->kind == SQUALL_COUNTER;
         char name[128];
-        put(object, text_clean(name, sizeof name, metric->name), counter ? integer(store->counter) : distribution(&store->histogram));
+        put(object, text_clean(name, sizeof name, metric->name),
+            counter ? integer(store->counter) : distribution(&store->histogram));
     }
     return object;
 }

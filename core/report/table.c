@@ -117,8 +117,8 @@ static void lay_out(const struct table *table, uint32_t room, bool titles, struc
         }
 }
 
-static void print_cell(const struct table *table, const struct layout *layout, uint32_t column, const struct table_cell *cell,
-                       bool last, bool colour, struct buffer *out)
+static void print_cell(const struct table *table, const struct layout *layout, uint32_t column,
+                       const struct table_cell *cell, bool last, bool colour, struct buffer *out)
 {
     uint32_t room = layout->widths[column];
     if (!table->columns[column].left && cell->width < room)
@@ -128,8 +128,8 @@ static void print_cell(const struct table *table, const struct layout *layout, u
         text_spaces(out, room - taken);
 }
 
-static void print_row(const struct table *table, const struct layout *layout, const struct table_cell *row, uint32_t indent,
-                      bool colour, struct buffer *out)
+static void print_row(const struct table *table, const struct layout *layout, const struct table_cell *row,
+                      uint32_t indent, bool colour, struct buffer *out)
 {
     uint32_t last = 0;
     for (uint32_t i = 0; i < table->column_count; i++)
@@ -154,7 +154,8 @@ static void print_row(const struct table *table, const struct layout *layout, co
     buffer_append(out, "\n", 1);
 }
 
-void table_print(const struct table *table, uint32_t indent, uint32_t width, bool titles, bool colour, struct buffer *out)
+void table_print(const struct table *table, uint32_t indent, uint32_t width, bool titles, bool colour,
+                 struct buffer *out)
 {
     struct layout layout;
     lay_out(table, width > indent ? width - indent : 0, titles, &layout);

@@ -30,6 +30,7 @@ void table_fini(struct table *table);
 /* The next cell, clean text; copied. */
 void table_cell(struct table *table, enum tone tone, const char *text);
 /* Title line and rows, each indented and at most `width` columns wide. Without `titles`: rows alone. */
-void table_print(const struct table *table, uint32_t indent, uint32_t width, bool titles, bool colour, struct buffer *out);
+void table_print(const struct table *table, uint32_t indent, uint32_t width, bool titles, bool colour,
+                 struct buffer *out);
 
 #endif

@@ -35,7 +35,8 @@ void text_spaces(struct buffer *out, uint32_t count);
 void text_wrap(struct buffer *out, const char *text, uint32_t at, uint32_t indent, uint32_t width, enum tone tone,
                bool colour);
 
-/* "12s", "2m05s", "1h02m": a moment of the run, floored to seconds; below 10 s with tenths where `fine`. Returns buf. */
+/* "12s", "2m05s", "1h02m": a moment of the run, floored to seconds; below 10 s with tenths where `fine`. Returns buf.
+ */
 char *text_clock(char *buf, size_t size, uint64_t ns, bool fine);
 /* "1,204" below ten million, "12.3M" above: exact as long as a column can hold it. Returns buf. */
 char *text_count(char *buf, size_t size, uint64_t count);

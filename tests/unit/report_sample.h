@@ -32,7 +32,8 @@ static inline void sample_protocols(struct sample *sample)
     sample->metrics[0] = (struct squall_metric){.name = "gap_ns", .help = "", .kind = SQUALL_HISTOGRAM};
     sample->metrics[1] = (struct squall_metric){.name = "hops", .help = "", .kind = SQUALL_COUNTER};
     struct squall_table metrics = {.rows = sample->metrics, .count = 2, .stride = sizeof sample->metrics[0]};
-    sample->protocols[0] = (struct protocol){.name = "plain", .abi = {.code_name = sample_code_name, .metrics = metrics}};
+    sample->protocols[0] =
+        (struct protocol){.name = "plain", .abi = {.code_name = sample_code_name, .metrics = metrics}};
     sample->protocols[1] = (struct protocol){.name = "own", .abi = {.flags = SQUALL_OWN_TRANSPORT}};
 }
 
@@ -73,7 +74,8 @@ static inline void sample_shape(struct sample *sample, uint32_t steps, uint32_t 
     for (uint32_t i = 0; i < steps; i++) {
         snprintf(sample->names[i], sizeof sample->names[i], "step %u", i + 1);
         const struct protocol *protocol = &sample->protocols[steps > 1 && i == steps - 1];
-        sample->series[i] = (struct series_info){.name = sample->names[i], .protocol = protocol, .target = &sample->target};
+        sample->series[i] =
+            (struct series_info){.name = sample->names[i], .protocol = protocol, .target = &sample->target};
         metric_counts[i] = protocol->abi.metrics.count;
     }
     store_init(&sample->result.store, steps, metric_counts, checks);

@@ -3,6 +3,7 @@
 #include "report/report.h"
 #include "report/text.h"
 #include "report_sample.h"
+#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,13 +13,21 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static struct progress progress_at(const struct sample *sample, uint64_t elapsed_ns)
 {
-    return (struct progress){.scenario = &sample->scenario, .elapsed_ns = elapsed_ns, .connections = 64, .users_busy = 20,
-                             .in_flight = 3, .rate_per_s = 200, .rate_asked_per_s = 200, .ended = 100, .p50_ns = 1200000,
-                             .p99_ns = 3400000, .window_count = 200, .workers = 2};
+    return (struct progress){.scenario = &sample->scenario,
+                             .elapsed_ns = elapsed_ns,
+                             .connections = 64,
+                             .users_busy = 20,
+                             .in_flight = 3,
+                             .rate_per_s = 200,
+                             .rate_asked_per_s = 200,
+                             .ended = 100,
+                             .p50_ns = 1200000,
+                             .p99_ns = 3400000,
+                             .window_count = 200,
+                             .workers = 2};
 }
 
 static void test_plain_lines(void **state)
@@ -83,16 +92,16 @@ static void test_frame(void **state)
         bool connecting, draining, late;
         uint64_t elapsed_s;
         uint32_t lost;
-        const char *says, *not;
+        const char *says, *not ;
     } cases[] = {
-        {.connecting = true, .says = "connecting, 64 open", .not= "\xE2\x96\xB8"},
-        {.elapsed_s = 2, .says = "warm-up, counts in 3s", .not= "\xE2\x9C\x93"},
-        {.elapsed_s = 2, .says = "2s of 10s", .not= "late"},
-        {.elapsed_s = 12, .says = "hold 200/s", .not= "warm-up"},
-        {.elapsed_s = 12, .says = "2s of 20s", .not= "draining"},
-        {.elapsed_s = 12, .late = true, .says = "squall runs late", .not= "keeps up"},
-        {.elapsed_s = 12, .lost = 1, .says = "1 of 2 workers lost", .not= "late"},
-        {.elapsed_s = 31, .draining = true, .says = "draining, for at most 30s", .not= "31s"},
+        {.connecting = true, .says = "connecting, 64 open", .not = "\xE2\x96\xB8"},
+        {.elapsed_s = 2, .says = "warm-up, counts in 3s", .not = "\xE2\x9C\x93"},
+        {.elapsed_s = 2, .says = "2s of 10s", .not = "late"},
+        {.elapsed_s = 12, .says = "hold 200/s", .not = "warm-up"},
+        {.elapsed_s = 12, .says = "2s of 20s", .not = "draining"},
+        {.elapsed_s = 12, .late = true, .says = "squall runs late", .not = "keeps up"},
+        {.elapsed_s = 12, .lost = 1, .says = "1 of 2 workers lost", .not = "late"},
+        {.elapsed_s = 31, .draining = true, .says = "draining, for at most 30s", .not = "31s"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct progress progress = progress_at(&sample, cases[i].elapsed_s * NS_PER_S);
@@ -103,7 +112,7 @@ static void test_frame(void **state)
         struct buffer out = {0};
         console_frame(&progress, 80, 24, false, &out);
         buffer_append(&out, "", 1);
-        if (!strstr((char *)out.data, cases[i].says) || strstr((char *)out.data, cases[i].not))
+        if (!strstr((char *)out.data, cases[i].says) || strstr((char *)out.data, cases[i].not ))
             fail_msg("case %zu:\n%s", i, (char *)out.data);
         buffer_fini(&out);
     }
@@ -118,8 +127,10 @@ static void test_frame_bounds(void **state)
     sample_init(&sample, 1, 0);
     for (unsigned i = 0; i < 16; i++)
         sample.stages[i] = (struct stage){.kind = STAGE_USERS, .from = i, .to = 1000 * i, .duration_ns = 60 * NS_PER_S};
-    sample.scenario.load = (struct load){.stages = sample.stages, .stage_count = 16, .closed = true, .iterations = UINT64_MAX};
-    sample.scenario.name = "a name of a scenario which is so long that it cannot stand in any narrow terminal \xE6\xBC\xA2\xE6\xBC\xA2\xE6\xBC\xA2";
+    sample.scenario.load =
+        (struct load){.stages = sample.stages, .stage_count = 16, .closed = true, .iterations = UINT64_MAX};
+    sample.scenario.name = "a name of a scenario which is so long that it cannot stand in any narrow terminal "
+                           "\xE6\xBC\xA2\xE6\xBC\xA2\xE6\xBC\xA2";
     for (uint32_t width = 20; width <= 300; width += 7)
         for (uint32_t height = 8; height < 30; height += 3)
             for (uint64_t second = 0; second < 1000; second += 90) {
@@ -273,9 +284,14 @@ static void test_full_pipe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_lines), cmocka_unit_test(test_quiet),         cmocka_unit_test(test_frame),
-        cmocka_unit_test(test_frame_bounds), cmocka_unit_test(test_frame_iterations), cmocka_unit_test(test_terminal),
-        cmocka_unit_test(test_dumb_terminal), cmocka_unit_test(test_full_pipe),
+        cmocka_unit_test(test_plain_lines),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_frame),
+        cmocka_unit_test(test_frame_bounds),
+        cmocka_unit_test(test_frame_iterations),
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_dumb_terminal),
+        cmocka_unit_test(test_full_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,10 @@
 #include "report/report.h"
 #include "report/table.h"
 #include "report_sample.h"
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #define AT_LEAST "\xE2\x89\xA5"
 
@@ -41,13 +41,16 @@ static void fill(struct sample *sample, uint32_t steps)
     sample->check_names[1] = "a check with a name that goes on for longer than any terminal would like it to";
     sample->result.store.checks[0] = (struct check_count){.passed = 200};
     sample->result.store.checks[1] = (struct check_count){.passed = 100, .failed = 100};
-    strcpy(sample->names[0], "GET /\xE6\xBC\xA2\xE5\xAD\x97/products?page=${random.int(1, 20)}&sort=name&order=descending");
+    strcpy(sample->names[0],
+           "GET /\xE6\xBC\xA2\xE5\xAD\x97/products?page=${random.int(1, 20)}&sort=name&order=descending");
     for (int i = 0; i < 5; i++)
         sample_exchange(sample, 0, OUTCOME_TIMED_OUT, 0, NS_PER_S, 0);
     sample_exchange(sample, 0, OUTCOME_REJECTED, 503, 2 * NS_PER_MS, NS_PER_MS);
     store_error(&sample->result.store, "timed out after 1s", 5, 2 * NS_PER_S, 75 * NS_PER_S);
-    store_error(&sample->result.store, "a text with \033[31m and\nmore words than fit into a line of a narrow terminal", 7, 0, 0);
-    sample_threshold(sample, "p99(latency) < 200ms", UNIT_DURATION, (struct threshold_result){.actual = 1e9, .lower_bound = true});
+    store_error(&sample->result.store, "a text with \033[31m and\nmore words than fit into a line of a narrow terminal",
+                7, 0, 0);
+    sample_threshold(sample, "p99(latency) < 200ms", UNIT_DURATION,
+                     (struct threshold_result){.actual = 1e9, .lower_bound = true});
     sample_threshold(sample, "rate(failed) < 90%", UNIT_RATIO, (struct threshold_result){.pass = true, .actual = 0.03});
     sample->result.exit_code = EXIT_CODE_THRESHOLD;
 }
@@ -111,8 +114,8 @@ static void test_columns_align(void **state)
         line = strsep(&rest, "\n");
         /* "per s" is two words */
         assert_int_equal(word_ends(line, row, 16), columns - 1 - (columns > 10 ? 1 : 0));
-        assert_int_equal(row[1], head[1]);  /* count */
-        assert_int_equal(row[2], head[2]);  /* failed */
+        assert_int_equal(row[1], head[1]); /* count */
+        assert_int_equal(row[2], head[2]); /* failed */
         for (uint32_t c = 3; c < 9; c++)
             assert_int_equal(row[c], head[c + 1]);
     }
@@ -272,13 +275,17 @@ static void test_text(void **state)
     } cases[] = {
         {"plain", "plain", 5},
         {"tab\tesc\033del\x7f", "tab esc del ", 12},
-        {"\xC2\x9B" "31m", " 31m", 4},                          /* C1: CSI in one character */
+        {"\xC2\x9B"
+         "31m",
+         " 31m", 4}, /* C1: CSI in one character */
         {"\xff\xfe", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},
-        {"\xe2\x82", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},            /* cut short */
-        {"\xc0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},            /* overlong */
-        {"\xE6\xBC\xA2", "\xE6\xBC\xA2", 2},                    /* wide */
-        {"e\xCC\x81", "e\xCC\x81", 1},                          /* combining */
-        {"a\xE2\x80\xAE" "b", "a b", 3},                        /* turns the direction */
+        {"\xe2\x82", "\xEF\xBF\xBD\xEF\xBF\xBD", 2}, /* cut short */
+        {"\xc0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD", 2}, /* overlong */
+        {"\xE6\xBC\xA2", "\xE6\xBC\xA2", 2},         /* wide */
+        {"e\xCC\x81", "e\xCC\x81", 1},               /* combining */
+        {"a\xE2\x80\xAE"
+         "b",
+         "a b", 3}, /* turns the direction */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char clean[64];

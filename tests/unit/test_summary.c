@@ -1,6 +1,7 @@
 /* The summary file, read back: every key of the contract, its identities, what is absent, and how writing fails. */
 #include "report/report.h"
 #include "report_sample.h"
+#include <cmocka.h>
 #include <dirent.h>
 #include <jansson.h>
 #include <setjmp.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static char folder[64];
 
@@ -75,40 +75,88 @@ static void test_keys(void **state)
         const char *path;
         json_type type;
     } keys[] = {
-        {"schema", JSON_STRING}, {"scenario", JSON_STRING}, {"seed", JSON_INTEGER}, {"started_at", JSON_STRING},
-        {"duration_ns", JSON_INTEGER}, {"verdict.trusted", JSON_FALSE}, {"verdict.complete", JSON_TRUE},
-        {"verdict.reasons.0", JSON_STRING}, {"journeys.due", JSON_INTEGER}, {"journeys.completed", JSON_INTEGER},
-        {"journeys.failed", JSON_INTEGER}, {"journeys.dropped", JSON_INTEGER}, {"journeys.unfinished", JSON_INTEGER},
-        {"journeys.rate_per_s", JSON_REAL}, {"journeys.duration_ns.p99", JSON_INTEGER}, {"totals.begun", JSON_INTEGER},
-        {"totals.ok", JSON_INTEGER}, {"totals.rejected", JSON_INTEGER}, {"totals.malformed", JSON_INTEGER},
-        {"totals.timed_out", JSON_INTEGER}, {"totals.unreachable", JSON_INTEGER}, {"totals.disconnected", JSON_INTEGER},
-        {"totals.unsent", JSON_INTEGER}, {"totals.unfinished", JSON_INTEGER}, {"totals.bytes_in", JSON_INTEGER},
-        {"totals.bytes_out", JSON_INTEGER}, {"totals.rate_per_s", JSON_REAL}, {"warmup.journeys.due", JSON_INTEGER},
-        {"warmup.totals.begun", JSON_INTEGER}, {"steps.0.name", JSON_STRING}, {"steps.0.protocol", JSON_STRING},
-        {"steps.0.target", JSON_STRING}, {"steps.0.tags", JSON_OBJECT}, {"steps.0.count", JSON_INTEGER},
-        {"steps.0.ok", JSON_INTEGER}, {"steps.0.failed", JSON_INTEGER}, {"steps.0.rate_per_s", JSON_REAL},
-        {"steps.0.codes.200", JSON_INTEGER}, {"steps.0.latency_ns.count", JSON_INTEGER},
-        {"steps.0.latency_ns.lower_bounds", JSON_INTEGER}, {"steps.0.latency_ns.min", JSON_INTEGER},
-        {"steps.0.latency_ns.mean", JSON_INTEGER}, {"steps.0.latency_ns.stddev", JSON_INTEGER},
-        {"steps.0.latency_ns.p50", JSON_INTEGER}, {"steps.0.latency_ns.p75", JSON_INTEGER},
-        {"steps.0.latency_ns.p90", JSON_INTEGER}, {"steps.0.latency_ns.p95", JSON_INTEGER},
-        {"steps.0.latency_ns.p99", JSON_INTEGER}, {"steps.0.latency_ns.p99_9", JSON_INTEGER},
-        {"steps.0.latency_ns.p99_99", JSON_INTEGER}, {"steps.0.latency_ns.max", JSON_INTEGER},
-        {"steps.0.latency_ok_ns.p50", JSON_INTEGER}, {"steps.0.service_ns.p50", JSON_INTEGER},
-        {"steps.0.phases_ns.wait.p50", JSON_INTEGER}, {"steps.0.metrics.hops", JSON_INTEGER},
-        {"steps.0.metrics.gap_ns.max", JSON_INTEGER}, {"transactions", JSON_ARRAY}, {"checks.0.name", JSON_STRING},
-        {"checks.0.passed", JSON_INTEGER}, {"checks.0.failed", JSON_INTEGER}, {"thresholds.0.expression", JSON_STRING},
-        {"thresholds.0.pass", JSON_FALSE}, {"thresholds.0.actual", JSON_INTEGER}, {"thresholds.1.actual", JSON_REAL},
-        {"errors.0.text", JSON_STRING}, {"errors.0.count", JSON_INTEGER}, {"errors.0.first_at_ns", JSON_INTEGER},
-        {"errors.0.last_at_ns", JSON_INTEGER}, {"generator.workers", JSON_INTEGER}, {"generator.cpu_ns", JSON_INTEGER},
-        {"generator.rss_bytes_max", JSON_INTEGER}, {"generator.self_delay_ns.p99", JSON_INTEGER},
-        {"generator.send_lag_ns", JSON_OBJECT}, {"generator.receive_lag_ns", JSON_OBJECT},
-        {"generator.users_max", JSON_INTEGER}, {"generator.connections_max", JSON_INTEGER},
+        {"schema", JSON_STRING},
+        {"scenario", JSON_STRING},
+        {"seed", JSON_INTEGER},
+        {"started_at", JSON_STRING},
+        {"duration_ns", JSON_INTEGER},
+        {"verdict.trusted", JSON_FALSE},
+        {"verdict.complete", JSON_TRUE},
+        {"verdict.reasons.0", JSON_STRING},
+        {"journeys.due", JSON_INTEGER},
+        {"journeys.completed", JSON_INTEGER},
+        {"journeys.failed", JSON_INTEGER},
+        {"journeys.dropped", JSON_INTEGER},
+        {"journeys.unfinished", JSON_INTEGER},
+        {"journeys.rate_per_s", JSON_REAL},
+        {"journeys.duration_ns.p99", JSON_INTEGER},
+        {"totals.begun", JSON_INTEGER},
+        {"totals.ok", JSON_INTEGER},
+        {"totals.rejected", JSON_INTEGER},
+        {"totals.malformed", JSON_INTEGER},
+        {"totals.timed_out", JSON_INTEGER},
+        {"totals.unreachable", JSON_INTEGER},
+        {"totals.disconnected", JSON_INTEGER},
+        {"totals.unsent", JSON_INTEGER},
+        {"totals.unfinished", JSON_INTEGER},
+        {"totals.bytes_in", JSON_INTEGER},
+        {"totals.bytes_out", JSON_INTEGER},
+        {"totals.rate_per_s", JSON_REAL},
+        {"warmup.journeys.due", JSON_INTEGER},
+        {"warmup.totals.begun", JSON_INTEGER},
+        {"steps.0.name", JSON_STRING},
+        {"steps.0.protocol", JSON_STRING},
+        {"steps.0.target", JSON_STRING},
+        {"steps.0.tags", JSON_OBJECT},
+        {"steps.0.count", JSON_INTEGER},
+        {"steps.0.ok", JSON_INTEGER},
+        {"steps.0.failed", JSON_INTEGER},
+        {"steps.0.rate_per_s", JSON_REAL},
+        {"steps.0.codes.200", JSON_INTEGER},
+        {"steps.0.latency_ns.count", JSON_INTEGER},
+        {"steps.0.latency_ns.lower_bounds", JSON_INTEGER},
+        {"steps.0.latency_ns.min", JSON_INTEGER},
+        {"steps.0.latency_ns.mean", JSON_INTEGER},
+        {"steps.0.latency_ns.stddev", JSON_INTEGER},
+        {"steps.0.latency_ns.p50", JSON_INTEGER},
+        {"steps.0.latency_ns.p75", JSON_INTEGER},
+        {"steps.0.latency_ns.p90", JSON_INTEGER},
+        {"steps.0.latency_ns.p95", JSON_INTEGER},
+        {"steps.0.latency_ns.p99", JSON_INTEGER},
+        {"steps.0.latency_ns.p99_9", JSON_INTEGER},
+        {"steps.0.latency_ns.p99_99", JSON_INTEGER},
+        {"steps.0.latency_ns.max", JSON_INTEGER},
+        {"steps.0.latency_ok_ns.p50", JSON_INTEGER},
+        {"steps.0.service_ns.p50", JSON_INTEGER},
+        {"steps.0.phases_ns.wait.p50", JSON_INTEGER},
+        {"steps.0.metrics.hops", JSON_INTEGER},
+        {"steps.0.metrics.gap_ns.max", JSON_INTEGER},
+        {"transactions", JSON_ARRAY},
+        {"checks.0.name", JSON_STRING},
+        {"checks.0.passed", JSON_INTEGER},
+        {"checks.0.failed", JSON_INTEGER},
+        {"thresholds.0.expression", JSON_STRING},
+        {"thresholds.0.pass", JSON_FALSE},
+        {"thresholds.0.actual", JSON_INTEGER},
+        {"thresholds.1.actual", JSON_REAL},
+        {"errors.0.text", JSON_STRING},
+        {"errors.0.count", JSON_INTEGER},
+        {"errors.0.first_at_ns", JSON_INTEGER},
+        {"errors.0.last_at_ns", JSON_INTEGER},
+        {"generator.workers", JSON_INTEGER},
+        {"generator.cpu_ns", JSON_INTEGER},
+        {"generator.rss_bytes_max", JSON_INTEGER},
+        {"generator.self_delay_ns.p99", JSON_INTEGER},
+        {"generator.send_lag_ns", JSON_OBJECT},
+        {"generator.receive_lag_ns", JSON_OBJECT},
+        {"generator.users_max", JSON_INTEGER},
+        {"generator.connections_max", JSON_INTEGER},
         {"generator.notes.0", JSON_STRING},
     };
     static const char *const absent[] = {
-        "steps.1.service_ns", "steps.1.phases_ns.wait", "steps.0.phases_ns.tls", "thresholds.2.actual",
-        "generator.send_lag_ns.p50", "unreachable", "steps.0.codes.0",
+        "steps.1.service_ns",  "steps.1.phases_ns.wait",    "steps.0.phases_ns.tls",
+        "thresholds.2.actual", "generator.send_lag_ns.p50", "unreachable",
+        "steps.0.codes.0",
     };
     struct sample sample;
     fill(&sample);
@@ -133,13 +181,30 @@ static void test_values(void **state)
         const char *path;
         json_int_t value;
     } values[] = {
-        {"seed", 7}, {"totals.begun", 206}, {"totals.ok", 200}, {"totals.timed_out", 5}, {"totals.rejected", 1},
-        {"totals.bytes_in", 20600}, {"steps.0.count", 106}, {"steps.0.failed", 6}, {"steps.0.codes.503", 1},
-        {"steps.0.latency_ns.count", 106}, {"steps.0.latency_ns.lower_bounds", 5}, {"steps.0.latency_ns.max", 1000000000},
-        {"steps.0.latency_ns.lower_bound_min", 1000000000}, {"steps.0.latency_ok_ns.count", 100},
-        {"steps.0.service_ns.count", 101}, {"steps.0.metrics.hops", 42}, {"steps.0.metrics.gap_ns.max", 5},
-        {"steps.1.count", 100}, {"checks.0.failed", 10}, {"thresholds.0.actual", 1000000000}, {"exit_code", 98},
-        {"errors.0.first_at_ns", 2000000000}, {"generator.self_delay_ns.max", 20000}, {"warmup.totals.ok", 10},
+        {"seed", 7},
+        {"totals.begun", 206},
+        {"totals.ok", 200},
+        {"totals.timed_out", 5},
+        {"totals.rejected", 1},
+        {"totals.bytes_in", 20600},
+        {"steps.0.count", 106},
+        {"steps.0.failed", 6},
+        {"steps.0.codes.503", 1},
+        {"steps.0.latency_ns.count", 106},
+        {"steps.0.latency_ns.lower_bounds", 5},
+        {"steps.0.latency_ns.max", 1000000000},
+        {"steps.0.latency_ns.lower_bound_min", 1000000000},
+        {"steps.0.latency_ok_ns.count", 100},
+        {"steps.0.service_ns.count", 101},
+        {"steps.0.metrics.hops", 42},
+        {"steps.0.metrics.gap_ns.max", 5},
+        {"steps.1.count", 100},
+        {"checks.0.failed", 10},
+        {"thresholds.0.actual", 1000000000},
+        {"exit_code", 98},
+        {"errors.0.first_at_ns", 2000000000},
+        {"generator.self_delay_ns.max", 20000},
+        {"warmup.totals.ok", 10},
     };
     struct sample sample;
     fill(&sample);
@@ -148,7 +213,8 @@ static void test_values(void **state)
         if (number(object, values[i].path) != values[i].value)
             fail_msg("%s is %lld", values[i].path, (long long)number(object, values[i].path));
     /* 206 exchanges ended in 25 s */
-    assert_true(json_real_value(at(object, "totals.rate_per_s")) > 8.2399 && json_real_value(at(object, "totals.rate_per_s")) < 8.2401);
+    assert_true(json_real_value(at(object, "totals.rate_per_s")) > 8.2399 &&
+                json_real_value(at(object, "totals.rate_per_s")) < 8.2401);
     json_decref(object);
     sample_fini(&sample);
 }
@@ -165,8 +231,9 @@ static void check_identities(json_t *object, const char *block)
         sum += number(whole, path);
     }
     assert_int_equal(number(whole, "totals.begun"), sum);
-    assert_int_equal(number(whole, "journeys.due"), number(whole, "journeys.completed") + number(whole, "journeys.failed") +
-                                                        number(whole, "journeys.dropped") + number(whole, "journeys.unfinished"));
+    assert_int_equal(number(whole, "journeys.due"),
+                     number(whole, "journeys.completed") + number(whole, "journeys.failed") +
+                         number(whole, "journeys.dropped") + number(whole, "journeys.unfinished"));
 }
 
 static void test_identities(void **state)
@@ -191,7 +258,8 @@ static void test_strange_names(void **state)
     store_error(&sample.result.store, "\xc0\xaf \x1b[31m", 1, 0, 0);
     sample.result.measured_ns = 0; /* no time: no rate */
     json_t *object = written(&sample);
-    assert_string_equal(json_string_value(at(object, "steps.0.name")), "a\xEF\xBF\xBD\"b \xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+    assert_string_equal(json_string_value(at(object, "steps.0.name")),
+                        "a\xEF\xBF\xBD\"b \xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
     assert_null(strchr(json_string_value(at(object, "errors.0.text")), '\x1b'));
     assert_null(at(object, "totals.rate_per_s"));
     json_decref(object);
