@@ -56,8 +56,9 @@ static __attribute__((noinline)) enum h1_event no_line(struct h1_reader *reader,
     if (at < stop && *at == '\n')
         return malformed(reader, "line ends in a bare LF");
     if (at < stop && *at != '\r')
-        return malformed(reader, reader->state == H1_STATUS ? "not an HTTP/1.x answer: control character in the first line"
-                                                            : "control character in a line of the head or the framing");
+        return malformed(reader, reader->state == H1_STATUS
+                                     ? "not an HTTP/1.x answer: control character in the first line"
+                                     : "control character in a line of the head or the framing");
     if (stop - at >= 2)
         return malformed(reader, "bare CR in a line");
     if (over_budget)
@@ -66,17 +67,30 @@ static __attribute__((noinline)) enum h1_event no_line(struct h1_reader *reader,
     return H1_MORE;
 }
 
-/* The CR that ends the line at p, or NULL with *ret_event set. Lines lie wholly in [p, stop). */
-static inline const uint8_t *line_end(struct h1_reader *reader, const uint8_t *p, const uint8_t *stop, bool over_budget,
+/* Where lines are looked for: one section within its budget. */
+struct lines {
+    const uint8_t *stop;
+    bool over_budget; /* there are bytes behind stop */
+    struct h1_scan scan;
+};
+
+/* The CR that ends the line at p, or NULL with *ret_event set. Lines lie wholly in front of lines->stop. */
+static inline const uint8_t *line_end(struct h1_reader *reader, const uint8_t *p, struct lines *lines,
                                       enum h1_event *ret_event)
 {
-    const uint8_t *at = h1_scan_text(p + reader->scanned, stop);
-    if (LIKELY(stop - at >= 2 && at[0] == '\r' && at[1] == '\n')) {
+    const uint8_t *at = h1_scan_on(&lines->scan, p + reader->scanned, lines->stop);
+    if (LIKELY(lines->stop - at >= 2 && memcmp(at, "\r\n", 2) == 0)) {
         reader->scanned = 0;
         return at;
     }
-    *ret_event = no_line(reader, p, at, stop, over_budget);
+    *ret_event = no_line(reader, p, at, lines->stop, lines->over_budget);
     return NULL;
+}
+
+static inline struct lines lines_within(const uint8_t *begin, const uint8_t *end, size_t budget)
+{
+    bool over_budget = (size_t)(end - begin) > budget;
+    return (struct lines){.stop = over_budget ? begin + budget : end, .over_budget = over_budget};
 }
 
 /* ---- the head ---------------------------------------------------------------------------------- */
@@ -119,35 +133,28 @@ static __attribute__((noinline)) const char *not_a_name(const uint8_t *line, con
     return "forbidden character in a header name";
 }
 
-/* Eight bytes of a name in lower case, as one number. */
-static inline uint64_t lower_8(const uint8_t *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof word);
-    return word | UINT64_C(0x2020202020202020);
-}
-#define IS_8(p, literal) (lower_8(p) == lower_8((const uint8_t *)(literal)))
+/* The lengths of the names that matter here. Most fields are told apart by that alone. */
+#define LENGTHS (UINT32_C(1) << 10 | UINT32_C(1) << 14 | UINT32_C(1) << 17)
 
-/* The fields that matter here, told apart by the length of their names, then by overlapping words of eight bytes. */
-static inline const char *take_field(struct h1_reader *reader, const uint8_t *name, size_t name_len, const uint8_t *value,
-                                     const uint8_t *end)
+static inline bool may_matter(size_t name_len)
 {
-    switch (name_len) {
-    case 10:
-        if (IS_8(name, "connecti") && IS_8(name + 2, "nnection"))
+    return name_len < 32 && (LENGTHS >> name_len & 1);
+}
+
+/* A name of one of these lengths is compared in overlapping words of eight bytes. */
+static const char *take_field(struct h1_reader *reader, const uint8_t *name, size_t name_len, const uint8_t *value,
+                              const uint8_t *end)
+{
+    if (name_len == 10) {
+        if (H1_IS_8(name, "connecti") && H1_IS_8(name + 2, "nnection"))
             h1_connection(reader, value, end);
-        return NULL;
-    case 14:
-        if (IS_8(name, "content-") && IS_8(name + 6, "t-length"))
+    } else if (name_len == 14) {
+        if (H1_IS_8(name, "content-") && H1_IS_8(name + 6, "t-length"))
             return h1_content_length(reader, value, end);
-        return NULL;
-    case 17:
-        if (IS_8(name, "transfer") && IS_8(name + 8, "-encodin") && (name[16] | 0x20) == 'g')
-            return h1_transfer_encoding(reader, value, end);
-        return NULL;
-    default:
-        return NULL;
+    } else if (H1_IS_8(name, "transfer") && H1_IS_8(name + 8, "-encodin") && (name[16] | 0x20) == 'g') {
+        return h1_transfer_encoding(reader, value, end);
     }
+    return NULL;
 }
 
 /* Where the body ends (6.3), and whether the connection outlives it (9.3). */
@@ -176,7 +183,10 @@ static enum h1_event head_complete(struct h1_reader *reader)
         reader->keep_alive = false;
     }
     static const uint8_t next[] = {
-        [H1_NO_BODY] = H1_ENDED, [H1_LENGTH] = H1_LENGTH_BODY, [H1_CHUNKED] = H1_CHUNK_SIZE, [H1_TO_CLOSE] = H1_CLOSE_BODY,
+        [H1_NO_BODY] = H1_ENDED,
+        [H1_LENGTH] = H1_LENGTH_BODY,
+        [H1_CHUNKED] = H1_CHUNK_SIZE,
+        [H1_TO_CLOSE] = H1_CLOSE_BODY,
     };
     reader->state = next[reader->framing];
     if (reader->framing == H1_LENGTH && reader->left == 0)
@@ -197,7 +207,8 @@ static enum h1_event fields_complete(struct h1_reader *reader)
     return H1_MORE;
 }
 
-static void set_field(struct h1_piece *piece, const uint8_t *name, size_t name_len, const uint8_t *value, const uint8_t *end)
+static void set_field(struct h1_piece *piece, const uint8_t *name, size_t name_len, const uint8_t *value,
+                      const uint8_t *end)
 {
     while (value < end && (*value == ' ' || *value == '\t'))
         value++;
@@ -206,20 +217,16 @@ static void set_field(struct h1_piece *piece, const uint8_t *name, size_t name_l
     *piece = (struct h1_piece){.name = name, .name_len = name_len, .data = value, .data_len = (size_t)(end - value)};
 }
 
-/* Header fields up to the head's end, the end of input, or a field that is wanted. Trailer fields pass the same checks. */
-static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **cursor, const uint8_t *stop, bool over_budget,
+/* Header fields up to the head's end, the end of input, or a field that is wanted. Trailer fields pass the same checks.
+ */
+static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **cursor, struct lines *lines,
                                  struct h1_piece *piece)
 {
     const bool trailers = reader->state == H1_TRAILERS;
     const bool wanted = reader->want_fields && !trailers && reader->status >= 200;
-    const uint8_t *p = *cursor;
-    for (;;) {
-        enum h1_event event = H1_MORE;
-        const uint8_t *end = line_end(reader, p, stop, over_budget, &event);
-        if (end == NULL) {
-            *cursor = p;
-            return event;
-        }
+    const uint8_t *p = *cursor, *end;
+    enum h1_event event = H1_MORE;
+    while ((end = line_end(reader, p, lines, &event)) != NULL) {
         if (end == p) {
             *cursor = p + 2;
             if (!trailers)
@@ -227,26 +234,29 @@ static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **curso
             reader->state = H1_ENDED;
             return H1_MORE;
         }
-        const uint8_t *colon = h1_scan_token(p, stop); /* stops at the CR, if nowhere before */
+        const uint8_t *colon = h1_scan_token(p, lines->stop); /* stops at the CR, if nowhere before */
         size_t name_len = (size_t)(colon - p);
         const char *reason = NULL;
         if (*colon != ':' || name_len == 0)
             reason = not_a_name(p, colon, end);
         else if (++reader->fields > H1_FIELDS_MAX)
             reason = "more than 256 header fields";
-        else if (!trailers)
+        else if (may_matter(name_len) && !trailers)
             reason = take_field(reader, p, name_len, colon + 1, end);
         if (reason != NULL) {
-            *cursor = p; /* what was right is taken, so that wire_bytes does not depend on the split */
-            return malformed(reader, reason);
+            event = malformed(reader, reason);
+            break;
         }
-        if (wanted) {
-            set_field(piece, p, name_len, colon + 1, end);
-            *cursor = end + 2;
-            return H1_FIELD;
-        }
+        const uint8_t *name = p;
         p = end + 2;
+        if (wanted) {
+            set_field(piece, name, name_len, colon + 1, end);
+            event = H1_FIELD;
+            break;
+        }
     }
+    *cursor = p; /* what was right is taken even before an error, so that wire_bytes does not depend on the split */
+    return event;
 }
 
 /* A status line and what follows it, or trailers: all that shares one budget. */
@@ -254,11 +264,10 @@ static enum h1_event read_section(struct h1_reader *reader, const uint8_t **curs
                                   struct h1_piece *piece)
 {
     const uint8_t *begin = *cursor;
-    bool over_budget = (size_t)(end - begin) > reader->budget;
-    const uint8_t *stop = over_budget ? begin + reader->budget : end;
+    struct lines lines = lines_within(begin, end, reader->budget);
     if (reader->state == H1_STATUS) {
         enum h1_event event = H1_MORE;
-        const uint8_t *at = line_end(reader, begin, stop, over_budget, &event);
+        const uint8_t *at = line_end(reader, begin, &lines, &event);
         if (at == NULL)
             return event;
         const char *reason = status_line(reader, begin, at);
@@ -270,7 +279,7 @@ static enum h1_event read_section(struct h1_reader *reader, const uint8_t **curs
         begin = *cursor;
     }
     const uint8_t state = reader->state;
-    enum h1_event event = read_fields(reader, cursor, stop, over_budget, piece);
+    enum h1_event event = read_fields(reader, cursor, &lines, piece);
     if (reader->state == state)
         reader->budget -= (uint32_t)(*cursor - begin);
     return event;
@@ -309,9 +318,9 @@ static const char *chunk_size(struct h1_reader *reader, const uint8_t *p, const 
 static enum h1_event read_chunk_size(struct h1_reader *reader, const uint8_t **cursor, const uint8_t *end)
 {
     const uint8_t *line = *cursor;
-    bool over_budget = end - line > H1_CHUNK_LINE_MAX;
+    struct lines lines = lines_within(line, end, H1_CHUNK_LINE_MAX);
     enum h1_event event = H1_MORE;
-    const uint8_t *at = line_end(reader, line, over_budget ? line + H1_CHUNK_LINE_MAX : end, over_budget, &event);
+    const uint8_t *at = line_end(reader, line, &lines, &event);
     if (at == NULL)
         return event;
     const char *reason = chunk_size(reader, line, at);

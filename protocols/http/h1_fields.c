@@ -22,6 +22,7 @@ static const uint8_t *next_element(const uint8_t *p, const uint8_t *end)
 
 const char *h1_content_length(struct h1_reader *reader, const uint8_t *value, const uint8_t *end)
 {
+    const uint64_t max = INT64_MAX;
     const uint8_t *p = next_element(value, end);
     if (p == end)
         return "Content-Length without a number";
@@ -31,7 +32,7 @@ const char *h1_content_length(struct h1_reader *reader, const uint8_t *value, co
             return "Content-Length is no number";
         for (; p < end && *p >= '0' && *p <= '9'; p++) {
             uint64_t digit = (uint64_t)(*p - '0');
-            if (length > ((uint64_t)INT64_MAX - digit) / 10)
+            if (length >= max / 10 && (length > max / 10 || digit > max % 10))
                 return "Content-Length too large";
             length = length * 10 + digit;
         }
@@ -88,20 +89,17 @@ const char *h1_transfer_encoding(struct h1_reader *reader, const uint8_t *value,
 unsigned h1_connection_options(const uint8_t *value, const uint8_t *end)
 {
     unsigned options = 0;
-    const uint8_t *p = next_element(value, end);
-    while (p < end) {
-        const uint8_t *option = p;
-        p = h1_scan_token(p, end);
-        size_t len = (size_t)(p - option);
-        /* What is no token names no option; what follows it up to the comma is no option either. */
-        const uint8_t *rest = skip_blank(p, end);
-        if (rest == end || *rest == ',') {
-            if (h1_token_is(option, len, "close", 5))
-                options |= H1_SEEN_CLOSE;
-            else if (h1_token_is(option, len, "keep-alive", 10))
-                options |= H1_SEEN_KEEP_ALIVE;
-        }
-        p = next_element(skip_parameters(rest, end), end);
+    for (const uint8_t *p = next_element(value, end); p < end;) {
+        const uint8_t *comma = memchr(p, ',', (size_t)(end - p));
+        const uint8_t *option_end = comma != NULL ? comma : end;
+        while (option_end[-1] == ' ' || option_end[-1] == '\t') /* p itself is neither */
+            option_end--;
+        size_t len = (size_t)(option_end - p);
+        if (len == 10 && H1_IS_8(p, "keep-ali") && H1_IS_8(p + 2, "ep-alive"))
+            options |= H1_SEEN_KEEP_ALIVE;
+        else if (h1_token_is(p, len, "close", 5))
+            options |= H1_SEEN_CLOSE;
+        p = comma != NULL ? next_element(comma, end) : end;
     }
     return options;
 }

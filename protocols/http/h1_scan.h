@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -25,40 +26,77 @@ static inline bool h1_is(uint8_t byte, enum h1_class class)
     return (h1_classes[byte] & (unsigned)class) != 0;
 }
 
-/* The first byte that is no H1_TEXT, or end: finds a line's end and forbidden control characters in one go. */
-static inline const uint8_t *h1_scan_text(const uint8_t *p, const uint8_t *end)
+#if defined(__SSE2__)
+/* Bit i: byte i of the 16 at p is no H1_TEXT. */
+static inline unsigned h1_stops_16(const uint8_t *p)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i stop = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    stop = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t')), stop);
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    return (unsigned)_mm_movemask_epi8(stop);
+}
+
+/* Bit i: byte i of the 16 at p is no letter and no '-', of which nearly all names are made. */
+static inline unsigned h1_not_name_16(const uint8_t *p)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i place = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i letter = _mm_cmpeq_epi8(_mm_min_epu8(place, _mm_set1_epi8('z' - 'a')), place);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(letter, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')))) ^ 0xffffU;
+}
+#endif
+
+/* The 16 bytes that were looked at last: the next line begins in them, so half of the work for it is done. */
+struct h1_scan {
+    const uint8_t *block; /* NULL: none yet */
+    unsigned stops;
+};
+
+/* The first byte in [p, end) that is no H1_TEXT, or end: finds a line's end and forbidden control characters in one go.
+ * Calls with one `scan` take growing p and the same end. */
+static inline const uint8_t *h1_scan_on(struct h1_scan *scan, const uint8_t *p, const uint8_t *end)
 {
 #if defined(__SSE2__)
-    const __m128i last_control = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8(0x09), del = _mm_set1_epi8(0x7f);
-    while (end - p >= 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i stop = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-        stop = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), stop);
-        stop = _mm_or_si128(stop, _mm_cmpeq_epi8(bytes, del));
-        int mask = _mm_movemask_epi8(stop);
-        if (mask != 0)
-            return p + __builtin_ctz((unsigned)mask);
-        p += 16;
+    uintptr_t into = (uintptr_t)p - (uintptr_t)scan->block;
+    if (into < 16) {
+        unsigned stops = scan->stops >> into;
+        if (stops != 0)
+            return p + __builtin_ctz(stops);
+        p = scan->block + 16;
     }
+    for (; end - p >= 16; p += 16) {
+        unsigned stops = h1_stops_16(p);
+        if (stops != 0) {
+            scan->block = p;
+            scan->stops = stops;
+            return p + __builtin_ctz(stops);
+        }
+    }
+#else
+    (void)scan;
 #endif
     while (p < end && h1_is(*p, H1_TEXT))
         p++;
     return p;
 }
 
-/* The first byte that is no H1_TOKEN, or end. Letters and '-' go 16 at a time: nearly all names are made of them. */
+static inline const uint8_t *h1_scan_text(const uint8_t *p, const uint8_t *end)
+{
+    struct h1_scan scan = {0};
+    return h1_scan_on(&scan, p, end);
+}
+
+/* The first byte in [p, end) that is no H1_TOKEN, or end. */
 static inline const uint8_t *h1_scan_token(const uint8_t *p, const uint8_t *end)
 {
 #if defined(__SSE2__)
-    const __m128i lower = _mm_set1_epi8(0x20), first = _mm_set1_epi8('a'), span = _mm_set1_epi8('z' - 'a');
-    const __m128i dash = _mm_set1_epi8('-');
     while (end - p >= 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i place = _mm_sub_epi8(_mm_or_si128(bytes, lower), first);
-        __m128i letter = _mm_cmpeq_epi8(_mm_min_epu8(place, span), place);
-        int mask = _mm_movemask_epi8(_mm_or_si128(letter, _mm_cmpeq_epi8(bytes, dash))) ^ 0xffff;
-        if (mask != 0) {
-            p += __builtin_ctz((unsigned)mask);
+        unsigned others = h1_not_name_16(p);
+        if (others != 0) {
+            p += __builtin_ctz(others);
+            if (*p == ':')
+                return p;
             break;
         }
         p += 16;
@@ -69,8 +107,8 @@ static inline const uint8_t *h1_scan_token(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-/* Compares with a lower-case literal without regard to case, RFC 9110 5.1. Only for tokens: setting bit 5 folds no two
- * token characters together but the cases of a letter, and '^' with '~', which no name here contains. */
+/* Compares with a lower-case literal without regard to case, RFC 9110 5.1. Setting bit 5 folds a letter's cases
+ * together, and no other character into a letter. */
 static inline bool h1_token_is(const uint8_t *token, size_t len, const char *literal, size_t literal_len)
 {
     if (len != literal_len)
@@ -80,5 +118,15 @@ static inline bool h1_token_is(const uint8_t *token, size_t len, const char *lit
             return false;
     return true;
 }
+
+/* Eight bytes in lower case, as one number. */
+static inline uint64_t h1_lower_8(const uint8_t *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word | UINT64_C(0x2020202020202020);
+}
+/* The same comparison for the first eight bytes, which must be readable; the literal becomes a constant. */
+#define H1_IS_8(p, literal) (h1_lower_8(p) == h1_lower_8((const uint8_t *)(literal)))
 
 #endif
