@@ -21,9 +21,12 @@ void screen_thresholds(const struct screen *screen)
         const struct threshold *threshold = &result->scenario->thresholds[i];
         const struct threshold_result *judged = &result->thresholds[i];
         enum tone tone = judged->pass ? TONE_GOOD : TONE_BAD;
-        char actual[64] = "no data";
-        if (!judged->no_data)
-            threshold_print_actual(threshold, judged, actual, sizeof actual);
+        char actual[80] = "no data", number[64];
+        if (!judged->no_data) {
+            threshold_print_actual(threshold, judged, number, sizeof number);
+            bool said = number[0] == '>' || strncmp(number, AT_LEAST, strlen(AT_LEAST)) == 0;
+            snprintf(actual, sizeof actual, "%s%s", judged->lower_bound && !said ? AT_LEAST : "", number);
+        }
         char *text = text_clean_copy(threshold->text);
         table_cell(&table, tone, judged->pass ? MARK_GOOD : MARK_BAD);
         table_cell(&table, tone, actual);

@@ -3,7 +3,6 @@
 #include "report/report.h"
 #include "report/text.h"
 #include "report_sample.h"
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +12,8 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static struct progress progress_at(const struct sample *sample, uint64_t elapsed_ns)
 {

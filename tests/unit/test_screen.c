@@ -2,10 +2,11 @@
 #include "report/report.h"
 #include "report/table.h"
 #include "report_sample.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #define AT_LEAST "\xE2\x89\xA5"
 
@@ -162,6 +163,7 @@ static void test_sections(void **state)
         assert_says(&sample, sections[i]);
     assert_says(&sample, "\xE2\x9C\x97");
     assert_says(&sample, "Too Busy");
+    assert_says(&sample, "\xE2\x9C\x97  " AT_LEAST "1");
     assert_says(&sample, "all steps");
     assert_says(&sample, "exit 99: a threshold failed");
     assert_says(&sample, "1m15s  timed out after 1s");

@@ -1,7 +1,6 @@
 /* The summary file, read back: every key of the contract, its identities, what is absent, and how writing fails. */
 #include "report/report.h"
 #include "report_sample.h"
-#include <cmocka.h>
 #include <dirent.h>
 #include <jansson.h>
 #include <setjmp.h>
@@ -9,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static char folder[64];
 
