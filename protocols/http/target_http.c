@@ -45,7 +45,7 @@ struct http_incoming {
 struct http_conn {
     struct http_incoming incoming;
     struct target_body body;
-    bool finished; /* the client has announced its last request: what follows is dropped */
+    bool finished; /* the last request has been read, or what cannot be: all that follows is dropped */
     uint8_t *echo;
     size_t echo_len, echo_capacity;
     uint64_t label_len;
@@ -175,6 +175,7 @@ static void put(struct squall_server_conn *conn, const char *text)
 /* The input cannot be read any further; said once all earlier requests are answered. */
 static void refuse_input(struct squall_server_conn *conn, const char *why)
 {
+    struct http_conn *http = conn->state;
     if (conn->in_flight)
         return;
     char length[32], *digit = length + sizeof length - 1;
@@ -187,6 +188,7 @@ static void refuse_input(struct squall_server_conn *conn, const char *why)
     put(conn, why);
     put(conn, "\n");
     conn->run->host->malformed(conn);
+    http->finished = true;
 }
 
 static bool is_echo(struct squall_bytes path)
