@@ -10,6 +10,9 @@ function(squall_add_plugin name)
         target_link_libraries(${name}_plugin PRIVATE ${arg_LIBRARIES})
     endif()
     set_target_properties(${name}_plugin PROPERTIES PREFIX "" OUTPUT_NAME ${name} C_VISIBILITY_PRESET hidden)
+    # The loader refuses what others could have written, and some systems create files writable by the group.
+    add_custom_command(TARGET ${name}_plugin POST_BUILD COMMAND chmod go-w $<TARGET_FILE:${name}_plugin>
+        $<TARGET_FILE_DIR:${name}_plugin>)
     if(arg_OUTPUT)
         set_target_properties(${name}_plugin PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT})
     elseif(DEFINED SQUALL_PLUGIN_OUTPUT)

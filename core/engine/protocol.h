@@ -21,17 +21,19 @@ struct protocol {
 struct protocol_registry {
     struct protocol *protocols[64];
     uint32_t count;
-    char *directories[16]; /* in search order; the built-in one last */
-    uint32_t directory_count;
+    char *directories[16]; /* in search order; the built-in ones last */
+    uint32_t directory_count, builtin_count;
 };
 
-/* Adds the built-in directory. */
+/* Adds the built-in directories: ../lib/squall beside the running program's folder (a build tree, an unpacked
+ * archive), then the one that squall was configured to install to. */
 void protocol_registry_init(struct protocol_registry *registry);
 /* Does not unload shared objects: a plugin's threads and atexit handlers may outlive us. */
 void protocol_registry_fini(struct protocol_registry *registry);
+/* Searched behind those added before it and ahead of the built-in ones. An existing folder by its absolute path. */
 int protocol_registry_add_directory(struct protocol_registry *registry, const char *path, struct error *error);
 
-/* Loads an exact file (absolute path). The checks, in order, each with its own message: not writable by others (file
+/* Loads an exact file (absolute path); a file loaded before is only looked up. The checks, in order, each with its own message: not writable by others (file
  * and folder), opens, symbol (another major version is named), magic, major, minor (while major is 0), size, required
  * functions, known flags, sane rows, name equals the file's name. */
 int protocol_load_file(struct protocol_registry *registry, const char *path, const struct protocol **ret_protocol, struct error *error);
@@ -42,7 +44,8 @@ int protocol_by_scheme(struct protocol_registry *registry, const char *scheme, c
 /* Every plugin that the directories hold; a broken one is reported to on_error and passed over. */
 void protocol_load_all(struct protocol_registry *registry, void (*on_error)(const char *path, const struct error *error, void *arg), void *arg);
 
-/* The default port of a scheme, 0: none; and whether the scheme means TLS. False when it is not this protocol's. */
+/* The default port of a scheme, 0: none; and whether the scheme means TLS (either output may be NULL). False when it
+ * is not this protocol's. */
 bool protocol_scheme(const struct protocol *protocol, const char *scheme, uint16_t *ret_port, bool *ret_secure);
 
 /* Rows of a table, by the plugin's own stride. */

@@ -1,0 +1,309 @@
+/* The checks on a plugin's own words and rows. See protocol_rows.h. */
+#include "engine/protocol_rows.h"
+#include "base/units.h"
+#include "engine/protocol.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT_MAX     65535
+
+static const struct {
+    const char *name;
+    size_t size;
+    bool ranged;
+} types[] = {
+    [SQUALL_STRING] = {"text", sizeof(struct squall_bytes), false},
+    [SQUALL_UINT] = {"number", sizeof(uint64_t), true},
+    [SQUALL_DURATION] = {"duration", sizeof(uint64_t), true},
+    [SQUALL_SIZE] = {"size", sizeof(uint64_t), true},
+    [SQUALL_BOOL] = {"yes/no", sizeof(uint64_t), false},
+    [SQUALL_CHOICE] = {"choice", sizeof(uint64_t), false},
+    [SQUALL_MAP] = {"map", sizeof(struct squall_map), false},
+};
+
+size_t protocol_value_size(uint32_t type)
+{
+    return type < sizeof types / sizeof types[0] ? types[type].size : 0;
+}
+
+const char *protocol_type_name(uint32_t type)
+{
+    return protocol_value_size(type) ? types[type].name : "?";
+}
+
+bool protocol_next_item(const char **list, char separator, const char **ret_item, size_t *ret_len)
+{
+    if (!*list)
+        return false;
+    const char *item = *list, *end = strchr(item, separator);
+    *ret_item = item;
+    *ret_len = end ? (size_t)(end - item) : strlen(item);
+    *list = end ? end + 1 : NULL;
+    return true;
+}
+
+static bool lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool word_valid(const char *word, size_t len, const char *also)
+{
+    if (!len || len > PROTOCOL_NAME_MAX || !lower(word[0]))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!lower(word[i]) && !digit(word[i]) && !strchr(also, word[i]))
+            return false;
+    return true;
+}
+
+bool protocol_name_valid(const char *name)
+{
+    return name && word_valid(name, strnlen(name, PROTOCOL_NAME_MAX + 1), "-");
+}
+
+/* One line that a terminal can take. */
+static bool line_valid(const char *text)
+{
+    if (!text || !*text)
+        return false;
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 127)
+            return false;
+    return true;
+}
+
+/* ---- identity ---- */
+
+static int check_words(const struct squall_protocol *abi, struct error *error)
+{
+    const struct {
+        const char *field, *text;
+    } lines[] = {{"version", abi->version}, {"summary", abi->summary}};
+    if (!protocol_name_valid(abi->name))
+        return error_set(error, "`name` is missing or no valid name; write lower-case letters, digits and dashes");
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (!line_valid(lines[i].text))
+            return error_set(error, "`%s` is missing or not one plain line; fill it in the plugin's table", lines[i].field);
+    return 0;
+}
+
+static int check_schemes(const struct squall_protocol *abi, struct error *error)
+{
+    const char *list = abi->schemes, *item;
+    size_t len;
+    uint32_t count = 0, ports = 0;
+    if (!abi->schemes || !*abi->schemes)
+        return error_set(error, "`schemes` is empty; name at least one URL scheme");
+    for (; protocol_next_item(&list, ',', &item, &len); count++) {
+        if (!word_valid(item, len, "+-."))
+            return error_set(error, "`schemes`: '%.*s' is no URL scheme; write lower-case words with commas between",
+                             (int)len, item);
+        for (const char *before = abi->schemes; before < item; before += strcspn(before, ",") + 1)
+            if (strcspn(before, ",") == len && strncmp(before, item, len) == 0)
+                return error_set(error, "`schemes` names '%.*s' twice; leave one out", (int)len, item);
+    }
+    for (list = abi->ports; protocol_next_item(&list, ',', &item, &len); ports++) {
+        char *end;
+        unsigned long port = len && len <= 5 && digit(item[0]) ? strtoul(item, &end, 10) : 0;
+        if (!port || port > PORT_MAX || end != item + len)
+            return error_set(error, "`ports`: '%.*s' is no port; write numbers from 1 to 65535 with commas between",
+                             (int)len, item);
+    }
+    if (abi->ports && ports != count)
+        return error_set(error, "`ports` has %u entries for %u schemes; write one port a scheme, or NULL", ports, count);
+    return 0;
+}
+
+static int check_sizes(const struct squall_protocol *abi, struct error *error)
+{
+    const struct {
+        const char *field;
+        uint64_t size;
+    } sizes[] = {
+        {"worker_size", abi->worker_size},
+        {"target_size", abi->target_size},
+        {"user_size", abi->user_size},
+        {"step_size", abi->step_size},
+        {"conn_size", abi->conn_size},
+        {"exchange_size", abi->exchange_size},
+        {"target_options.size", abi->target_options.size},
+        {"step_options.size", abi->step_options.size},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        if (sizes[i].size > PROTOCOL_STATE_MAX)
+            return error_set(error, "`%s` is %llu bytes and at most 1 MiB is allowed; allocate large things in the _init functions",
+                             sizes[i].field, (unsigned long long)sizes[i].size);
+    return 0;
+}
+
+/* ---- rows ---- */
+
+static int check_table(const struct squall_table *table, const char *what, size_t row_size, struct error *error)
+{
+    if (table->count > PROTOCOL_ROWS_MAX)
+        return error_set(error, "%s has %u rows and at most %u are allowed; merge or drop some", what, table->count,
+                         PROTOCOL_ROWS_MAX);
+    if (table->count && !table->rows)
+        return error_set(error, "%s has a count of %u and no rows; set `rows`", what, table->count);
+    if (table->count && (table->stride < row_size || table->stride % sizeof(uint64_t)))
+        return error_set(error, "%s: a row of %u bytes is not one of this ABI (%zu bytes); set stride to sizeof of a row and rebuild",
+                         what, table->stride, row_size);
+    if (table->count && (uintptr_t)table->rows % sizeof(void *))
+        return error_set(error, "%s: the rows are not aligned; point `rows` at an array of rows", what);
+    return 0;
+}
+
+static bool parses(const struct squall_option *row)
+{
+    uint64_t value;
+    switch (row->type) {
+    case SQUALL_UINT:
+    case SQUALL_DURATION:
+    case SQUALL_SIZE:
+        if (row->type == SQUALL_UINT       ? units_parse_count(row->fallback, &value)
+            : row->type == SQUALL_DURATION ? units_parse_duration(row->fallback, &value)
+                                           : units_parse_size(row->fallback, &value))
+            return false;
+        return value >= row->min && (!row->max || value <= row->max);
+    case SQUALL_BOOL:
+        return strcmp(row->fallback, "true") == 0 || strcmp(row->fallback, "false") == 0;
+    case SQUALL_CHOICE:
+        for (const char *const *choice = row->choices; *choice; choice++)
+            if (strcmp(*choice, row->fallback) == 0)
+                return true;
+        return false;
+    case SQUALL_MAP:
+        return strchr(row->fallback, ':') > row->fallback;
+    default:
+        return true;
+    }
+}
+
+static int check_choices(const struct squall_option *row, const char *what, struct error *error)
+{
+    if (row->type != SQUALL_CHOICE && row->choices)
+        return error_set(error, "%s: `%s` has choices and is no CHOICE; set its type or drop them", what, row->name);
+    if (row->type == SQUALL_CHOICE && (!row->choices || !row->choices[0]))
+        return error_set(error, "%s: `%s` is a CHOICE without choices; end its list with NULL behind at least one", what, row->name);
+    for (const char *const *choice = row->choices; choice && *choice; choice++)
+        if (!line_valid(*choice))
+            return error_set(error, "%s: `%s` has an empty choice; give it a word", what, row->name);
+    return 0;
+}
+
+static int check_flags(const struct squall_option *row, const char *what, struct error *error)
+{
+    const char *list = row->flag, *item;
+    size_t len;
+    while (protocol_next_item(&list, ',', &item, &len)) {
+        bool short_form = len == 2 && item[0] == '-' && item[1] != '-';
+        bool long_form = len > 3 && memcmp(item, "--", 2) == 0 && word_valid(item + 2, len - 2, "-0123456789");
+        if (!short_form && !long_form)
+            return error_set(error, "%s: `%s` has the flag '%.*s'; write \"-x,--name\"", what, row->name, (int)len, item);
+    }
+    if (row->flag && row->type != SQUALL_BOOL && !line_valid(row->metavar))
+        return error_set(error, "%s: `%s` has a flag and no metavar; name the flag's value, such as \"TEXT\"", what, row->name);
+    return 0;
+}
+
+static int check_role(const struct squall_option *row, const char *what, struct error *error)
+{
+    const uint32_t url = SQUALL_ROLE_URL_PATH | SQUALL_ROLE_URL_TAIL;
+    if ((row->role & ~(url | SQUALL_ROLE_REQUIRED)) || row->reserved)
+        return error_set(error, "%s: `%s` has an unknown role (0x%x) or a reserved field that is not 0; use this ABI's roles", what,
+                         row->name, row->role);
+    if ((row->role & url) && row->type != SQUALL_STRING)
+        return error_set(error, "%s: `%s` takes part of the URL and is no STRING; change its type or role", what, row->name);
+    if ((row->role & SQUALL_ROLE_REQUIRED) && row->fallback)
+        return error_set(error, "%s: `%s` is required and has a fallback; drop one of them", what, row->name);
+    return 0;
+}
+
+static int check_option(const struct squall_table *table, uint32_t i, const char *what, struct error *error)
+{
+    const struct squall_option *row = protocol_option(table, i);
+    size_t size = protocol_value_size(row->type);
+    if (!protocol_name_valid(row->name))
+        return error_set(error, "%s row %u: the name is missing or not valid; write lower-case letters, digits and dashes", what, i);
+    for (uint32_t k = 0; k < i; k++)
+        if (strcmp(protocol_option(table, k)->name, row->name) == 0)
+            return error_set(error, "%s: two rows are named `%s`; rename one", what, row->name);
+    if (!line_valid(row->help))
+        return error_set(error, "%s: `%s` has no help, or not one plain line of it; say what the option does", what, row->name);
+    if (!size)
+        return error_set(error, "%s: `%s` has the unknown type %u; use one of enum squall_option_type", what, row->name, row->type);
+    if (row->offset % sizeof(uint64_t) || row->offset > table->size || size > table->size - row->offset)
+        return error_set(error, "%s: `%s` needs %zu aligned bytes at offset %u in a struct of %llu; use offsetof and set `size`", what,
+                         row->name, size, row->offset, (unsigned long long)table->size);
+    if (row->max && row->min > row->max)
+        return error_set(error, "%s: `%s` has a min above its max; swap them", what, row->name);
+    if (!types[row->type].ranged && (row->min || row->max))
+        return error_set(error, "%s: `%s` has a min or max that its type has no use for; set them to 0", what, row->name);
+    if (check_choices(row, what, error) || check_flags(row, what, error) || check_role(row, what, error))
+        return -1;
+    if (row->fallback && !parses(row))
+        return error_set(error, "%s: the fallback '%.80s' of `%s` is no valid %s; write it as a user would", what, row->fallback,
+                         row->name, types[row->type].name);
+    return 0;
+}
+
+static int check_options(const struct squall_table *table, const char *what, struct error *error)
+{
+    if (check_table(table, what, sizeof(struct squall_option), error))
+        return -1;
+    for (uint32_t i = 0; i < table->count; i++)
+        if (check_option(table, i, what, error))
+            return -1;
+    return 0;
+}
+
+static int check_metrics(const struct squall_table *table, struct error *error)
+{
+    if (check_table(table, "metrics", sizeof(struct squall_metric), error))
+        return -1;
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct squall_metric *row = protocol_metric(table, i);
+        if (!row->name || !word_valid(row->name, strnlen(row->name, PROTOCOL_NAME_MAX + 1), "_"))
+            return error_set(error, "metrics row %u: the name is missing or not valid; write lower-case letters, digits and _", i);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(protocol_metric(table, k)->name, row->name) == 0)
+                return error_set(error, "metrics: two rows are named `%s`; rename one", row->name);
+        if (!line_valid(row->help))
+            return error_set(error, "metrics: `%s` has no help, or not one plain line of it; say what it measures", row->name);
+        if ((row->kind != SQUALL_COUNTER && row->kind != SQUALL_HISTOGRAM) || row->reserved)
+            return error_set(error, "metrics: `%s` has the unknown kind %u or a reserved field that is not 0; use enum squall_metric_kind",
+                             row->name, row->kind);
+    }
+    return 0;
+}
+
+static int check_headline(const struct squall_protocol *abi, struct error *error)
+{
+    const char *list = abi->headline, *item;
+    size_t len;
+    while (protocol_next_item(&list, ' ', &item, &len)) {
+        bool found = false;
+        for (uint32_t i = 0; i < abi->step_options.count && !found; i++) {
+            const char *name = protocol_option(&abi->step_options, i)->name;
+            found = strlen(name) == len && memcmp(name, item, len) == 0;
+        }
+        if (!found)
+            return error_set(error, "`headline` names '%.*s', which is no step option; name options with one space between", (int)len, item);
+    }
+    return 0;
+}
+
+int protocol_check_rows(const struct squall_protocol *abi, struct error *error)
+{
+    if (check_words(abi, error) || check_schemes(abi, error) || check_sizes(abi, error))
+        return -1;
+    if (check_options(&abi->target_options, "target_options", error) || check_options(&abi->step_options, "step_options", error))
+        return -1;
+    return check_metrics(&abi->metrics, error) || check_headline(abi, error) ? -1 : 0;
+}
