@@ -1,0 +1,126 @@
+/* squall run: loads, runs, shows, writes. */
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "cluster/controller.h"
+#include "report/report.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define STALL_LIMIT_NS (2300 * NS_PER_MS) /* checked twice a second: a silent worker is noticed within 3 s */
+
+static void on_progress(void *arg, const struct progress *progress)
+{
+    console_progress(arg, progress);
+}
+
+/* Outputs are tried before the run: nobody wants to learn after an hour that a folder was missing. */
+static int prepare_outputs(const struct run_arguments *arguments, struct error *error)
+{
+    for (uint32_t i = 0; i < arguments->output_count; i++) {
+        const char *path = arguments->outputs[i];
+        bool raw = arguments->plan.raw_path == path;
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (raw ? O_TRUNC : 0), 0666);
+        if (fd < 0)
+            return error_set(error, "--out %s: cannot be written: %s", path, strerror(errno));
+        close(fd);
+    }
+    return 0;
+}
+
+static int write_outputs(const struct run_arguments *arguments, const struct result *result, struct error *error)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < arguments->output_count; i++)
+        if (arguments->outputs[i] != arguments->plan.raw_path && summary_write(result, arguments->outputs[i], error) < 0)
+            status = -1;
+    return status;
+}
+
+static uint32_t screen_width(void)
+{
+    struct winsize size;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60)
+        return size.ws_col;
+    return 100;
+}
+
+static void show_result(const struct run_arguments *arguments, const struct result *result)
+{
+    struct buffer screen = {0};
+    bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    if (arguments->quiet)
+        return;
+    screen_print(result, screen_width(), colour, &screen);
+    screen_print_files(arguments->outputs, arguments->output_count, screen_width(), colour, &screen);
+    fwrite(screen.data, 1, screen.len, stdout);
+    fflush(stdout);
+    buffer_fini(&screen);
+}
+
+/* Also when quiet: why the exit code is what it is. */
+static void explain(const struct run_arguments *arguments, const struct result *result)
+{
+    if (!arguments->quiet)
+        return;
+    for (uint32_t i = 0; i < result->verdict.reason_count; i++)
+        fprintf(stderr, "squall: %s\n", result->verdict.reasons[i]);
+    for (uint32_t i = 0; i < result->scenario->threshold_count; i++)
+        if (!result->thresholds[i].pass)
+            fprintf(stderr, "squall: threshold failed: %s\n", result->scenario->thresholds[i].text);
+}
+
+static int run(struct run_arguments *arguments, struct scenario *scenario, struct error *error)
+{
+    if (plan_resolve(scenario, &arguments->arena, &arguments->plan, error) < 0 || prepare_outputs(arguments, error) < 0)
+        return cli_fail(error);
+    struct console *console = console_new(stderr, scenario, arguments->quiet);
+    struct controller_options options = {.scenario = scenario,
+                                         .plan = &arguments->plan,
+                                         .trust = arguments->trust,
+                                         .stall_limit_ns = STALL_LIMIT_NS,
+                                         .progress = on_progress,
+                                         .arg = console};
+    struct result result;
+    int status = controller_run(&options, &result, error);
+    console_free(console);
+    if (status < 0)
+        return cli_fail(error);
+    if (result.facts.spool_lost) {
+        error_set_code(error, EXIT_CODE_INTERNAL, "%s: %llu exchanges could not be written (disk full or too slow)", arguments->plan.raw_path,
+                       (unsigned long long)result.facts.spool_lost);
+        result.exit_code = exit_code_worst(result.exit_code, EXIT_CODE_INTERNAL);
+    }
+    if (write_outputs(arguments, &result, error) < 0)
+        result.exit_code = exit_code_worst(result.exit_code, EXIT_CODE_INTERNAL);
+    show_result(arguments, &result);
+    explain(arguments, &result);
+    if (error->text[0])
+        cli_fail(error);
+    int code = result.exit_code;
+    result_fini(&result);
+    return code;
+}
+
+int command_run(int argc, char **argv)
+{
+    struct run_arguments arguments;
+    struct protocol_registry registry;
+    struct scenario *scenario = NULL;
+    struct error error = {0};
+    int code = EXIT_CODE_OK;
+    protocol_registry_init(&registry);
+    if (run_arguments_parse(&arguments, argc, argv, &registry, &error) < 0)
+        code = cli_fail(&error);
+    else if (!arguments.help && run_arguments_load(&arguments, &registry, &scenario, &error) < 0)
+        code = cli_fail(&error);
+    else if (!arguments.help)
+        code = run(&arguments, scenario, &error);
+    scenario_free(scenario);
+    run_arguments_fini(&arguments);
+    protocol_registry_fini(&registry);
+    return code;
+}

@@ -1,0 +1,142 @@
+/* squall try: one journey of one user, in this process, with every byte shown as it went over the wire. */
+#include "cli/cli.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "engine/engine.h"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SHOWN_MAX 4096 /* bytes of one direction before a change of direction; the rest is counted */
+
+struct attempt {
+    struct engine *engine;
+    bool out, failed, unreachable;
+    size_t shown, hidden;
+    bool line_open;
+    struct error error;
+};
+
+static void end_block(struct attempt *attempt)
+{
+    if (attempt->line_open)
+        printf("\n");
+    if (attempt->hidden)
+        printf("%c ... %zu more bytes\n", attempt->out ? '>' : '<', attempt->hidden);
+    attempt->line_open = false;
+    attempt->shown = attempt->hidden = 0;
+}
+
+static void show_byte(struct attempt *attempt, uint8_t byte)
+{
+    if (!attempt->line_open)
+        printf("%c ", attempt->out ? '>' : '<');
+    attempt->line_open = byte != '\n';
+    if (byte == '\n')
+        printf("\n");
+    else if (byte == '\t' || (byte >= 0x20 && byte != 0x7f))
+        putchar(byte);
+    else if (byte != '\r')
+        printf("\\x%02x", byte);
+}
+
+static void on_tap(void *arg, bool out, const uint8_t *data, size_t len)
+{
+    struct attempt *attempt = arg;
+    if (out != attempt->out)
+        end_block(attempt);
+    attempt->out = out;
+    size_t part = len < SHOWN_MAX - attempt->shown ? len : SHOWN_MAX - attempt->shown;
+    for (size_t i = 0; i < part; i++)
+        show_byte(attempt, data[i]);
+    attempt->shown += part;
+    attempt->hidden += len - part;
+}
+
+static void on_ended(void *arg, const struct step *step, const struct answer *answer, const char *reason, const bool *passed)
+{
+    struct attempt *attempt = arg;
+    char latency[32];
+    end_block(attempt);
+    if (!answer) {
+        printf("= %s: failed: %s\n\n", step->name, reason ? reason : "no answer");
+        attempt->failed = true;
+        return;
+    }
+    printf("= %s: %s", step->name, outcome_word((enum outcome)answer->outcome));
+    if (answer->code)
+        printf(", %u%s%s", answer->code, answer->code_name ? " " : "", answer->code_name ? answer->code_name : "");
+    printf(" in %s%s%s\n", units_print_duration(latency, sizeof latency, answer->latency_ns), reason ? ": " : "", reason ? reason : "");
+    attempt->failed |= answer->outcome != OUTCOME_OK;
+    for (uint32_t i = 0; i < step->check_count; i++) {
+        printf("  %s %s\n", passed[i] ? "✓" : "✗", step->checks[i].name);
+        attempt->failed |= !passed[i];
+    }
+    printf("\n");
+}
+
+static void on_ready(void *arg, const char *error)
+{
+    struct attempt *attempt = arg;
+    if (!error) {
+        engine_start(attempt->engine, clock_now_ns());
+        return;
+    }
+    attempt->unreachable = true;
+    error_set_code(&attempt->error, EXIT_CODE_UNREACHABLE, "%s", error);
+    loop_stop(engine_loop(attempt->engine));
+}
+
+static void on_finished(void *arg)
+{
+    struct attempt *attempt = arg;
+    loop_stop(engine_loop(attempt->engine));
+}
+
+static int walk(struct run_arguments *arguments, struct scenario *scenario, struct error *error)
+{
+    struct page page = {0};
+    struct attempt attempt = {.out = true};
+    struct engine_config config = {.scenario = scenario,
+                                   .workers = 1,
+                                   .page = &page,
+                                   .single_journey = true,
+                                   .arg = &attempt,
+                                   .ready = on_ready,
+                                   .finished = on_finished,
+                                   .tap = on_tap,
+                                   .ended = on_ended};
+    if (plan_resolve(scenario, &arguments->arena, &arguments->plan, error) < 0)
+        return cli_fail(error);
+    config.addresses = arguments->plan.addresses;
+    attempt.engine = engine_new(&config, error);
+    if (!attempt.engine)
+        return cli_fail(error);
+    engine_connect(attempt.engine);
+    loop_run(engine_loop(attempt.engine));
+    engine_free(attempt.engine);
+    if (attempt.unreachable)
+        return cli_fail(&attempt.error);
+    return attempt.failed ? EXIT_CODE_THRESHOLD : EXIT_CODE_OK;
+}
+
+int command_try(int argc, char **argv)
+{
+    struct run_arguments arguments;
+    struct protocol_registry registry;
+    struct scenario *scenario = NULL;
+    struct error error = {0};
+    int code = EXIT_CODE_OK;
+    protocol_registry_init(&registry);
+    if (run_arguments_parse(&arguments, argc, argv, &registry, &error) < 0)
+        code = cli_fail(&error);
+    else if (!arguments.help && run_arguments_load(&arguments, &registry, &scenario, &error) < 0)
+        code = cli_fail(&error);
+    else if (!arguments.help)
+        code = walk(&arguments, scenario, &error);
+    scenario_free(scenario);
+    run_arguments_fini(&arguments);
+    protocol_registry_fini(&registry);
+    return code;
+}

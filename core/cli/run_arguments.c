@@ -1,0 +1,378 @@
+/*
+ * The options of run, check and try: one table for parser and help. Flags that only a protocol understands are rows of
+ * its plugin's table and are handed on as they were written.
+ */
+#include "base/clock.h"
+#include "base/units.h"
+#include "cli/cli.h"
+#include <ctype.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+
+struct row {
+    const char *name; /* first: error_nearest reads it */
+    char letter;
+    enum kind kind;
+    const char *metavar, *help;
+    size_t offset; /* KIND_TEXT: of a text in struct overrides */
+};
+
+static const struct row rows[] = {
+    {"users", 'u', KIND_TEXT, "N", "closed load: N users; with --rate, the most users there may be", offsetof(struct overrides, users)},
+    {"rate", 'r', KIND_TEXT, "R", "open load: R journeys a second, whatever the service does (200, 10k, 30/m)", offsetof(struct overrides, rate)},
+    {"duration", 'd', KIND_TEXT, "T", "for how long (30s, 5m); 10s when neither this nor -n is given", offsetof(struct overrides, duration)},
+    {"iterations", 'n', KIND_TEXT, "N", "exactly N journeys in the whole run", offsetof(struct overrides, iterations)},
+    {"connections", 'c', KIND_TEXT, "N", "a pool of N connections for the whole run, or per-user", offsetof(struct overrides, connections)},
+    {"workers", 'w', KIND_WORKERS, "N", "worker processes; 1 when the target is this machine, else one a core", 0},
+    {"warmup", 0, KIND_TEXT, "T", "load runs, numbers do not count", offsetof(struct overrides, warmup)},
+    {"timeout", 0, KIND_TEXT, "T", "of one exchange; 30s", offsetof(struct overrides, timeout)},
+    {"drain", 0, KIND_TEXT, "T", "wait so long at the end for what is in flight; as long as --timeout", offsetof(struct overrides, drain)},
+    {"arrivals", 0, KIND_TEXT, "KIND", "constant or poisson", offsetof(struct overrides, arrivals)},
+    {"seed", 0, KIND_TEXT, "N", "of all that is random; the same seed gives the same run", offsetof(struct overrides, seed)},
+    {"insecure", 'k', KIND_INSECURE, NULL, "TLS: do not verify certificates", 0},
+    {"out", 0, KIND_OUT, "FILE", "write FILE.json (summary) or FILE.jsonl (each exchange); repeatable", 0},
+    {"trust", 0, KIND_TRUST, "HOW", "strict: exit 98 when the generator was the limit; warn; off", 0},
+    {"quiet", 0, KIND_QUIET, NULL, "no live view, no final screen", 0},
+    {"plugin", 0, KIND_PLUGIN, "FILE", "load a protocol plugin from an absolute path; repeatable", 0},
+    {"plugin-dir", 0, KIND_PLUGIN_DIR, "DIR", "look for plugins here first; repeatable", 0},
+    {"log-level", 0, KIND_LOG_LEVEL, "LEVEL", "error, warning, info or debug", 0},
+    {"help", 'h', KIND_HELP, NULL, "this text", 0},
+};
+#define ROWS (sizeof rows / sizeof *rows)
+#define PLUGIN_FLAG 1000 /* getopt's value of a plugin's long flag: this plus its row */
+
+/* ---- a plugin's flags: "-X,--method" ---- */
+
+static char flag_letter(const char *flag)
+{
+    return flag && flag[0] == '-' && flag[1] != '-' ? flag[1] : 0;
+}
+
+static const char *flag_name(const char *flag)
+{
+    const char *found = flag ? strstr(flag, "--") : NULL;
+    return found ? found + 2 : NULL;
+}
+
+/* ---- finding the URL before the flags can be read ---- */
+
+static bool looks_like_url(const char *text)
+{
+    const char *colon = strstr(text, "://");
+    if (!colon || !isalpha((unsigned char)*text))
+        return false;
+    for (const char *at = text; at < colon; at++)
+        if (!isalnum((unsigned char)*at) && *at != '+' && *at != '-' && *at != '.')
+            return false;
+    return true;
+}
+
+static const char *find_url(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (looks_like_url(argv[i]))
+            return argv[i];
+    return NULL;
+}
+
+/* Plugin paths must be known before the URL's scheme is looked up. */
+static int take_plugin_paths(struct run_arguments *arguments, int argc, char **argv, struct protocol_registry *registry, struct error *error)
+{
+    const struct protocol *protocol;
+    for (int i = 1; i < argc; i++) {
+        const char *file = NULL, *directory = NULL;
+        if (strcmp(argv[i], "--plugin") == 0 && i + 1 < argc)
+            file = argv[++i];
+        else if (strncmp(argv[i], "--plugin=", 9) == 0)
+            file = argv[i] + 9;
+        else if (strcmp(argv[i], "--plugin-dir") == 0 && i + 1 < argc)
+            directory = argv[++i];
+        else if (strncmp(argv[i], "--plugin-dir=", 13) == 0)
+            directory = argv[i] + 13;
+        else if (strcmp(argv[i], "--") == 0)
+            break;
+        struct plan *plan = &arguments->plan;
+        if ((file && plan->plugin_file_count == PLAN_PATHS_MAX) || (directory && plan->plugin_directory_count == PLAN_PATHS_MAX))
+            return error_set(error, "more than %d --plugin or --plugin-dir options", PLAN_PATHS_MAX);
+        if (file) {
+            if (protocol_load_file(registry, file, &protocol, error) < 0)
+                return -1;
+            plan->plugin_files[plan->plugin_file_count++] = file;
+        }
+        if (directory) {
+            char *absolute = realpath(directory, NULL);
+            if (!absolute)
+                return error_set(error, "--plugin-dir %s: there is no such folder", directory);
+            const char *kept = arena_copy(&arguments->arena, absolute, strlen(absolute));
+            free(absolute);
+            if (protocol_registry_add_directory(registry, kept, error) < 0)
+                return -1;
+            plan->plugin_directories[plan->plugin_directory_count++] = kept;
+        }
+    }
+    return 0;
+}
+
+/* ---- parsing ---- */
+
+struct getopt_tables {
+    struct option names[ROWS + 65];
+    char letters[4 + 2 * (ROWS + 64)];
+    const struct squall_table *table; /* of the plugin's step options; NULL: none */
+};
+
+static void add_letter(struct getopt_tables *tables, char letter, bool takes_value)
+{
+    size_t len = strlen(tables->letters);
+    tables->letters[len] = letter;
+    tables->letters[len + 1] = takes_value ? ':' : 0;
+}
+
+static void make_tables(struct getopt_tables *tables, const struct protocol *protocol)
+{
+    size_t count = 0;
+    memset(tables, 0, sizeof *tables);
+    tables->letters[0] = ':'; /* a missing value is told apart from an unknown option */
+    for (size_t i = 0; i < ROWS; i++) {
+        tables->names[count++] = (struct option){rows[i].name, rows[i].metavar ? required_argument : no_argument, NULL, (int)(256 + i)};
+        if (rows[i].letter)
+            add_letter(tables, rows[i].letter, rows[i].metavar);
+    }
+    if (!protocol)
+        return;
+    tables->table = &protocol->abi.step_options;
+    for (uint32_t i = 0; i < tables->table->count; i++) {
+        const struct squall_option *option = protocol_option(tables->table, i);
+        bool takes_value = option->type != SQUALL_BOOL;
+        if (flag_name(option->flag))
+            tables->names[count++] = (struct option){flag_name(option->flag), takes_value ? required_argument : no_argument, NULL, PLUGIN_FLAG + (int)i};
+        if (flag_letter(option->flag))
+            add_letter(tables, flag_letter(option->flag), takes_value);
+    }
+}
+
+static int set_workers(struct run_arguments *arguments, const char *value, struct error *error)
+{
+    uint64_t count;
+    if (units_parse_count(value, &count) < 0 || count < 1 || count > 64)
+        return error_set(error, "--workers %s: must be a number from 1 to 64", value);
+    arguments->plan.workers = (uint32_t)count;
+    return 0;
+}
+
+static int set_trust(struct run_arguments *arguments, const char *value, struct error *error)
+{
+    static const char *const words[] = {"strict", "warn", "off"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(value, words[i]) == 0) {
+            arguments->trust = (enum trust)i;
+            return 0;
+        }
+    return error_set(error, "--trust %s: must be strict, warn or off", value);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+static int add_output(struct run_arguments *arguments, const char *path, struct error *error)
+{
+    if (!ends_with(path, ".json") && !ends_with(path, ".jsonl"))
+        return error_set(error, "--out %s: the suffix decides what is written: .json (summary) or .jsonl (one line an exchange)", path);
+    if (arguments->output_count == OUTPUTS_MAX)
+        return error_set(error, "more than %d --out options", OUTPUTS_MAX);
+    if (ends_with(path, ".jsonl")) {
+        if (arguments->plan.raw_path)
+            return error_set(error, "--out %s: there is one raw log a run, and it is %s already", path, arguments->plan.raw_path);
+        arguments->plan.raw_path = path;
+    }
+    arguments->outputs[arguments->output_count++] = path;
+    return 0;
+}
+
+static int take_row(struct run_arguments *arguments, const struct row *row, const char *value, struct error *error)
+{
+    switch (row->kind) {
+    case KIND_TEXT:
+        *(const char **)(void *)((char *)&arguments->plan.overrides + row->offset) = value;
+        return 0;
+    case KIND_WORKERS:
+        return set_workers(arguments, value, error);
+    case KIND_OUT:
+        return add_output(arguments, value, error);
+    case KIND_TRUST:
+        return set_trust(arguments, value, error);
+    case KIND_QUIET:
+        arguments->quiet = true;
+        return 0;
+    case KIND_INSECURE:
+        arguments->plan.overrides.insecure = true;
+        return 0;
+    case KIND_PLUGIN:
+    case KIND_PLUGIN_DIR:
+        return 0; /* taken before */
+    case KIND_LOG_LEVEL:
+        if (log_level_parse(value, &arguments->plan.log_level) < 0)
+            return error_set(error, "--log-level %s: must be error, warning, info or debug", value);
+        log_set_level(arguments->plan.log_level);
+        return 0;
+    case KIND_HELP:
+        arguments->help = true;
+        return 0;
+    }
+    return -1;
+}
+
+static void add_flag(struct run_arguments *arguments, const char *flag, const char *value)
+{
+    struct overrides *overrides = &arguments->plan.overrides;
+    struct flag_value *flags = arena_alloc(&arguments->arena, (overrides->flag_count + 1) * sizeof *flags);
+    if (overrides->flag_count)
+        memcpy(flags, overrides->flags, overrides->flag_count * sizeof *flags);
+    flags[overrides->flag_count++] = (struct flag_value){flag, value};
+    overrides->flags = flags;
+}
+
+static int take_letter(struct run_arguments *arguments, const struct getopt_tables *tables, int letter, const char *value, struct error *error)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].letter && rows[i].letter == letter)
+            return take_row(arguments, &rows[i], value, error);
+    for (uint32_t i = 0; tables->table && i < tables->table->count; i++)
+        if (flag_letter(protocol_option(tables->table, i)->flag) == letter)
+            add_flag(arguments, arena_printf(&arguments->arena, "-%c", letter), value);
+    return 0;
+}
+
+static int refuse(const struct getopt_tables *tables, char **argv, int status, bool have_url, struct error *error)
+{
+    const char *written = argv[optind - 1];
+    if (status == ':')
+        return error_set(error, "%s needs a value; see --help", written);
+    if (optopt >= 256) /* --quiet=x */
+        return error_set(error, "%s takes no value", written);
+    if (optopt)
+        return error_set(error, "unknown option -%c%s; see --help", optopt,
+                         have_url ? "" : " (a protocol's own flags go with a URL; in a scenario they are options of its steps)");
+    const char *nearest = error_nearest(written + strspn(written, "-"), &tables->names[0].name, ROWS + 64, sizeof *tables->names);
+    if (nearest)
+        return error_set(error, "unknown option %s; did you mean --%s?", written, nearest);
+    return error_set(error, "unknown option %s; see --help%s", written,
+                     have_url ? "" : " (a protocol's own flags go with a URL; in a scenario they are options of its steps)");
+}
+
+static int parse_options(struct run_arguments *arguments, int argc, char **argv, const struct getopt_tables *tables, struct error *error)
+{
+    bool have_url = tables->table;
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        int status = getopt_long(argc, argv, tables->letters, tables->names, NULL);
+        if (status == -1)
+            return 0;
+        if (status == '?' || status == ':')
+            return refuse(tables, argv, status, have_url, error);
+        int failed = 0;
+        if (status >= PLUGIN_FLAG)
+            add_flag(arguments, arena_printf(&arguments->arena, "--%s", flag_name(protocol_option(tables->table, (uint32_t)(status - PLUGIN_FLAG))->flag)),
+                     optarg);
+        else if (status >= 256)
+            failed = take_row(arguments, &rows[status - 256], optarg, error);
+        else
+            failed = take_letter(arguments, tables, status, optarg, error);
+        if (failed)
+            return -1;
+    }
+}
+
+static int take_positional(struct run_arguments *arguments, int argc, char **argv, struct error *error)
+{
+    if (optind >= argc)
+        return error_set(error, "%s needs a scenario file or a URL; see squall %s --help", argv[0], argv[0]);
+    if (optind + 1 < argc)
+        return error_set(error, "%s takes one scenario or URL, and got \"%s\" and \"%s\"; a value with spaces wants quotes", argv[0], argv[optind],
+                         argv[optind + 1]);
+    if (looks_like_url(argv[optind]))
+        arguments->plan.overrides.url = argv[optind];
+    else
+        arguments->scenario_path = argv[optind];
+    return 0;
+}
+
+int run_arguments_parse(struct run_arguments *arguments, int argc, char **argv, struct protocol_registry *registry, struct error *error)
+{
+    struct getopt_tables tables;
+    const struct protocol *protocol = NULL;
+    memset(arguments, 0, sizeof *arguments);
+    arena_init(&arguments->arena);
+    arguments->plan.log_level = LOG_WARNING;
+    const char *url = find_url(argc, argv);
+    if (take_plugin_paths(arguments, argc, argv, registry, error) < 0)
+        return -1;
+    if (url) {
+        const char *scheme = arena_copy(&arguments->arena, url, (size_t)(strstr(url, "://") - url));
+        if (protocol_by_scheme(registry, scheme, &protocol, error) < 0)
+            return -1;
+    }
+    make_tables(&tables, protocol);
+    if (parse_options(arguments, argc, argv, &tables, error) < 0)
+        return -1;
+    if (arguments->help) {
+        run_arguments_help(stdout, argv[0], protocol);
+        return 0;
+    }
+    return take_positional(arguments, argc, argv, error);
+}
+
+void run_arguments_fini(struct run_arguments *arguments)
+{
+    arena_fini(&arguments->arena);
+}
+
+/* ---- help ---- */
+
+static void help_row(FILE *out, char letter, const char *name, const char *metavar, const char *text)
+{
+    char left[40];
+    snprintf(left, sizeof left, "%c%c%s --%s %s", letter ? '-' : ' ', letter ? letter : ' ', letter ? "," : " ", name, metavar ? metavar : "");
+    fprintf(out, "  %-24s %s\n", left, text);
+}
+
+void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol)
+{
+    fprintf(out, "usage: squall %s SCENARIO or URL [options]\n\n", command);
+    for (size_t i = 0; i < ROWS; i++)
+        help_row(out, rows[i].letter, rows[i].name, rows[i].metavar, rows[i].help);
+    fprintf(out, "\n-d is duration and -r rate, unlike in curl and Locust. Numbers take units: 250ms, 10k, 64KiB, 5000/s.\n");
+    if (!protocol) {
+        fprintf(out, "With a URL before --help: its protocol's flags too (a method, a body, ...).\n");
+        return;
+    }
+    fprintf(out, "\nOf %s (%s):\n", protocol->name, protocol->abi.schemes);
+    for (uint32_t i = 0; i < protocol->abi.step_options.count; i++) {
+        const struct squall_option *option = protocol_option(&protocol->abi.step_options, i);
+        if (flag_name(option->flag))
+            help_row(out, flag_letter(option->flag), flag_name(option->flag), option->metavar, option->help);
+    }
+}
+
+int run_arguments_load(struct run_arguments *arguments, struct protocol_registry *registry, struct scenario **ret_scenario, struct error *error)
+{
+    if (arguments->scenario_path) {
+        char *text;
+        size_t len;
+        if (scenario_read(arguments->scenario_path, &text, &len, error) < 0)
+            return -1;
+        arguments->plan.text = arena_copy(&arguments->arena, text, len);
+        arguments->plan.file = arguments->scenario_path;
+        free(text);
+        return scenario_load(arguments->plan.text, len, arguments->plan.file, &arguments->plan.overrides, registry, ret_scenario, error);
+    }
+    return scenario_from_url(&arguments->plan.overrides, registry, ret_scenario, error);
+}
