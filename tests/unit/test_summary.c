@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <jansson.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -300,6 +302,37 @@ static void test_failures(void **state)
     sample_fini(&sample);
 }
 
+/* A disk that is full half-way: the old file stays, and no other. */
+static void test_cut_short(void **state)
+{
+    (void)state;
+    struct sample sample;
+    sample_init(&sample, 1, 0);
+    char path[128], kept[8] = "";
+    snprintf(path, sizeof path, "%s/x.json", folder);
+    FILE *old = fopen(path, "w");
+    assert_non_null(old);
+    fputs("old", old);
+    fclose(old);
+    struct rlimit limit, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = (struct rlimit){.rlim_cur = 100, .rlim_max = limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    struct error error = {0};
+    int outcome = summary_write(&sample.result, path, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(outcome, -1);
+    assert_int_equal(files_in_folder(), 1);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(kept, sizeof kept, file));
+    assert_string_equal(kept, "old");
+    fclose(file);
+    unlink(path);
+    sample_fini(&sample);
+}
+
 /* The old file is replaced as a whole, through a symbolic link too, and nothing else stays in the folder. */
 static void test_replaces(void **state)
 {
@@ -346,7 +379,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys),          cmocka_unit_test(test_values),   cmocka_unit_test(test_identities),
-        cmocka_unit_test(test_strange_names), cmocka_unit_test(test_failures), cmocka_unit_test(test_replaces),
+        cmocka_unit_test(test_strange_names), cmocka_unit_test(test_failures), cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_replaces),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
