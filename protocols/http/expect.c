@@ -4,9 +4,10 @@
 
 static int32_t refuse(struct squall_bytes text, struct squall_error *error)
 {
-    snprintf(error->text, sizeof error->text,
-             "expect: \"%.*s\" is no list of status codes; write codes, classes or ranges such as 200, 2xx or 200-204,404",
-             (int)(text.len < 60 ? text.len : 60), (const char *)text.data);
+    snprintf(
+        error->text, sizeof error->text,
+        "expect: \"%.*s\" is no list of status codes; write codes, classes or ranges such as 200, 2xx or 200-204,404",
+        (int)(text.len < 60 ? text.len : 60), (const char *)text.data);
     return -1;
 }
 

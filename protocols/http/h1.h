@@ -1,6 +1,6 @@
 /*
- * An HTTP/1.1 response reader that does no I/O: bytes in, events out. It keeps no bytes: a line that is not complete yet
- * stays with the caller, who hands it in again with more behind it.
+ * An HTTP/1.1 response reader that does no I/O: bytes in, events out. It keeps no bytes: a line that is not complete
+ * yet stays with the caller, who hands it in again with more behind it.
  *
  *   h1_expect(&reader, H1_REQUEST_OTHER, false);            a request has been sent
  *   while ((event = h1_read(&reader, &p, end, &piece)) != H1_MORE) ...
@@ -9,25 +9,20 @@
  * Invariants, held by the tests: the events are a function of the bytes and never of how they are split (but for where
  * one H1_BODY ends and the next begins); each byte is looked at a bounded number of times; nothing is allocated.
  *
- * How strict it is (RFC 9112 unless named). squall reports what a server sends, so where the text lets a recipient choose
- * between repairing and refusing, it refuses:
- *   2.2    a line ends in CR LF. A bare LF, which a recipient MAY accept, and a bare CR are malformed
- *   2.3    HTTP/1.x only; a minor version above 1 is read as 1.1
- *   4      the SP after the status code is required, as senders MUST; the code is 100 to 999 (600 and up are no class of
- *          RFC 9110 15, and reported as they come)
- *   5.1    white space between a name and its colon is malformed
- *   5.2    obs-fold is malformed: no sender may generate it. (A user agent that shows an answer has to repair it; a
- *          measuring tool has to say it.)
- *   6.1    Transfer-Encoding in an HTTP/1.0 answer is malformed
- *   6.3    1: no body after HEAD, 1xx, 204, 304, whatever the fields say   2: none after a 2xx to CONNECT
- *          3: Transfer-Encoding beside Content-Length is malformed         4: codings not ending in chunked: to the close
- *          5: Content-Length "5, 5" and repeated equal fields are one 5; anything else that is no number is malformed
- *          8: neither field: to the close
- *   7.1    chunk sizes up to 2^63-1; extensions are skipped, bounded; parameters of chunked are malformed
- *   7.1.2  trailer fields are checked for form, bounded, and dropped: they never become header fields
- *   RFC 9110 5.5: control characters but HTAB in a field line are malformed
- *   RFC 9110 15.2: interim answers (1xx) are skipped; 101 is malformed, since no upgrade is asked for
- * Codings other than chunked are not undone: body bytes are those of the content coding.
+ * How strict it is (RFC 9112 unless named). squall reports what a server sends, so where the text lets a recipient
+ * choose between repairing and refusing, it refuses: 2.2    a line ends in CR LF. A bare LF, which a recipient MAY
+ * accept, and a bare CR are malformed 2.3    HTTP/1.x only; a minor version above 1 is read as 1.1 4      the SP after
+ * the status code is required, as senders MUST; the code is 100 to 999 (600 and up are no class of RFC 9110 15, and
+ * reported as they come) 5.1    white space between a name and its colon is malformed 5.2    obs-fold is malformed: no
+ * sender may generate it. (A user agent that shows an answer has to repair it; a measuring tool has to say it.) 6.1
+ * Transfer-Encoding in an HTTP/1.0 answer is malformed 6.3    1: no body after HEAD, 1xx, 204, 304, whatever the fields
+ * say   2: none after a 2xx to CONNECT 3: Transfer-Encoding beside Content-Length is malformed         4: codings not
+ * ending in chunked: to the close 5: Content-Length "5, 5" and repeated equal fields are one 5; anything else that is
+ * no number is malformed 8: neither field: to the close 7.1    chunk sizes up to 2^63-1; extensions are skipped,
+ * bounded; parameters of chunked are malformed 7.1.2  trailer fields are checked for form, bounded, and dropped: they
+ * never become header fields RFC 9110 5.5: control characters but HTAB in a field line are malformed RFC 9110 15.2:
+ * interim answers (1xx) are skipped; 101 is malformed, since no upgrade is asked for Codings other than chunked are not
+ * undone: body bytes are those of the content coding.
  */
 #ifndef SQUALL_HTTP_H1_H
 #define SQUALL_HTTP_H1_H
@@ -62,17 +57,17 @@ struct h1_piece {
 enum h1_framing { H1_NO_BODY, H1_LENGTH, H1_CHUNKED, H1_TO_CLOSE };
 
 enum h1_state {
-    H1_IDLE,       /* no request is open; h1_expect -> STATUS */
-    H1_STATUS,     /* before or in a status line -> FIELDS */
-    H1_FIELDS,     /* header fields -> STATUS after an interim head, else END, LENGTH_BODY, CHUNK_SIZE, CLOSE_BODY */
-    H1_LENGTH_BODY,/* -> END after the last byte */
-    H1_CLOSE_BODY, /* left by h1_read_end only */
-    H1_CHUNK_SIZE, /* -> CHUNK_DATA, or TRAILERS after the last chunk */
-    H1_CHUNK_DATA, /* -> CHUNK_END */
-    H1_CHUNK_END,  /* the CR LF behind a chunk -> CHUNK_SIZE */
-    H1_TRAILERS,   /* -> END */
-    H1_ENDED,      /* H1_END is still to be said -> IDLE */
-    H1_BROKEN,     /* malformed; never left */
+    H1_IDLE,        /* no request is open; h1_expect -> STATUS */
+    H1_STATUS,      /* before or in a status line -> FIELDS */
+    H1_FIELDS,      /* header fields -> STATUS after an interim head, else END, LENGTH_BODY, CHUNK_SIZE, CLOSE_BODY */
+    H1_LENGTH_BODY, /* -> END after the last byte */
+    H1_CLOSE_BODY,  /* left by h1_read_end only */
+    H1_CHUNK_SIZE,  /* -> CHUNK_DATA, or TRAILERS after the last chunk */
+    H1_CHUNK_DATA,  /* -> CHUNK_END */
+    H1_CHUNK_END,   /* the CR LF behind a chunk -> CHUNK_SIZE */
+    H1_TRAILERS,    /* -> END */
+    H1_ENDED,       /* H1_END is still to be said -> IDLE */
+    H1_BROKEN,      /* malformed; never left */
 };
 
 /* All zero: idle. Read what H1_HEAD promises; the rest is the reader's own. */
@@ -99,8 +94,9 @@ struct h1_reader {
 /* A request is out; the next bytes answer it. The reader must be idle. */
 void h1_expect(struct h1_reader *reader, enum h1_request_kind request, bool want_fields);
 
-/* Takes bytes from *cursor up to the next event and moves *cursor behind them. Bytes left when it returns H1_MORE must be
- * the first of the next call's. `piece` is set for H1_FIELD and H1_BODY. Bytes that come while idle are malformed. */
+/* Takes bytes from *cursor up to the next event and moves *cursor behind them. Bytes left when it returns H1_MORE must
+ * be the first of the next call's. `piece` is set for H1_FIELD and H1_BODY. Bytes that come while idle are malformed.
+ */
 enum h1_event h1_read(struct h1_reader *reader, const uint8_t **cursor, const uint8_t *end, struct h1_piece *piece);
 
 /* The peer's orderly end of stream. H1_END: it ends the answer; H1_MALFORMED: a closed connection cuts the answer, or

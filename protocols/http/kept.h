@@ -1,6 +1,7 @@
 /*
- * Header fields kept from the head to the end of an answer, for exchanges whose scenario looks at them: the head may come
- * in an earlier read than the end. One store a connection, reused; it grows to what a head may hold and no further.
+ * Header fields kept from the head to the end of an answer, for exchanges whose scenario looks at them: the head may
+ * come in an earlier read than the end. One store a connection, reused; it grows to what a head may hold and no
+ * further.
  */
 #ifndef SQUALL_HTTP_KEPT_H
 #define SQUALL_HTTP_KEPT_H

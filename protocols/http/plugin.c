@@ -1,6 +1,6 @@
 /*
- * The http protocol plugin: HTTP/1.1, one exchange at a time on a connection (no pipelining: RFC 9112 9.3.2 lets a client,
- * but browsers and client libraries do not, and one slow answer would be charged to the exchanges behind it).
+ * The http protocol plugin: HTTP/1.1, one exchange at a time on a connection (no pipelining: RFC 9112 9.3.2 lets a
+ * client, but browsers and client libraries do not, and one slow answer would be charged to the exchanges behind it).
  *
  * What must stay true:
  *   - `exchange` is set from a successful request() to the call that ends it, and cleared before that call is made.
@@ -74,9 +74,9 @@ static void request(struct squall_conn *conn, struct squall_exchange *x)
     host->request_end(x);
 }
 
-/* The engine gave up on the answer, which may still come and would be taken for the next request's: HTTP/1.1 has no way to
- * call one off but to close the connection. RST rather than FIN, so that the server learns it at its next write and the
- * bytes of a long answer are not waited for. */
+/* The engine gave up on the answer, which may still come and would be taken for the next request's: HTTP/1.1 has no way
+ * to call one off but to close the connection. RST rather than FIN, so that the server learns it at its next write and
+ * the bytes of a long answer are not waited for. */
 static void cancel(struct squall_conn *conn, struct squall_exchange *x)
 {
     struct http_conn *c = conn->state;

@@ -26,8 +26,12 @@ static const char *gather(const struct squall_conn *conn, const struct squall_ex
     const struct http_step *step = x->step->state;
     const struct http_options *options = x->options;
     const uint64_t line = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_PATH);
-    struct parts parts = {.method = options->method, .path = options->path, .body = options->body,
-                          .headers = &options->headers, .found = step->found, .block = step->fields};
+    struct parts parts = {.method = options->method,
+                          .path = options->path,
+                          .body = options->body,
+                          .headers = &options->headers,
+                          .found = step->found,
+                          .block = step->fields};
     const char *reason = NULL;
     if (!(step->constant & HTTP_BIT(HTTP_METHOD)))
         reason = h1_check_method(parts.method);
@@ -52,8 +56,10 @@ static const char *gather(const struct squall_conn *conn, const struct squall_ex
 
 static uint64_t size_of(const struct parts *parts)
 {
-    uint64_t fields = parts->block.len > 0 ? parts->block.len : h1_fields_size(&parts->found, parts->host, http_agent());
-    return h1_line_size(parts->method, parts->path) + fields + H1_HEAD_END_MAX + (parts->borrow_body ? 0 : parts->body.len);
+    uint64_t fields =
+        parts->block.len > 0 ? parts->block.len : h1_fields_size(&parts->found, parts->host, http_agent());
+    return h1_line_size(parts->method, parts->path) + fields + H1_HEAD_END_MAX +
+           (parts->borrow_body ? 0 : parts->body.len);
 }
 
 static uint64_t write_parts(uint8_t *out, const struct parts *parts)
@@ -73,7 +79,8 @@ static uint64_t write_parts(uint8_t *out, const struct parts *parts)
     return (uint64_t)(at - out);
 }
 
-const char *http_request_send(struct squall_conn *conn, const struct squall_exchange *x, struct http_request *ret_request)
+const char *http_request_send(struct squall_conn *conn, const struct squall_exchange *x,
+                              struct http_request *ret_request)
 {
     const struct squall_host *host = conn->worker->host;
     const struct http_step *step = x->step->state;

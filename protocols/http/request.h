@@ -13,6 +13,7 @@ struct http_request {
 };
 
 /* NULL, or a static reason why nothing was sent. */
-const char *http_request_send(struct squall_conn *conn, const struct squall_exchange *x, struct http_request *ret_request);
+const char *http_request_send(struct squall_conn *conn, const struct squall_exchange *x,
+                              struct http_request *ret_request);
 
 #endif

@@ -1,5 +1,5 @@
-/* The step's option table and its checks. All that is constant is checked here, where an error can name the place in the
- * scenario; what varies is checked by request.c. */
+/* The step's option table and its checks. All that is constant is checked here, where an error can name the place in
+ * the scenario; what varies is checked by request.c. */
 #include "step.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,8 +117,8 @@ static int32_t check_constants(struct http_step *step, const struct http_options
     return 0;
 }
 
-/* Writes ahead what will not change: the whole request, or its header block. The block depends on the method too, as the
- * Host of a CONNECT is its target. */
+/* Writes ahead what will not change: the whole request, or its header block. The block depends on the method too, as
+ * the Host of a CONNECT is its target. */
 static int encode_constants(struct http_step *step, const struct http_options *options, struct squall_bytes authority)
 {
     const uint64_t block = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_HEADERS);

@@ -1,6 +1,6 @@
 /*
- * One `http` step of a scenario: its options as a table, and what is worked out of them once, when the scenario is loaded,
- * so that a request costs only what changes from one to the next.
+ * One `http` step of a scenario: its options as a table, and what is worked out of them once, when the scenario is
+ * loaded, so that a request costs only what changes from one to the next.
  */
 #ifndef SQUALL_HTTP_STEP_H
 #define SQUALL_HTTP_STEP_H
