@@ -136,17 +136,14 @@ static struct expression *parse_call(struct parser *parser, const struct functio
     uint32_t count = 0;
     if (advance(parser))
         return NULL;
-    while (parser->token.kind != TOKEN_CLOSE) {
+    for (bool more = parser->token.kind != TOKEN_CLOSE; more && count < function->argument_max;) {
         const char *start = parser->token.start;
-        if (count == function->argument_max)
-            break;
         arguments[count] = parse_binary(parser, 1);
         if (!arguments[count] || check_argument(parser, function, count, arguments[count], start))
             return NULL;
         count++;
-        if (parser->token.kind != TOKEN_COMMA)
-            break;
-        if (advance(parser))
+        more = parser->token.kind == TOKEN_COMMA;
+        if (more && advance(parser))
             return NULL;
     }
     if (parser->token.kind != TOKEN_CLOSE || count < function->argument_min) {
