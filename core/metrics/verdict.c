@@ -1,0 +1,192 @@
+/*
+ * The verdict: rules over facts, no clock and no I/O. See verdict.h and docs/measurement.md. Each rule is one function
+ * that adds at most one reason or one note; a text says what happened, with figures, and what to do.
+ */
+#include "metrics/verdict.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SELF_DELAY_MIN_NS NS_PER_MS /* below this a delay of ours is nobody's concern */
+#define WINDOWS_MIN 2u
+#define CPU_NOTED 0.9
+#define STALL_NOTED_NS (100 * NS_PER_MS)
+
+typedef char figure[32];
+
+void verdict_init(struct verdict *verdict)
+{
+    *verdict = (struct verdict){.trusted = true, .complete = true};
+}
+
+static void add_text(char (*texts)[200], uint32_t *count, const char *format, va_list args)
+{
+    if (*count == VERDICT_TEXTS) {
+        snprintf(texts[VERDICT_TEXTS - 1], sizeof(texts[0]), "and more of the kind: only the first %d are listed", VERDICT_TEXTS - 1);
+        return;
+    }
+    vsnprintf(texts[(*count)++], sizeof(texts[0]), format, args);
+}
+
+void verdict_incomplete(struct verdict *verdict, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_text(verdict->reasons, &verdict->reason_count, format, args);
+    va_end(args);
+    verdict->complete = false;
+}
+
+void verdict_distrust(struct verdict *verdict, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_text(verdict->reasons, &verdict->reason_count, format, args);
+    va_end(args);
+    verdict->trusted = false;
+}
+
+void verdict_note(struct verdict *verdict, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_text(verdict->notes, &verdict->note_count, format, args);
+    va_end(args);
+}
+
+void verdict_window(struct verdict *verdict, const struct histogram *self_delay, const struct histogram *latency)
+{
+    if (self_delay->count == 0)
+        return;
+    uint64_t limit_ns = histogram_quantile(latency, 0.99) / 4;
+    if (limit_ns < SELF_DELAY_MIN_NS)
+        limit_ns = SELF_DELAY_MIN_NS;
+    verdict->windows++;
+    verdict->windows_late += histogram_quantile(self_delay, 0.99) > limit_ns;
+    verdict->exchanges += self_delay->count;
+    verdict->exchanges_late += histogram_count_above(self_delay, limit_ns);
+}
+
+bool verdict_late(const struct verdict *verdict)
+{
+    return verdict->windows_late >= WINDOWS_MIN && verdict->exchanges_late >= (verdict->exchanges + 99) / 100;
+}
+
+static bool cpu_full(const struct verdict_end *end)
+{
+    return end->cpu_share > CPU_NOTED;
+}
+
+static void judge_self_delay(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure p99;
+    if (end->open_load && verdict_late(verdict))
+        verdict_distrust(verdict,
+                         "self-delay p99 %s, above 1 ms and 25 %% of latency in %llu of %llu seconds (%.3g %% of exchanges): "
+                         "use more workers, a lower rate or a less busy machine",
+                         units_print_duration(p99, sizeof(p99), histogram_quantile(&end->total->self_delay, 0.99)),
+                         (unsigned long long)verdict->windows_late, (unsigned long long)verdict->windows,
+                         100 * (double)verdict->exchanges_late / (double)verdict->exchanges);
+}
+
+static void judge_rate(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure asked, reached;
+    if (!end->open_load || !(end->rate_reached < end->rate_asked * 0.99))
+        return;
+    if (!end->users_were_idle || !end->connections_were_idle)
+        return;
+    verdict_distrust(verdict,
+                     "%s/s of the %s/s asked for were reached while users and connections were idle: "
+                     "use more workers or a lower rate",
+                     units_print_count(reached, sizeof(reached), end->rate_reached),
+                     units_print_count(asked, sizeof(asked), end->rate_asked));
+}
+
+/* A user is always there for 10 s of arrivals by default, so one that is missing counts. Connections are few: a clump of
+ * arrivals may wait for one at times, and only where 1 % did is the pool what limits. */
+static void judge_pools(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure users, connections;
+    uint64_t begun = 0;
+    for (int i = 0; i < BLOCK_COUNT; i++)
+        begun += end->total->ledgers[i].begun;
+    bool no_user = end->facts->waited_user > 0;
+    bool no_connection = end->facts->waited_connection > 0 && end->facts->waited_connection >= (begun + 99) / 100;
+    if (!end->open_load || (!no_user && !no_connection))
+        return;
+    units_print_grouped(users, sizeof(users), end->facts->waited_user);
+    units_print_grouped(connections, sizeof(connections), end->facts->waited_connection);
+    if (end->pool_set_by_operator)
+        verdict_note(verdict, "a limit that you set was reached: %s arrivals waited for a user, %s exchanges for a connection",
+                     users, connections);
+    else if (no_user)
+        verdict_distrust(verdict, "%s arrivals found no idle user in a pool that squall chose: set the number of users (-u)", users);
+    else
+        verdict_distrust(verdict, "%s exchanges found no free connection in a pool that squall chose: set the number of connections (-c)",
+                         connections);
+}
+
+static void judge_resources(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure count;
+    if (end->facts->ports_exhausted)
+        verdict_distrust(verdict, "%s connections failed because this machine ran out of local ports: keep connections open longer or widen ip_local_port_range",
+                         units_print_grouped(count, sizeof(count), end->facts->ports_exhausted));
+    if (end->facts->descriptors_exhausted)
+        verdict_distrust(verdict, "%s connections failed because squall ran out of file descriptors: raise the limit (ulimit -n) or use fewer connections",
+                         units_print_grouped(count, sizeof(count), end->facts->descriptors_exhausted));
+}
+
+static void judge_queues(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure count;
+    uint64_t dropped = 0;
+    for (int i = 0; i < BLOCK_COUNT; i++)
+        dropped += end->total->ledgers[i].dropped;
+    if (dropped)
+        verdict_distrust(verdict, "%s arrivals were dropped because the queue of waiting ones was full: use more users or a lower rate",
+                         units_print_grouped(count, sizeof(count), dropped));
+    if (end->facts->spool_lost)
+        verdict_distrust(verdict, "%s exchanges are missing in the raw log because the disk did not keep up: write it to a faster disk or lower the rate",
+                         units_print_grouped(count, sizeof(count), end->facts->spool_lost));
+}
+
+/* Closed load always runs one side into a wall; which one is worth knowing, and nobody's fault. */
+static void note_wall(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure p99;
+    if (end->open_load || verdict->exchanges == 0)
+        return;
+    units_print_duration(p99, sizeof(p99), histogram_quantile(&end->total->self_delay, 0.99));
+    if (verdict_late(verdict) || cpu_full(end))
+        verdict_note(verdict, "throughput limited by the generator (busiest worker %.0f %% CPU, self-delay p99 %s): more workers may reach more",
+                     100 * end->cpu_share, p99);
+    else
+        verdict_note(verdict, "throughput limited by the target and by the number of users (busiest worker %.0f %% CPU, self-delay p99 %s)",
+                     100 * end->cpu_share, p99);
+}
+
+static void note_generator(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure stall;
+    if (end->open_load && cpu_full(end))
+        verdict_note(verdict, "the busiest worker used %.0f %% of a core: there is little room for more load; use more workers",
+                     100 * end->cpu_share);
+    if (end->facts->longest_stall_ns > STALL_NOTED_NS)
+        verdict_note(verdict, "a worker stood still for %s once: the machine was busy with something else, or swapped",
+                     units_print_duration(stall, sizeof(stall), end->facts->longest_stall_ns));
+}
+
+void verdict_finish(struct verdict *verdict, const struct verdict_end *end)
+{
+    judge_self_delay(verdict, end);
+    judge_rate(verdict, end);
+    judge_pools(verdict, end);
+    judge_resources(verdict, end);
+    judge_queues(verdict, end);
+    note_wall(verdict, end);
+    note_generator(verdict, end);
+}
