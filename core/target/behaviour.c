@@ -37,8 +37,10 @@ static int parse_value(const char *text, uint32_t type, double *ret_value, struc
     uint64_t value;
     int failed = type == SQUALL_DURATION ? units_parse_duration(text, &value) : units_parse_size(text, &value);
     if (failed)
-        return error_set(error, type == SQUALL_DURATION ? "\"%s\" is not a duration: write 5ms, 200us, 1.5s"
-                                                        : "\"%s\" is not a size: write 128, 4k, 64KiB", text);
+        return error_set(error,
+                         type == SQUALL_DURATION ? "\"%s\" is not a duration: write 5ms, 200us, 1.5s"
+                                                 : "\"%s\" is not a size: write 128, 4k, 64KiB",
+                         text);
     if ((double)value > cap_of(type))
         return error_set(error, "\"%s\" is too much: the most is %s", text, type == SQUALL_DURATION ? "60s" : "1GiB");
     *ret_value = (double)value;
@@ -94,11 +96,14 @@ static int unknown_name(const char *name, struct error *error)
     const char *nearest = error_nearest(name, &rows[0].name, ROW_COUNT, sizeof rows[0]);
     if (nearest)
         return error_set(error, "\"%s\" is not a distribution: did you mean \"%s\"?", name, nearest);
-    return error_set(error, "\"%s\" is not a distribution: write constant, uniform, exponential, normal, lognormal, "
-                            "bimodal or pareto", name);
+    return error_set(error,
+                     "\"%s\" is not a distribution: write constant, uniform, exponential, normal, lognormal, "
+                     "bimodal or pareto",
+                     name);
 }
 
-int distribution_parse(const char *text, uint32_t type, struct squall_distribution *ret_distribution, struct error *error)
+int distribution_parse(const char *text, uint32_t type, struct squall_distribution *ret_distribution,
+                       struct error *error)
 {
     char copy[TEXT_MAX];
     if (strlen(text) >= sizeof copy)
@@ -202,8 +207,10 @@ static int add_one(struct stalls *stalls, char *text, struct error *error)
     uint64_t length_ns, start_ns;
     if (at)
         *at = '\0';
-    if (!at || units_parse_duration(trim(text), &length_ns) || units_parse_duration(trim(at + 1), &start_ns) || !length_ns)
-        return error_set(error, "\"%s%s%s\" is not a stall: write 3s@5s for three seconds of silence from second five on",
+    if (!at || units_parse_duration(trim(text), &length_ns) || units_parse_duration(trim(at + 1), &start_ns) ||
+        !length_ns)
+        return error_set(error,
+                         "\"%s%s%s\" is not a stall: write 3s@5s for three seconds of silence from second five on",
                          text, at ? "@" : "", at ? at + 1 : "");
     if (stalls->count == BEHAVIOUR_STALLS_MAX)
         return error_set(error, "at most %d stalls", BEHAVIOUR_STALLS_MAX);

@@ -34,7 +34,8 @@ enum distribution_kind {
 };
 
 /* type: SQUALL_DURATION or SQUALL_SIZE. 0, or -1 with the error filled. */
-int distribution_parse(const char *text, uint32_t type, struct squall_distribution *ret_distribution, struct error *error);
+int distribution_parse(const char *text, uint32_t type, struct squall_distribution *ret_distribution,
+                       struct error *error);
 /* In ns or bytes; whole, never above the type's cap. */
 uint64_t distribution_draw(const struct squall_distribution *distribution, struct random_stream *stream);
 

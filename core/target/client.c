@@ -8,11 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX    (256 * 1024)
-#define INPUT_MAX     (64 * 1024) /* unused input: no more is read above it */
-#define REQUESTS_MAX  1024        /* not wholly answered, a connection */
-#define READS_MAX     4           /* in a row, before others get their turn */
-#define LINGER_NS     NS_PER_S
+#define OUTPUT_MAX        (256 * 1024)
+#define INPUT_MAX         (64 * 1024) /* unused input: no more is read above it */
+#define REQUESTS_MAX      1024        /* not wholly answered, a connection */
+#define READS_MAX         4           /* in a row, before others get their turn */
+#define LINGER_NS         NS_PER_S
 #define ROUND_UP_16(size) (((size) + 15) & ~(size_t)15)
 
 static void on_io(struct loop_io *io, uint32_t events);
@@ -82,7 +82,8 @@ static void fill_record(struct client_request *request, const struct client *cli
     memcpy(record->label, label.data, record->label_len);
 }
 
-struct squall_server_request *client_arrive(struct squall_server_conn *conn, const struct squall_server_arrival *arrival)
+struct squall_server_request *client_arrive(struct squall_server_conn *conn,
+                                            const struct squall_server_arrival *arrival)
 {
     struct client *client = client_of(conn);
     struct service *service = client->service;
@@ -158,7 +159,8 @@ static void flush(struct client *client)
     struct buffer *output = &client->output;
     if (output_empty(client))
         return;
-    ssize_t count = send(client->fd, output->data + client->output_start, output->len - client->output_start, MSG_NOSIGNAL);
+    ssize_t count =
+        send(client->fd, output->data + client->output_start, output->len - client->output_start, MSG_NOSIGNAL);
     if (count < 0) {
         if (errno != EAGAIN && errno != EINTR)
             client_end(client);
@@ -306,7 +308,8 @@ static void read_input(struct client *client)
         ssize_t count = recv(client->fd, service->input, sizeof service->input, 0);
         if (count < 0 && (errno == EAGAIN || errno == EINTR))
             return;
-        /* A peer that has closed its side counts as gone, once it had what is ready: one that gave up looks the same. */
+        /* A peer that has closed its side counts as gone, once it had what is ready: one that gave up looks the same.
+         */
         if (count == 0 && !service_frozen(service, client->now_ns))
             flush(client);
         if (count <= 0) {

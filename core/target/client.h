@@ -62,7 +62,8 @@ void client_reap(struct service *service);
 /* Frees all memory of clients that have ended. */
 void client_free_all(struct service *service);
 /* The host functions that act on a client. */
-struct squall_server_request *client_arrive(struct squall_server_conn *conn, const struct squall_server_arrival *arrival);
+struct squall_server_request *client_arrive(struct squall_server_conn *conn,
+                                            const struct squall_server_arrival *arrival);
 uint8_t *client_out_reserve(struct squall_server_conn *conn, uint64_t len);
 void client_out_commit(struct squall_server_conn *conn, uint64_t len);
 void client_malformed(struct squall_server_conn *conn);

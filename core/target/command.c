@@ -30,23 +30,55 @@ static int set_text(const struct squall_option *row, const char *text, void *val
 
 #define AT(field) .offset = offsetof(struct service_options, field)
 static const struct squall_option host_rows[] = {
-    {.name = "listen", .flag = "-l,--listen", .metavar = "ADDR:PORT", .type = SQUALL_STRING, .fallback = "127.0.0.1:8080",
+    {.name = "listen",
+     .flag = "-l,--listen",
+     .metavar = "ADDR:PORT",
+     .type = SQUALL_STRING,
+     .fallback = "127.0.0.1:8080",
      .help = "where to listen; port 0 picks one"},
-    {.name = "public", .flag = "--public", .type = SQUALL_BOOL, AT(public),
+    {.name = "public",
+     .flag = "--public",
+     .type = SQUALL_BOOL,
+     AT(public),
      .help = "allow an address that is not loopback"},
-    {.name = "duration", .flag = "-d,--duration", .metavar = "TIME", .type = SQUALL_DURATION, AT(duration_ns),
+    {.name = "duration",
+     .flag = "-d,--duration",
+     .metavar = "TIME",
+     .type = SQUALL_DURATION,
+     AT(duration_ns),
      .help = "stop after so long; otherwise Ctrl-C does"},
-    {.name = "delay", .flag = "--delay", .metavar = "DELAY", .type = SQUALL_STRING,
+    {.name = "delay",
+     .flag = "--delay",
+     .metavar = "DELAY",
+     .type = SQUALL_STRING,
      .help = "from a request's arrival to its answer: see below"},
-    {.name = "stall", .flag = "--stall", .metavar = "LENGTH@START", .type = SQUALL_STRING,
+    {.name = "stall",
+     .flag = "--stall",
+     .metavar = "LENGTH@START",
+     .type = SQUALL_STRING,
      .help = "answer nothing for a while, such as 3s@5s; repeatable"},
-    {.name = "reset", .flag = "--reset", .metavar = "P", .type = SQUALL_STRING,
+    {.name = "reset",
+     .flag = "--reset",
+     .metavar = "P",
+     .type = SQUALL_STRING,
      .help = "probability of a reset instead of an answer"},
-    {.name = "close-after", .flag = "--close-after", .metavar = "N", .type = SQUALL_UINT, AT(close_after),
+    {.name = "close-after",
+     .flag = "--close-after",
+     .metavar = "N",
+     .type = SQUALL_UINT,
+     AT(close_after),
      .help = "close a connection after N answers"},
-    {.name = "seed", .flag = "--seed", .metavar = "N", .type = SQUALL_UINT, AT(seed), .fallback = "1",
+    {.name = "seed",
+     .flag = "--seed",
+     .metavar = "N",
+     .type = SQUALL_UINT,
+     AT(seed),
+     .fallback = "1",
      .help = "of everything random"},
-    {.name = "log", .flag = "--log", .metavar = "FILE", .type = SQUALL_STRING,
+    {.name = "log",
+     .flag = "--log",
+     .metavar = "FILE",
+     .type = SQUALL_STRING,
      .help = "one JSON line a request: its exact times and outcome"},
 };
 #undef AT
@@ -99,7 +131,8 @@ static int serve(const struct service_options *options, struct error *error)
 
 /* The room that the first argument names; without one, the first room. A flag table of the right room is needed to
  * read the flags, so the name must come first. */
-static const struct squall_server *find_server(const struct squall_server *const *servers, const char *name, struct error *error)
+static const struct squall_server *find_server(const struct squall_server *const *servers, const char *name,
+                                               struct error *error)
 {
     const char *names[16];
     uint32_t count = 0;

@@ -37,8 +37,8 @@ static void build(struct parser *parser, const struct flag_table *tables, uint32
             const struct squall_option *row = &tables[t].rows[i];
             bool wants_value = row->type != SQUALL_BOOL;
             assert(parser->count < FLAGS_MAX);
-            parser->longs[parser->count] = (struct option){long_name(row), wants_value ? required_argument : no_argument,
-                                                           NULL, CODE_ROWS + (int)parser->count};
+            parser->longs[parser->count] = (struct option){
+                long_name(row), wants_value ? required_argument : no_argument, NULL, CODE_ROWS + (int)parser->count};
             if (short_name(row)) {
                 *shorts++ = short_name(row);
                 if (wants_value)
@@ -73,7 +73,8 @@ static int set_number(const struct squall_option *row, const char *text, uint64_
     return 0;
 }
 
-static int set_row(const struct squall_option *row, const struct flag_table *table, const char *text, struct error *error)
+static int set_row(const struct squall_option *row, const struct flag_table *table, const char *text,
+                   struct error *error)
 {
     char *place = (char *)table->values + row->offset;
     uint64_t number = 1;
@@ -110,7 +111,8 @@ static uint32_t row_of(const struct parser *parser, int code)
     return i;
 }
 
-int flags_parse(const struct flag_table *tables, uint32_t count, int argc, char **argv, int *ret_rest, struct error *error)
+int flags_parse(const struct flag_table *tables, uint32_t count, int argc, char **argv, int *ret_rest,
+                struct error *error)
 {
     struct parser parser = {.count = 0};
     build(&parser, tables, count);
@@ -142,8 +144,9 @@ void flags_print(const struct flag_table *tables, uint32_t count, FILE *out)
         for (uint32_t i = 0; i < tables[t].count; i++) {
             const struct squall_option *row = &tables[t].rows[i];
             char left[64];
-            snprintf(left, sizeof left, "  %c%c%c --%s%s%s", short_name(row) ? '-' : ' ', short_name(row) ? short_name(row) : ' ',
-                     short_name(row) ? ',' : ' ', long_name(row), row->metavar ? " " : "", row->metavar ? row->metavar : "");
+            snprintf(left, sizeof left, "  %c%c%c --%s%s%s", short_name(row) ? '-' : ' ',
+                     short_name(row) ? short_name(row) : ' ', short_name(row) ? ',' : ' ', long_name(row),
+                     row->metavar ? " " : "", row->metavar ? row->metavar : "");
             fprintf(out, "%-*s %s", HELP_COLUMN, left, row->help);
             if (row->fallback)
                 fprintf(out, " (default %s)", row->fallback);

@@ -20,7 +20,8 @@ struct flag_table {
 
 /* Sets every row's fallback, then reads argv[1..]. 0; 1 when --help was asked for; or -1 with the error filled.
  * *ret_rest is the index of the first argument that is not a flag, argc when there is none; argv is permuted. */
-int flags_parse(const struct flag_table *tables, uint32_t count, int argc, char **argv, int *ret_rest, struct error *error);
+int flags_parse(const struct flag_table *tables, uint32_t count, int argc, char **argv, int *ret_rest,
+                struct error *error);
 /* The tables as help text. */
 void flags_print(const struct flag_table *tables, uint32_t count, FILE *out);
 

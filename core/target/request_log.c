@@ -80,7 +80,8 @@ struct request_log *request_log_open(const char *path, struct error *error)
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd >= 0)
         close(fd);
-    struct spool *spool = fd < 0 ? NULL : spool_open(path, sizeof(struct request_record), TEXT_MAX, format_record, NULL);
+    struct spool *spool =
+        fd < 0 ? NULL : spool_open(path, sizeof(struct request_record), TEXT_MAX, format_record, NULL);
     if (!spool) {
         error_set(error, "%s: %s: name a file that can be written with --log", path, strerror(errno));
         return NULL;
@@ -116,7 +117,8 @@ int request_log_close(struct request_log *log, struct error *error)
         return error_set_code(error, EXIT_CODE_INTERNAL, "%s: %s: %llu log records were lost", path, strerror(problem),
                               (unsigned long long)lost);
     if (lost)
-        return error_set_code(error, EXIT_CODE_INTERNAL, "%s: %llu log records were lost: the disk is slower than the load",
-                              path, (unsigned long long)lost);
+        return error_set_code(error, EXIT_CODE_INTERNAL,
+                              "%s: %llu log records were lost: the disk is slower than the load", path,
+                              (unsigned long long)lost);
     return 0;
 }

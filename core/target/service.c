@@ -104,7 +104,8 @@ static int parse_address(const char *text, union address *ret_address, socklen_t
     *ret_address = address;
     return 0;
 wrong:
-    return error_set(error, "--listen %s: write an address and a port, such as 127.0.0.1:8080, or port 0 to pick one", text);
+    return error_set(error, "--listen %s: write an address and a port, such as 127.0.0.1:8080, or port 0 to pick one",
+                     text);
 }
 
 static bool is_loopback(const union address *address)
@@ -122,8 +123,10 @@ static int start_listening(struct service *service, struct error *error)
     if (parse_address(text, &address, &len, error))
         return -1;
     if (!service->options->public && !is_loopback(&address))
-        return error_set(error, "--listen %s: not a loopback address; anyone there could use and stall this target: "
-                                "say --public if that is what you want", text);
+        return error_set(error,
+                         "--listen %s: not a loopback address; anyone there could use and stall this target: "
+                         "say --public if that is what you want",
+                         text);
     int one = 1;
     service->listen_fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (service->listen_fd < 0 || setsockopt(service->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
@@ -328,7 +331,8 @@ int service_end(struct service *service, struct service_counts *ret_counts, stru
     int result = request_log_close(service->log, error);
     struct service_counts counts = service->counts;
     if (!result && counts.arrived != counts.answered + counts.reset + counts.aborted)
-        result = error_set_code(error, EXIT_CODE_INTERNAL, "the target's counts do not add up: this is a fault of squall");
+        result =
+            error_set_code(error, EXIT_CODE_INTERNAL, "the target's counts do not add up: this is a fault of squall");
     client_free_all(service);
     deadlines_fini(&service->deadlines);
     loop_free(service->loop);

@@ -32,10 +32,10 @@ struct service_options {
     uint64_t duration_ns;       /* 0: until a signal */
     struct squall_distribution delay;
     struct stalls stalls;
-    double reset;               /* probability */
-    uint64_t close_after;       /* answers a connection; 0: no limit */
+    double reset;         /* probability */
+    uint64_t close_after; /* answers a connection; 0: no limit */
     uint64_t seed;
-    const char *log_path;       /* NULL: no log */
+    const char *log_path; /* NULL: no log */
 };
 
 struct service_counts {
@@ -57,8 +57,8 @@ struct service {
     uint64_t next_stall_ns;   /* the first stall that has not begun; UINT64_MAX: none */
     uint64_t next_flush_ns;   /* of the log */
     uint64_t stop_at_ns;
-    struct deadlines deadlines; /* one a client */
-    struct client *clients;     /* all that are open */
+    struct deadlines deadlines;                  /* one a client */
+    struct client *clients;                      /* all that are open */
     struct client *free_clients, *ended_clients; /* ended ones become free ones before the loop sleeps */
     struct client_request *free_requests;
     struct request_log *log;

@@ -34,7 +34,8 @@ static int hex_digit(uint8_t byte)
 }
 
 /* SIZE [; extensions]. 15 digits are far above any body and cannot overflow. */
-static enum target_body_result read_size(struct target_body *body, const uint8_t *data, size_t len, size_t *ret_used, const char **ret_why)
+static enum target_body_result read_size(struct target_body *body, const uint8_t *data, size_t len, size_t *ret_used,
+                                         const char **ret_why)
 {
     size_t line, digits = 0;
     enum target_body_result result = find_line(data, len, &line, ret_why);
@@ -52,8 +53,8 @@ static enum target_body_result read_size(struct target_body *body, const uint8_t
     return TARGET_BODY_PIECE;
 }
 
-static enum target_body_result read_data(struct target_body *body, const uint8_t *data, size_t len, struct squall_bytes *ret_piece,
-                                         size_t *ret_used)
+static enum target_body_result read_data(struct target_body *body, const uint8_t *data, size_t len,
+                                         struct squall_bytes *ret_piece, size_t *ret_used)
 {
     if (!body->left) {
         *ret_used = 0;
@@ -73,7 +74,8 @@ static enum target_body_result read_data(struct target_body *body, const uint8_t
     return TARGET_BODY_PIECE;
 }
 
-static enum target_body_result read_chunk_end(struct target_body *body, const uint8_t *data, size_t len, size_t *ret_used, const char **ret_why)
+static enum target_body_result read_chunk_end(struct target_body *body, const uint8_t *data, size_t len,
+                                              size_t *ret_used, const char **ret_why)
 {
     if (len < 2)
         return TARGET_BODY_MORE;
@@ -84,7 +86,8 @@ static enum target_body_result read_chunk_end(struct target_body *body, const ui
     return TARGET_BODY_PIECE;
 }
 
-static enum target_body_result read_trailer(struct target_body *body, const uint8_t *data, size_t len, size_t *ret_used, const char **ret_why)
+static enum target_body_result read_trailer(struct target_body *body, const uint8_t *data, size_t len, size_t *ret_used,
+                                            const char **ret_why)
 {
     size_t line;
     enum target_body_result result = find_line(data, len, &line, ret_why);

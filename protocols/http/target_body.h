@@ -9,12 +9,12 @@
 #define TARGET_TRAILERS_MAX 64
 
 enum target_body_state {
-    TARGET_BODY_NONE,     /* no body is being read */
-    TARGET_BODY_LENGTH,   /* `left` bytes follow, and the body ends */
-    TARGET_BODY_SIZE,     /* a chunk's size line follows: to CHUNK or TRAILER */
-    TARGET_BODY_CHUNK,    /* `left` bytes of the chunk follow: to CHUNK_END */
-    TARGET_BODY_CHUNK_END,/* CRLF behind a chunk follows: to SIZE */
-    TARGET_BODY_TRAILER,  /* a trailer or the empty line follows: again TRAILER, or the body ends */
+    TARGET_BODY_NONE,      /* no body is being read */
+    TARGET_BODY_LENGTH,    /* `left` bytes follow, and the body ends */
+    TARGET_BODY_SIZE,      /* a chunk's size line follows: to CHUNK or TRAILER */
+    TARGET_BODY_CHUNK,     /* `left` bytes of the chunk follow: to CHUNK_END */
+    TARGET_BODY_CHUNK_END, /* CRLF behind a chunk follows: to SIZE */
+    TARGET_BODY_TRAILER,   /* a trailer or the empty line follows: again TRAILER, or the body ends */
 };
 
 struct target_body {

@@ -9,17 +9,18 @@ enum byte_class { BYTE_TOKEN = 1, BYTE_VALUE = 2, BYTE_TARGET = 4 };
 #define T (BYTE_TOKEN | BYTE_VALUE | BYTE_TARGET)
 #define V (BYTE_VALUE | BYTE_TARGET)
 static const uint8_t classes[256] = {
-    ['\t'] = BYTE_VALUE, [' '] = BYTE_VALUE, ['!'] = T, ['"'] = V, ['#'] = BYTE_VALUE, ['$'] = T, ['%'] = T, ['&'] = T,
-    ['\''] = T, ['('] = V, [')'] = V, ['*'] = T, ['+'] = T, [','] = V, ['-'] = T, ['.'] = T, ['/'] = V,
-    ['0'] = T, ['1'] = T, ['2'] = T, ['3'] = T, ['4'] = T, ['5'] = T, ['6'] = T, ['7'] = T, ['8'] = T, ['9'] = T,
-    [':'] = V, [';'] = V, ['<'] = V, ['='] = V, ['>'] = V, ['?'] = V, ['@'] = V,
-    ['A'] = T, ['B'] = T, ['C'] = T, ['D'] = T, ['E'] = T, ['F'] = T, ['G'] = T, ['H'] = T, ['I'] = T, ['J'] = T,
-    ['K'] = T, ['L'] = T, ['M'] = T, ['N'] = T, ['O'] = T, ['P'] = T, ['Q'] = T, ['R'] = T, ['S'] = T, ['T'] = T,
-    ['U'] = T, ['V'] = T, ['W'] = T, ['X'] = T, ['Y'] = T, ['Z'] = T, ['['] = V, ['\\'] = V, [']'] = V, ['^'] = T,
-    ['_'] = T, ['`'] = T, ['a'] = T, ['b'] = T, ['c'] = T, ['d'] = T, ['e'] = T, ['f'] = T, ['g'] = T, ['h'] = T,
-    ['i'] = T, ['j'] = T, ['k'] = T, ['l'] = T, ['m'] = T, ['n'] = T, ['o'] = T, ['p'] = T, ['q'] = T, ['r'] = T,
-    ['s'] = T, ['t'] = T, ['u'] = T, ['v'] = T, ['w'] = T, ['x'] = T, ['y'] = T, ['z'] = T, ['{'] = V, ['|'] = T,
-    ['}'] = V, ['~'] = T,
+    ['\t'] = BYTE_VALUE, [' '] = BYTE_VALUE, ['!'] = T, ['"'] = V, ['#'] = BYTE_VALUE, ['$'] = T,  ['%'] = T, ['&'] = T,
+    ['\''] = T,          ['('] = V,          [')'] = V, ['*'] = T, ['+'] = T,          [','] = V,  ['-'] = T, ['.'] = T,
+    ['/'] = V,           ['0'] = T,          ['1'] = T, ['2'] = T, ['3'] = T,          ['4'] = T,  ['5'] = T, ['6'] = T,
+    ['7'] = T,           ['8'] = T,          ['9'] = T, [':'] = V, [';'] = V,          ['<'] = V,  ['='] = V, ['>'] = V,
+    ['?'] = V,           ['@'] = V,          ['A'] = T, ['B'] = T, ['C'] = T,          ['D'] = T,  ['E'] = T, ['F'] = T,
+    ['G'] = T,           ['H'] = T,          ['I'] = T, ['J'] = T, ['K'] = T,          ['L'] = T,  ['M'] = T, ['N'] = T,
+    ['O'] = T,           ['P'] = T,          ['Q'] = T, ['R'] = T, ['S'] = T,          ['T'] = T,  ['U'] = T, ['V'] = T,
+    ['W'] = T,           ['X'] = T,          ['Y'] = T, ['Z'] = T, ['['] = V,          ['\\'] = V, [']'] = V, ['^'] = T,
+    ['_'] = T,           ['`'] = T,          ['a'] = T, ['b'] = T, ['c'] = T,          ['d'] = T,  ['e'] = T, ['f'] = T,
+    ['g'] = T,           ['h'] = T,          ['i'] = T, ['j'] = T, ['k'] = T,          ['l'] = T,  ['m'] = T, ['n'] = T,
+    ['o'] = T,           ['p'] = T,          ['q'] = T, ['r'] = T, ['s'] = T,          ['t'] = T,  ['u'] = T, ['v'] = T,
+    ['w'] = T,           ['x'] = T,          ['y'] = T, ['z'] = T, ['{'] = V,          ['|'] = T,  ['}'] = V, ['~'] = T,
 };
 #undef T
 #undef V
@@ -91,7 +92,8 @@ static int read_request_line(struct reader *reader, struct target_head *head)
         return malformed(reader, "the request target is not one");
     head->label = bytes_between(start, at);
     split_target(bytes_between(target, at), head);
-    if (reader->end - at < 11 || memcmp(at, " HTTP/1.", 8) != 0 || (at[8] != '1' && at[8] != '0') || at[9] != '\r' || at[10] != '\n')
+    if (reader->end - at < 11 || memcmp(at, " HTTP/1.", 8) != 0 || (at[8] != '1' && at[8] != '0') || at[9] != '\r' ||
+        at[10] != '\n')
         return malformed(reader, "the version is not HTTP/1.1 or HTTP/1.0");
     head->version_1_0 = at[8] == '0';
     head->keep_alive = !head->version_1_0;
@@ -103,7 +105,8 @@ struct lengths {
     bool has_host, has_length, has_encoding;
 };
 
-static int read_content_length(struct reader *reader, struct squall_bytes value, struct target_head *head, struct lengths *seen)
+static int read_content_length(struct reader *reader, struct squall_bytes value, struct target_head *head,
+                               struct lengths *seen)
 {
     uint64_t length = 0;
     if (seen->has_length)
@@ -198,7 +201,8 @@ static int read_head(struct reader *reader, struct target_head *head)
     return 0;
 }
 
-int target_head_parse(const uint8_t *data, size_t len, struct target_head *ret_head, size_t *ret_used, const char **ret_why)
+int target_head_parse(const uint8_t *data, size_t len, struct target_head *ret_head, size_t *ret_used,
+                      const char **ret_why)
 {
     /* An empty line before a request is skipped (RFC 9112, 2.2). */
     size_t skipped = len >= 2 && data[0] == '\r' && data[1] == '\n' ? 2 : 0;

@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ECHO_MAX    (1024 * 1024)
-#define ECHO_KEPT   (64 * 1024) /* a larger echo buffer is given back after its answer */
-#define CHUNK_SIZE  4096        /* of a chunked answer */
-#define PART_SIZE   8192        /* of any other answer, at a time */
-#define HEAD_SIZE   256         /* more than any answer's head and a chunk's framing */
-#define LABEL_SIZE  160
-#define MIX_MAX     16
+#define ECHO_MAX   (1024 * 1024)
+#define ECHO_KEPT  (64 * 1024) /* a larger echo buffer is given back after its answer */
+#define CHUNK_SIZE 4096        /* of a chunked answer */
+#define PART_SIZE  8192        /* of any other answer, at a time */
+#define HEAD_SIZE  256         /* more than any answer's head and a chunk's framing */
+#define LABEL_SIZE 160
+#define MIX_MAX    16
 
 struct http_options {
     struct squall_bytes status, size;
@@ -376,7 +376,7 @@ static uint8_t *put_number(uint8_t *out, uint64_t number, unsigned base)
     uint8_t digits[20];
     unsigned count = 0;
     do
-        digits[count++] = (uint8_t)"0123456789abcdef"[number % base];
+        digits[count++] = (uint8_t) "0123456789abcdef"[number % base];
     while (number /= base);
     while (count)
         *out++ = digits[--count];
@@ -463,9 +463,19 @@ static void http_disconnect(struct squall_server_conn *conn)
 
 #define AT(field) .offset = offsetof(struct http_options, field)
 static const struct squall_option options[] = {
-    {.name = "status", .flag = "--status", .metavar = "MIX", .type = SQUALL_STRING, AT(status), .fallback = "200",
+    {.name = "status",
+     .flag = "--status",
+     .metavar = "MIX",
+     .type = SQUALL_STRING,
+     AT(status),
+     .fallback = "200",
      .help = "a status, or a mix such as 200:0.99,503:0.01"},
-    {.name = "size", .flag = "--size", .metavar = "SIZE", .type = SQUALL_STRING, AT(size), .fallback = "128",
+    {.name = "size",
+     .flag = "--size",
+     .metavar = "SIZE",
+     .type = SQUALL_STRING,
+     AT(size),
+     .fallback = "128",
      .help = "bytes of a body: 128, 4k, uniform(100,2000), ..."},
     {.name = "chunked", .flag = "--chunked", .type = SQUALL_BOOL, AT(chunked), .help = "answer with chunked coding"},
 };

@@ -35,7 +35,8 @@ static int read_status(const struct squall_server_host *host, const char *value,
 
 static int read_stall(const struct squall_server_host *host, const char *value, struct target_query *query)
 {
-    return host->number_parse(value, SQUALL_DURATION, &query->stall_ns) || query->stall_ns > TARGET_STALL_MAX_NS ? -1 : 0;
+    return host->number_parse(value, SQUALL_DURATION, &query->stall_ns) || query->stall_ns > TARGET_STALL_MAX_NS ? -1
+                                                                                                                 : 0;
 }
 
 static int read_bool(const char *value, bool *ret_bool)
@@ -104,7 +105,8 @@ static int decode(struct squall_bytes text, char out[VALUE_MAX])
     return 0;
 }
 
-static int read_pair(const struct squall_server_host *host, struct squall_bytes pair, struct target_query *query, const char **ret_why)
+static int read_pair(const struct squall_server_host *host, struct squall_bytes pair, struct target_query *query,
+                     const char **ret_why)
 {
     const uint8_t *equals = memchr(pair.data, '=', pair.len);
     uint64_t name_len = equals ? (uint64_t)(equals - pair.data) : pair.len;
@@ -113,7 +115,8 @@ static int read_pair(const struct squall_server_host *host, struct squall_bytes 
         if (name_len != strlen(parameter->name) || memcmp(pair.data, parameter->name, name_len) != 0)
             continue;
         char value[VALUE_MAX];
-        if (equals && decode((struct squall_bytes){equals + 1, pair.len - name_len - 1}, value) == 0 && parameter->read(host, value, query) == 0)
+        if (equals && decode((struct squall_bytes){equals + 1, pair.len - name_len - 1}, value) == 0 &&
+            parameter->read(host, value, query) == 0)
             return 0;
         *ret_why = parameter->why;
         return -1;

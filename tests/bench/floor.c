@@ -97,8 +97,10 @@ static void run(int epoll, uint64_t until_ns)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"connections", required_argument, NULL, 'c'}, {"requests", required_argument, NULL, 'n'}, {"seconds", required_argument, NULL, 'd'}, {0}};
+    static const struct option longs[] = {{"connections", required_argument, NULL, 'c'},
+                                          {"requests", required_argument, NULL, 'n'},
+                                          {"seconds", required_argument, NULL, 'd'},
+                                          {0}};
     unsigned long count = 64;
     double seconds = 0;
     for (int flag; (flag = getopt_long(argc, argv, "c:n:d:", longs, NULL)) != -1;) {
@@ -132,7 +134,8 @@ int main(int argc, char **argv)
         send_request(&connections[i]);
     run(epoll, seconds > 0 ? start_ns + (uint64_t)(seconds * 1e9) : 0);
     uint64_t wall_ns = now_ns() - start_ns, used_ns = cpu_ns() - cpu_before_ns;
-    printf("{\"requests\": %llu, \"wall_ns\": %llu, \"cpu_ns\": %llu, \"cpu_ns_per_request\": %.1f}\n", (unsigned long long)ended,
-           (unsigned long long)wall_ns, (unsigned long long)used_ns, ended ? (double)used_ns / (double)ended : 0.0);
+    printf("{\"requests\": %llu, \"wall_ns\": %llu, \"cpu_ns\": %llu, \"cpu_ns_per_request\": %.1f}\n",
+           (unsigned long long)ended, (unsigned long long)wall_ns, (unsigned long long)used_ns,
+           ended ? (double)used_ns / (double)ended : 0.0);
     return 0;
 }

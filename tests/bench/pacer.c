@@ -97,8 +97,10 @@ static void read_rest(int epoll, int timer)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"rate", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'}, {"connections", required_argument, NULL, 'c'}, {0}};
+    static const struct option longs[] = {{"rate", required_argument, NULL, 'r'},
+                                          {"seconds", required_argument, NULL, 'd'},
+                                          {"connections", required_argument, NULL, 'c'},
+                                          {0}};
     double rate = 0, seconds = 0;
     for (int flag; (flag = getopt_long(argc, argv, "r:d:c:", longs, NULL)) != -1;) {
         if (flag == 'r')
@@ -110,8 +112,8 @@ int main(int argc, char **argv)
         else
             return 2;
     }
-    if (optind + 1 < argc || !(rate > 0) || !(seconds > 0) || !(rate * seconds >= 1) || rate * seconds > SENDS_MAX || !fd_count ||
-        fd_count > CONNECTIONS_MAX) {
+    if (optind + 1 < argc || !(rate > 0) || !(seconds > 0) || !(rate * seconds >= 1) || rate * seconds > SENDS_MAX ||
+        !fd_count || fd_count > CONNECTIONS_MAX) {
         fprintf(stderr, "usage: pacer --rate R --seconds S [--connections C] [URL]\n");
         return 2;
     }
@@ -127,9 +129,11 @@ int main(int argc, char **argv)
     read_rest(epoll, timer);
     used_ns = cpu_ns() - used_ns;
     qsort(lags, sends, sizeof *lags, compare);
-    printf("{\"sends\": %llu, \"wall_ns\": %llu, \"cpu_ns\": %llu, \"lag_p50_ns\": %llu, \"lag_p99_ns\": %llu, \"lag_max_ns\": %llu}\n",
-           (unsigned long long)sends, (unsigned long long)wall_ns, (unsigned long long)used_ns, (unsigned long long)lags[sends / 2],
-           (unsigned long long)lags[sends * 99 / 100], (unsigned long long)lags[sends - 1]);
+    printf("{\"sends\": %llu, \"wall_ns\": %llu, \"cpu_ns\": %llu, \"lag_p50_ns\": %llu, \"lag_p99_ns\": %llu, "
+           "\"lag_max_ns\": %llu}\n",
+           (unsigned long long)sends, (unsigned long long)wall_ns, (unsigned long long)used_ns,
+           (unsigned long long)lags[sends / 2], (unsigned long long)lags[sends * 99 / 100],
+           (unsigned long long)lags[sends - 1]);
     free(lags);
     return 0;
 }

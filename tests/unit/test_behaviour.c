@@ -1,5 +1,7 @@
-/* The target's behaviour: what the grammar takes and refuses, distributions against their analytic quantiles, stalls. */
+/* The target's behaviour: what the grammar takes and refuses, distributions against their analytic quantiles, stalls.
+ */
 #include "target/behaviour.h"
+#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define DRAWS 100000
 #define MS    1e6
@@ -63,7 +64,7 @@ static double lognormal(double q)
 }
 
 static const struct shape shapes[] = {
-    {"uniform(1ms,20ms)", uniform},       {"exponential(10ms)", exponential},   {"normal(100ms,10ms)", normal},
+    {"uniform(1ms,20ms)", uniform},     {"exponential(10ms)", exponential}, {"normal(100ms,10ms)", normal},
     {"lognormal(10ms,0.5)", lognormal}, {"pareto(1ms,1.5)", pareto},
 };
 
@@ -87,7 +88,8 @@ static void test_quantiles(void **state)
         for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
             double q = quantiles[i], slack = 5 * sqrt(q * (1 - q) / DRAWS);
             double seen = (double)draws[(size_t)(q * DRAWS)];
-            double low = shapes[s].quantile(fmax(q - slack, 1e-9)), high = shapes[s].quantile(fmin(q + slack, 1 - 1e-9));
+            double low = shapes[s].quantile(fmax(q - slack, 1e-9)),
+                   high = shapes[s].quantile(fmin(q + slack, 1 - 1e-9));
             if (seen < low - 1 || seen > high + 1)
                 fail_msg("%s: quantile %g is %g, not within %g and %g", shapes[s].text, q, seen, low, high);
         }
@@ -164,19 +166,40 @@ static void test_grammar(void **state)
         uint32_t type;
         uint64_t value;
     } constants[] = {
-        {"5ms", SQUALL_DURATION, 5000000}, {"constant(5ms)", SQUALL_DURATION, 5000000}, {"0", SQUALL_DURATION, 0},
-        {" constant( 1s ) ", SQUALL_DURATION, 1000000000}, {"60s", SQUALL_DURATION, BEHAVIOUR_DELAY_MAX_NS},
-        {"128", SQUALL_SIZE, 128}, {"4k", SQUALL_SIZE, 4000}, {"constant(4KiB)", SQUALL_SIZE, 4096},
-        {"uniform(7ms,7ms)", SQUALL_DURATION, 7000000}, {"bimodal(1ms,2ms,1)", SQUALL_DURATION, 1000000},
+        {"5ms", SQUALL_DURATION, 5000000},
+        {"constant(5ms)", SQUALL_DURATION, 5000000},
+        {"0", SQUALL_DURATION, 0},
+        {" constant( 1s ) ", SQUALL_DURATION, 1000000000},
+        {"60s", SQUALL_DURATION, BEHAVIOUR_DELAY_MAX_NS},
+        {"128", SQUALL_SIZE, 128},
+        {"4k", SQUALL_SIZE, 4000},
+        {"constant(4KiB)", SQUALL_SIZE, 4096},
+        {"uniform(7ms,7ms)", SQUALL_DURATION, 7000000},
+        {"bimodal(1ms,2ms,1)", SQUALL_DURATION, 1000000},
     };
     static const struct {
         const char *text, *hint;
     } refused[] = {
-        {"", "duration"}, {"soon", "duration"}, {"5", "duration"}, {"-5ms", "duration"}, {"61s", "60s"}, {"constant(5ms", ")"},
-        {"constant()", "duration"}, {"constant(5ms,5ms)", "constant(X)"}, {"uniform(5ms)", "uniform(MIN,MAX)"}, {"uniform(2ms,1ms)", "above"},
-        {"unifrm(1ms,2ms)", "uniform"}, {"zzzzzzzz(1ms)", "pareto"}, {"bimodal(1ms,2ms,1.5)", "from 0 to 1"},
-        {"bimodal(1ms,2ms,nan)", "from 0 to 1"}, {"pareto(1ms,0)", "from 0.01"}, {"pareto(1ms,inf)", "from 0.01"}, {"pareto(1ms,1,1,1,1)", "pareto(MIN,ALPHA)"},
-        {"exponential(2h)", "60s"}, {"(1ms)", "distribution"}, {"uniform(1ms,2ms))", "duration"},
+        {"", "duration"},
+        {"soon", "duration"},
+        {"5", "duration"},
+        {"-5ms", "duration"},
+        {"61s", "60s"},
+        {"constant(5ms", ")"},
+        {"constant()", "duration"},
+        {"constant(5ms,5ms)", "constant(X)"},
+        {"uniform(5ms)", "uniform(MIN,MAX)"},
+        {"uniform(2ms,1ms)", "above"},
+        {"unifrm(1ms,2ms)", "uniform"},
+        {"zzzzzzzz(1ms)", "pareto"},
+        {"bimodal(1ms,2ms,1.5)", "from 0 to 1"},
+        {"bimodal(1ms,2ms,nan)", "from 0 to 1"},
+        {"pareto(1ms,0)", "from 0.01"},
+        {"pareto(1ms,inf)", "from 0.01"},
+        {"pareto(1ms,1,1,1,1)", "pareto(MIN,ALPHA)"},
+        {"exponential(2h)", "60s"},
+        {"(1ms)", "distribution"},
+        {"uniform(1ms,2ms))", "duration"},
     };
     struct squall_distribution distribution;
     struct random_stream stream;
@@ -212,7 +235,8 @@ static void test_stalls(void **state)
     static const struct {
         double now_s, end_s, next_s; /* end 0: no stall holds; next 0: none is to come */
     } rows[] = {
-        {0, 0, 1}, {0.999, 0, 1}, {1, 2, 5}, {1.999, 2, 5}, {2, 0, 5}, {5, 9, 7}, {6, 9, 7}, {7, 9, 0}, {8.999, 9, 0}, {9, 0, 0}, {100, 0, 0},
+        {0, 0, 1}, {0.999, 0, 1}, {1, 2, 5},     {1.999, 2, 5}, {2, 0, 5},   {5, 9, 7},
+        {6, 9, 7}, {7, 9, 0},     {8.999, 9, 0}, {9, 0, 0},     {100, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint64_t now_ns = (uint64_t)(rows[i].now_s * 1e9), next_ns = stalls_next(&stalls, now_ns);
@@ -244,9 +268,12 @@ static void test_stalls_give_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quantiles), cmocka_unit_test(test_discrete),
-        cmocka_unit_test(test_caps),      cmocka_unit_test(test_same_seed_same_draws),
-        cmocka_unit_test(test_grammar),   cmocka_unit_test(test_stalls),
+        cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_discrete),
+        cmocka_unit_test(test_caps),
+        cmocka_unit_test(test_same_seed_same_draws),
+        cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_stalls),
         cmocka_unit_test(test_stalls_give_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

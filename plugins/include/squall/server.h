@@ -29,7 +29,7 @@ struct squall_server_host;
 /* A distribution over non-negative integers: of nanoseconds or of bytes. Filled by distribution_parse(). */
 struct squall_distribution {
     uint32_t kind;
-    uint32_t type; /* SQUALL_DURATION or SQUALL_SIZE */
+    uint32_t type;  /* SQUALL_DURATION or SQUALL_SIZE */
     double a, b, c; /* the parameters in the order in which the grammar names them */
 };
 
@@ -85,8 +85,8 @@ struct squall_server_host {
 };
 
 struct squall_server {
-    const char *name;    /* "squall target NAME" */
-    const char *summary; /* one line */
+    const char *name;                    /* "squall target NAME" */
+    const char *summary;                 /* one line */
     const struct squall_option *options; /* flags: `flag`, `metavar`, `help` and `fallback` make --help; `offset`
                                             points into the options struct. No SQUALL_MAP, no choices. */
     uint32_t option_count, options_size;
