@@ -1,7 +1,6 @@
 /* The target's behaviour: what the grammar takes and refuses, distributions against their analytic quantiles, stalls.
  */
 #include "target/behaviour.h"
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +8,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Last: it needs the headers above. */
+#include <cmocka.h>
 
 #define DRAWS 100000
 #define MS    1e6
