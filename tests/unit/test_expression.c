@@ -1,13 +1,14 @@
 /* The expression language: the value of each construct and of each function, and each refusal with its column. */
 #include "metrics/series.h"
 #include "scenario/expression_tree.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h> /* after the headers that it needs */
 
 static const struct squall_pair fields[] = {
     {{(const uint8_t *)"Content-Type", 12}, {(const uint8_t *)"text/plain", 10}},

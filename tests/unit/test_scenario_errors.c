@@ -1,10 +1,11 @@
 /* Every refusal of a scenario file: file, line, column, cause and what to write. One row each. */
 #include "scenario_fixture.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#include <cmocka.h> /* after the headers that it needs */
 
 #define HEAD   "squall: 1\n"
 #define TARGET HEAD "targets: { a: { url: \"web://127.0.0.1\" } }\n"

@@ -1,10 +1,11 @@
 /* What a scenario file is compiled into: targets, load, users, steps with their options, series, checks, defaults. */
 #include "scenario_fixture.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#include <cmocka.h> /* after the headers that it needs */
 
 #define SECOND UINT64_C(1000000000)
 

@@ -1,10 +1,11 @@
 /* The URL form: a scenario made from a URL and flags. */
 #include "scenario_fixture.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#include <cmocka.h> /* after the headers that it needs */
 
 #define SECOND UINT64_C(1000000000)
 #define FLAGS(...)                                                                                                     \

@@ -1,11 +1,12 @@
 /* Texts with ${...}: what they render to, and the column of what they cannot hold. */
 #include "scenario/expression_tree.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h> /* after the headers that it needs */
 
 static const struct {
     const char *text, *rendered;

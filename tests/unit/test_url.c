@@ -1,10 +1,11 @@
 /* URLs of targets: what each part is, and that anything else is refused with what to write. */
 #include "scenario/scenario.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h> /* after the headers that it needs */
 
 static const struct {
     const char *text, *scheme, *authority, *host, *path;
