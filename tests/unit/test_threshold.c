@@ -1,0 +1,195 @@
+/* Thresholds: the grammar with its errors, and judgements over a store whose figures are known. */
+#include "metrics/threshold.h"
+#include "base/clock.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static struct arena arena;
+static struct store store;
+
+/*
+ * Two steps over 10 s. First: 99 ok at 1..99 ms and 1 timed out after 50 ms. Second: 10 ok at 1 s. One check 3 of 4, one
+ * 0 of 0. 20 journeys due, 18 completed, each 2 ms.
+ */
+static int setup(void **state)
+{
+    (void)state;
+    static const uint32_t no_metrics[] = {0, 0};
+    arena_init(&arena);
+    store_init(&store, 2, no_metrics, 2);
+    struct series *first = &store.series[0], *second = &store.series[1];
+    for (uint64_t i = 1; i < 100; i++) {
+        histogram_record(&first->latency_ok, i * NS_PER_MS);
+        histogram_record(&first->service, i * NS_PER_US);
+    }
+    histogram_record(&first->latency_failed, 50 * NS_PER_MS);
+    first->lower_bounds = 1;
+    first->lower_bound_min_ns = 50 * NS_PER_MS;
+    first->count = 100;
+    first->outcomes[OUTCOME_OK] = 99;
+    first->outcomes[OUTCOME_TIMED_OUT] = 1;
+    for (int i = 0; i < 10; i++)
+        histogram_record(&second->latency_ok, NS_PER_S);
+    second->count = second->outcomes[OUTCOME_OK] = 10;
+    store.checks[0] = (struct check_count){.passed = 3, .failed = 1};
+    store.ledgers[BLOCK_MEASURED] = (struct ledger){.due = 20, .completed = 18, .failed = 2};
+    for (int i = 0; i < 18; i++)
+        histogram_record(&store.journey_ns, 2 * NS_PER_MS);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_fini(&store);
+    arena_fini(&arena);
+    return 0;
+}
+
+#define NEAR 0.001 /* a histogram's slot */
+static const struct judged {
+    const char *text;
+    int series, check;
+    bool pass;
+    double actual; /* within NEAR */
+    const char *printed;
+} judged[] = {
+    {"p50(latency) < 200ms", 0, -1, false, 50e6, ">=50ms"}, /* at the lower bound: more is not known */
+    {"p49(latency) < 49.1ms", 0, -1, true, 49e6, "49ms"},
+    {"p99(latency) < 1s", 0, -1, false, 98e6, ">=98ms"},
+    {"p99(latency) > 10ms", 0, -1, true, 98e6, ">=98ms"},
+    {"p99(latency_ok) < 100ms", 0, -1, true, 99e6, "99ms"},
+    {"p99_9(latency_ok)<=1s", -1, -1, true, 1e9, "1s"},
+    {"  p99.9 ( service ) < 1ms  ", 0, -1, true, 99e3, "99us"},
+    {"mean(latency_ok) < 51ms", 0, -1, true, 50e6, "50ms"},
+    {"mean(latency) < 51ms", 0, -1, true, 50e6, ">=50ms"},
+    {"min(latency) >= 1ms", -1, -1, true, 1e6, "1ms"},
+    {"max(latency_ok) > 1s", 1, -1, false, 1e9, "1s"},
+    {"p0(latency) == 1ms", 0, -1, true, 1e6, "1ms"},
+    {"p100(latency_ok) == 1s", 1, -1, true, 1e9, "1s"},
+    {"p90(journey) < 3ms", -1, -1, true, 2e6, "2ms"},
+    {"rate(failed) < 1%", 0, -1, false, 0.01, "1%"},
+    {"rate(failed) <= 1%", 0, -1, true, 0.01, "1%"},
+    {"rate(failed) < 0.01", -1, -1, true, 1.0 / 110, "0.909%"},
+    {"rate(timed_out) > 0.5%", 0, -1, true, 0.01, "1%"},
+    {"rate(failed) < 1/s", 0, -1, true, 0.1, "0.1/s"},
+    {"rate(exchanges) > 500/s", -1, -1, false, 11, "11/s"},
+    {"rate(exchanges) >= 660/m", -1, -1, true, 11, "11/s"},
+    {"rate(journeys) > 1/s", -1, -1, true, 1.8, "1.8/s"},
+    {"count(ok) >= 109", -1, -1, true, 109, "109"},
+    {"count(ok) != 109", -1, -1, false, 109, "109"},
+    {"count(rejected) == 0", -1, -1, true, 0, "0"},
+    {"count(failed) < 2", -1, -1, true, 1, "1"},
+    {"count(journeys) == 18", -1, -1, true, 18, "18"},
+    {"rate(checks) > 74%", -1, -1, true, 0.75, "75%"},
+    {"count(checks) == 4", -1, -1, true, 4, "4"},
+    {"rate(passed) == 75%", -1, 0, true, 0.75, "75%"},
+    {"rate(failed) < 1%", -1, 0, false, 0.25, "25%"},
+    {"count(failed) == 1", -1, 0, true, 1, "1"},
+};
+
+static void test_judge(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(judged); i++) {
+        struct threshold threshold;
+        struct threshold_result result;
+        struct error error;
+        uint32_t column;
+        char printed[64];
+        if (threshold_parse(judged[i].text, &arena, &threshold, &column, &error) < 0)
+            fail_msg("%s: column %u: %s", judged[i].text, column, error.text);
+        assert_string_equal(threshold.text, judged[i].text);
+        threshold.series = judged[i].series;
+        threshold.check = judged[i].check;
+        threshold_judge(&threshold, &store, 10 * NS_PER_S, &result);
+        threshold_print_actual(&threshold, &result, printed, sizeof(printed));
+        if (result.no_data || result.pass != judged[i].pass || strcmp(printed, judged[i].printed) != 0 ||
+            fabs(result.actual - judged[i].actual) > judged[i].actual * NEAR)
+            fail_msg("%s: %s, %s", judged[i].text, result.pass ? "passed" : "failed", printed);
+    }
+}
+
+static void test_no_data(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int series, check;
+    } rows[] = {{"p99(tls) < 1s", -1, -1},       {"rate(passed) > 0%", -1, 1}, {"p99(latency) < 1s", -1, 0},
+                {"count(journeys) >= 0", 0, -1}, {"mean(service) >= 0", 1, -1}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct threshold threshold;
+        struct threshold_result result;
+        struct error error;
+        uint32_t column;
+        char printed[64];
+        assert_int_equal(threshold_parse(rows[i].text, &arena, &threshold, &column, &error), 0);
+        threshold.series = rows[i].series;
+        threshold.check = rows[i].check;
+        threshold_judge(&threshold, &store, 10 * NS_PER_S, &result);
+        assert_true(result.no_data);
+        assert_false(result.pass);
+        assert_string_equal(threshold_print_actual(&threshold, &result, printed, sizeof(printed)), "no data");
+    }
+}
+
+static const struct refused {
+    const char *text;
+    uint32_t column;
+    const char *words;
+} refused[] = {
+    {"", 1, "is no function"},
+    {"avg(latency) < 1s", 1, "did you mean \"mean\"?"},
+    {"cuont(ok) > 1", 1, "did you mean \"count\"?"},
+    {"p101(latency) < 1s", 1, "is no function"},
+    {"p99.(latency) < 1s", 1, "is no function"},
+    {"p(latency) < 1s", 1, "is no function"},
+    {"p99 latency < 1s", 5, "'(' is missing"},
+    {"p99(latncy) < 1s", 5, "did you mean \"latency\"?"},
+    {"rate(requests) > 1/s", 6, "did you mean \"exchanges\"?"},
+    {"p99(zzzzzzzz) < 1s", 5, "is no metric; there are latency, latency_ok"},
+    {"p99(latency < 1s", 13, "')' is missing"},
+    {"p99(failed) < 1s", 5, "is a number of events"},
+    {"count(latency) < 1", 7, "is a time"},
+    {"p99(latency) 200ms", 14, "an operator is missing"},
+    {"p99(latency) =< 200ms", 14, "an operator is missing"},
+    {"p99(latency) <", 15, "a value is missing"},
+    {"p99(latency) < 200", 16, "has no unit: write 200ms"},
+    {"p99(latency) < 200mz", 16, "is no duration"},
+    {"p99(latency) < 200 ms", 16, "has no unit: write 200ms"},
+    {"rate(failed) < 50 %", 19, "right behind its number"},
+    {"p99(latency) < 200ms over any 10s", 22, "nothing may follow"},
+    {"rate(failed) < 101%", 16, "is no share"},
+    {"rate(exchanges) > 5%", 19, "write it like 500/s"},
+    {"rate(exchanges) > x/s", 19, "is no rate"},
+    {"rate(checks) > 5/s", 16, "is a share"},
+    {"count(ok) > 1.5", 13, "is no count"},
+};
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct threshold threshold;
+        struct error error = {0};
+        uint32_t column = 0;
+        if (threshold_parse(refused[i].text, &arena, &threshold, &column, &error) == 0)
+            fail_msg("%s: accepted", refused[i].text);
+        if (column != refused[i].column || !strstr(error.text, refused[i].words))
+            fail_msg("%s: column %u: %s", refused[i].text, column, error.text);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {TEST(test_judge), TEST(test_no_data), TEST(test_refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
