@@ -164,7 +164,7 @@ static const struct refused {
     {"p99(latency) < 200", 16, "has no unit: write 200ms"},
     {"p99(latency) < 200mz", 16, "is no duration"},
     {"p99(latency) < 200 ms", 16, "has no unit: write 200ms"},
-    {"rate(failed) < 50 %", 19, "right behind its number"},
+    {"rate(failed) < 0.5 %", 20, "right behind its number"},
     {"p99(latency) < 200ms over any 10s", 22, "nothing may follow"},
     {"rate(failed) < 101%", 16, "is no share"},
     {"rate(exchanges) > 5%", 19, "write it like 500/s"},
