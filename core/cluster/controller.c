@@ -254,9 +254,10 @@ static void on_snapshot(void *arg, uint32_t from, const uint8_t *data, size_t le
         return;
     }
     worker->sequence++;
+    uint64_t waited = snapshot->facts.waited_connection - worker->facts.waited_connection;
     take_facts(controller, worker, &snapshot->facts);
     store_merge(&controller->result->store, &snapshot->store);
-    windows_add(&controller->windows, snapshot, &controller->result->verdict);
+    windows_add(&controller->windows, snapshot, waited, &controller->result->verdict);
     if (snapshot->last) {
         worker->last = true;
         finish_if_all_done(controller);

@@ -20,19 +20,20 @@ void windows_fini(struct windows *windows)
 static void close_window(struct window *window, struct verdict *verdict)
 {
     if (window->used && window->latency.count)
-        verdict_window(verdict, &window->self_delay, &window->latency);
+        verdict_window(verdict, &window->self_delay, &window->latency, window->waited);
     histogram_reset(&window->latency);
     histogram_reset(&window->self_delay);
     window->used = false;
-    window->ended = 0;
+    window->ended = window->waited = 0;
 }
 
-void windows_add(struct windows *windows, const struct snapshot *snapshot, struct verdict *verdict)
+void windows_add(struct windows *windows, const struct snapshot *snapshot, uint64_t waited, struct verdict *verdict)
 {
     struct window *window = &windows->open[snapshot->window % WINDOWS_OPEN];
     if (window->number != snapshot->window)
         close_window(window, verdict);
     window->used = true;
+    window->waited += waited;
     window->number = snapshot->window;
     if (snapshot->window > windows->newest)
         windows->newest = snapshot->window;

@@ -10,7 +10,7 @@
 
 struct window {
     bool used;
-    uint64_t number, ended;
+    uint64_t number, ended, waited;
     struct histogram latency, self_delay;
 };
 struct windows {
@@ -20,7 +20,8 @@ struct windows {
 
 void windows_init(struct windows *windows);
 void windows_fini(struct windows *windows);
-void windows_add(struct windows *windows, const struct snapshot *snapshot, struct verdict *verdict);
+/* waited: exchanges of this snapshot that found no free connection. */
+void windows_add(struct windows *windows, const struct snapshot *snapshot, uint64_t waited, struct verdict *verdict);
 void windows_finish(struct windows *windows, struct verdict *verdict);
 /* Count and percentiles of the newest window. */
 void windows_show(const struct windows *windows, struct progress *progress);

@@ -49,9 +49,10 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     }
     exchange->waited = true;
     exchange->state = EXCHANGE_WAITING;
+    if (exchange->pool->per_user)
+        return; /* its own connection, being opened again: no pool ran out */
     engine->facts.waited_connection++;
-    if (!exchange->pool->per_user)
-        list_append(&exchange->pool->waiting, &exchange->wait);
+    list_append(&exchange->pool->waiting, &exchange->wait);
 }
 
 /* Gives the exchange its rendered options; on failure the exchange has ended. */

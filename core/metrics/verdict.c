@@ -56,7 +56,7 @@ void verdict_note(struct verdict *verdict, const char *format, ...)
     va_end(args);
 }
 
-void verdict_window(struct verdict *verdict, const struct histogram *self_delay, const struct histogram *latency)
+void verdict_window(struct verdict *verdict, const struct histogram *self_delay, const struct histogram *latency, uint64_t waited)
 {
     if (self_delay->count == 0)
         return;
@@ -65,6 +65,7 @@ void verdict_window(struct verdict *verdict, const struct histogram *self_delay,
         limit_ns = SELF_DELAY_MIN_NS;
     verdict->windows++;
     verdict->windows_late += histogram_quantile(self_delay, 0.99) > limit_ns;
+    verdict->windows_short += waited > 0 && waited >= (self_delay->count + 99) / 100;
     verdict->exchanges += self_delay->count;
     verdict->exchanges_late += histogram_count_above(self_delay, limit_ns);
 }
@@ -105,28 +106,30 @@ static void judge_rate(struct verdict *verdict, const struct verdict_end *end)
                      units_print_count(asked, sizeof(asked), end->rate_asked));
 }
 
-/* A user is always there for 10 s of arrivals by default, so one that is missing counts. Connections are few: a clump of
- * arrivals may wait for one at times, and only where 1 % did is the pool what limits. */
+/* A user is always there for 10 s of arrivals by default, so one that is missing counts. Connections are few: clumps of
+ * arrivals, or a service that stalls, make some wait for one at times, and that wait is in the latency. Only where 1 % of
+ * the exchanges waited in most of the run's seconds is it the pool that limits the load. */
 static void judge_pools(struct verdict *verdict, const struct verdict_end *end)
 {
     figure users, connections;
-    uint64_t begun = 0;
-    for (int i = 0; i < BLOCK_COUNT; i++)
-        begun += end->total->ledgers[i].begun;
     bool no_user = end->facts->waited_user > 0;
-    bool no_connection = end->facts->waited_connection > 0 && end->facts->waited_connection >= (begun + 99) / 100;
-    if (!end->open_load || (!no_user && !no_connection))
+    bool some_waited = end->facts->waited_connection > 0;
+    bool no_connection = verdict->windows_short * 2 > verdict->windows;
+    if (!end->open_load || (!no_user && !some_waited))
         return;
     units_print_grouped(users, sizeof(users), end->facts->waited_user);
     units_print_grouped(connections, sizeof(connections), end->facts->waited_connection);
-    if (end->pool_set_by_operator)
+    if (end->pool_set_by_operator && (no_user || verdict->windows_short))
         verdict_note(verdict, "a limit that you set was reached: %s arrivals waited for a user, %s exchanges for a connection",
                      users, connections);
     else if (no_user)
         verdict_distrust(verdict, "%s arrivals found no idle user in a pool that squall chose: set the number of users (-u)", users);
-    else
+    else if (no_connection)
         verdict_distrust(verdict, "%s exchanges found no free connection in a pool that squall chose: set the number of connections (-c)",
                          connections);
+    else if (verdict->windows_short)
+        verdict_note(verdict, "%s exchanges waited for a connection, in %llu of %llu seconds; their latency includes it", connections,
+                     (unsigned long long)verdict->windows_short, (unsigned long long)verdict->windows);
 }
 
 static void judge_resources(struct verdict *verdict, const struct verdict_end *end)

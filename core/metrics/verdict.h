@@ -14,12 +14,12 @@ struct verdict {
     char reasons[VERDICT_TEXTS][200]; /* why not trusted, or not complete */
     char notes[VERDICT_TEXTS][200];   /* what limited the run; what to know about the generator */
     /* state between windows */
-    uint64_t windows, windows_late, exchanges, exchanges_late;
+    uint64_t windows, windows_late, windows_short, exchanges, exchanges_late;
 };
 
 void verdict_init(struct verdict *verdict);
-/* One window of a second, all workers merged: measured block. */
-void verdict_window(struct verdict *verdict, const struct histogram *self_delay, const struct histogram *latency);
+/* One window of a second, all workers merged: measured block. waited: exchanges that found no free connection in it. */
+void verdict_window(struct verdict *verdict, const struct histogram *self_delay, const struct histogram *latency, uint64_t waited);
 /* As verdict_window would say of the windows so far: for the live console. */
 bool verdict_late(const struct verdict *verdict);
 

@@ -10,6 +10,7 @@
 struct window {
     unsigned count, late;      /* exchanges; how many of them were late */
     uint64_t delay_ns, latency_ns; /* of the late ones; of all */
+    uint64_t waited;               /* for a connection */
 };
 
 static void feed(struct verdict *verdict, const struct window *window, unsigned times)
@@ -22,7 +23,7 @@ static void feed(struct verdict *verdict, const struct window *window, unsigned 
         histogram_record(&latency, window->latency_ns);
     }
     while (times--)
-        verdict_window(verdict, &self_delay, &latency);
+        verdict_window(verdict, &self_delay, &latency, window->waited);
     histogram_fini(&self_delay);
     histogram_fini(&latency);
 }
@@ -132,24 +133,42 @@ static void test_rate(void **state)
     expect(&end, NULL, NULL);
 }
 
+/* windows of 1,000 exchanges, `short_of` of them with `waited` that waited for a connection */
+static void expect_pools(const struct verdict_end *end, unsigned short_of, uint64_t waited, unsigned good, const char *reason, const char *note)
+{
+    const struct window tight = {1000, 0, 0, NS_PER_MS, waited}, roomy = {1000, 0, 0, NS_PER_MS, 0};
+    struct verdict verdict;
+    verdict_init(&verdict);
+    feed(&verdict, &tight, short_of);
+    feed(&verdict, &roomy, good);
+    verdict_finish(&verdict, end);
+    assert_int_equal(verdict.reason_count, reason != NULL);
+    assert_int_equal(verdict.trusted, reason == NULL);
+    if (reason)
+        assert_non_null(strstr(verdict.reasons[0], reason));
+    assert_int_equal(verdict.note_count, note != NULL);
+    if (note)
+        assert_non_null(strstr(verdict.notes[0], note));
+}
+
 static void test_pools(void **state)
 {
     (void)state;
     struct verdict_end end = open_end();
-    total.ledgers[BLOCK_MEASURED].begun = 1000;
-    facts.waited_connection = 9;
-    expect(&end, NULL, NULL);
     facts.waited_connection = 10;
-    expect(&end, "10 exchanges found no free connection", NULL);
+    expect_pools(&end, 3, 9, 2, NULL, NULL); /* fewer than 1 % in any second */
+    expect_pools(&end, 3, 10, 2, "10 exchanges found no free connection", NULL);
+    expect_pools(&end, 2, 10, 2, NULL, "2 of 4 seconds"); /* not most of the time: a stall, not the pool */
     end.pool_set_by_operator = true;
-    expect(&end, NULL, "a limit that you set");
+    expect_pools(&end, 3, 10, 2, NULL, "a limit that you set");
+    expect_pools(&end, 3, 9, 2, NULL, NULL);
     facts.waited_connection = 0;
     facts.waited_user = 1;
-    expect(&end, NULL, "a limit that you set");
+    expect_pools(&end, 0, 0, 2, NULL, "a limit that you set");
     end.pool_set_by_operator = false;
-    expect(&end, "1 arrivals found no idle user", NULL);
+    expect_pools(&end, 0, 0, 2, "1 arrivals found no idle user", NULL);
     end.open_load = false;
-    expect(&end, NULL, NULL);
+    expect_pools(&end, 0, 0, 0, NULL, NULL);
 }
 
 static void test_resources_and_queues(void **state)
