@@ -28,22 +28,22 @@ static void feed(struct verdict *verdict, const struct window *window, unsigned 
     histogram_fini(&latency);
 }
 
-#define GOOD {1000, 0, 0, NS_PER_MS}
+#define GOOD {1000, 0, 0, NS_PER_MS, 0}
 static const struct late_case {
     struct window window;
     unsigned times, good_times;
     bool late;
 } late_cases[] = {
     {GOOD, 10, 0, false},
-    {{1000, 20, 2 * NS_PER_MS, NS_PER_MS}, 1, 0, false},      /* one window alone */
-    {{1000, 20, 2 * NS_PER_MS, NS_PER_MS}, 2, 0, true},
-    {{1000, 20, 2 * NS_PER_MS, NS_PER_MS}, 2, 2, true},       /* exactly 1 % of all */
-    {{1000, 20, 2 * NS_PER_MS, NS_PER_MS}, 2, 3, false},      /* less than 1 % of all */
-    {{1000, 9, 2 * NS_PER_MS, NS_PER_MS}, 5, 0, false},       /* p99 itself is fine */
-    {{1000, 1000, 990 * NS_PER_US, NS_PER_MS}, 5, 0, false},  /* below 1 ms */
-    {{1000, 1000, 2 * NS_PER_MS, 10 * NS_PER_MS}, 5, 0, false}, /* below 25 % of latency */
-    {{1000, 1000, 3 * NS_PER_MS, 10 * NS_PER_MS}, 5, 0, true},
-    {{0, 0, 0, 0}, 5, 0, false},
+    {{1000, 20, 2 * NS_PER_MS, NS_PER_MS, 0}, 1, 0, false},      /* one window alone */
+    {{1000, 20, 2 * NS_PER_MS, NS_PER_MS, 0}, 2, 0, true},
+    {{1000, 20, 2 * NS_PER_MS, NS_PER_MS, 0}, 2, 2, true},       /* exactly 1 % of all */
+    {{1000, 20, 2 * NS_PER_MS, NS_PER_MS, 0}, 2, 3, false},      /* less than 1 % of all */
+    {{1000, 9, 2 * NS_PER_MS, NS_PER_MS, 0}, 5, 0, false},       /* p99 itself is fine */
+    {{1000, 1000, 990 * NS_PER_US, NS_PER_MS, 0}, 5, 0, false},  /* below 1 ms */
+    {{1000, 1000, 2 * NS_PER_MS, 10 * NS_PER_MS, 0}, 5, 0, false}, /* below 25 % of latency */
+    {{1000, 1000, 3 * NS_PER_MS, 10 * NS_PER_MS, 0}, 5, 0, true},
+    {{0, 0, 0, 0, 0}, 5, 0, false},
 };
 
 static struct store total;
