@@ -53,7 +53,6 @@ static void line_finish(struct squall_conn *conn, uint32_t outcome, uint32_t cod
     conn->worker->host->done(exchange, &result);
 }
 
-/* Turns one step into bytes. */
 static void line_request(struct squall_conn *conn, struct squall_exchange *exchange)
 {
     const struct squall_host *host = conn->worker->host;
@@ -81,7 +80,7 @@ static uint64_t line_receive(struct squall_conn *conn, const uint8_t *data, uint
 {
     const struct squall_host *host = conn->worker->host;
     struct conn_state *state = conn->state;
-    if (!len) /* The peer's end. The engine closes the connection and ends what is in flight. */
+    if (!len) /* the peer's end: the engine closes the connection and ends what is in flight */
         return 0;
     if (!state->exchange) {
         host->fail(conn, "bytes that answer no request");

@@ -9,26 +9,18 @@
 #define CANARY     0xa5
 #define START_NS   UINT64_C(1000000000)
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN 1
-#endif
-#endif
-
 static const struct squall_protocol *abi_of(const struct fake_host *host)
 {
     return &host->protocol->abi;
 }
 
-/* ---- state blocks: of the exact size where the sanitizer watches, else with a canary behind ---- */
+/* ---- state blocks ---- */
 
 static void *block_new(uint32_t size)
 {
     if (!size)
         return NULL;
-#ifdef HAVE_ASAN
+#ifdef FAKE_SANITIZED
     return xcalloc(1, size);
 #else
     uint8_t *block = xcalloc(1, (size_t)size + CANARY_LEN);
@@ -39,7 +31,7 @@ static void *block_new(uint32_t size)
 
 static void block_free(struct fake_host *host, void *block, uint32_t size, const char *what)
 {
-#ifndef HAVE_ASAN
+#ifndef FAKE_SANITIZED
     for (size_t i = 0; block && i < CANARY_LEN; i++)
         if (((uint8_t *)block)[size + i] != CANARY) {
             fake_violation(host, "memory: wrote behind its %s of %u bytes", what, size);

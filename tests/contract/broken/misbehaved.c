@@ -25,6 +25,7 @@ enum fault {
     STATIC_STATE,       /* counts the answers of all connections together */
     SHORT_REQUEST,      /* sends half when there is no room */
     ENDS_TWICE,         /* request_end() */
+    WRITES_BEHIND,      /* its connection state */
 };
 
 struct conn_state {
@@ -69,6 +70,8 @@ static void on_request(struct squall_conn *conn, struct squall_exchange *exchang
     struct conn_state *state = conn->state;
     pthread_t thread;
     state->exchange = exchange;
+    if (FAULT == WRITES_BEHIND)
+        ((volatile uint8_t *)conn->state)[sizeof *state] = 1;
     if (FAULT == OTHER_THREAD && pthread_create(&thread, 0, other_thread, conn) == 0)
         pthread_join(thread, 0);
     if (FAULT == LENT_BYTES_CHANGE) {
