@@ -170,7 +170,7 @@ static void show_progress(struct controller *controller, uint64_t now_ns)
     progress.connecting = controller->phase == RUN_CONNECTING;
     if (!progress.connecting) {
         progress.elapsed_ns = now_ns > controller->start_ns ? now_ns - controller->start_ns : 0;
-        progress.draining = progress.elapsed_ns > load_length_ns(scenario);
+        progress.draining = controller->phase == RUN_GOING && progress.elapsed_ns > load_length_ns(scenario);
         windows_show(&controller->windows, &progress);
         if (now_ns > controller->shown_ns)
             progress.rate_per_s = (double)(progress.ended - controller->ended_before) * 1e9 / (double)(now_ns - controller->shown_ns);
@@ -205,6 +205,8 @@ static void start_if_all_ready(struct controller *controller)
             return;
     controller->phase = RUN_GOING;
     controller->start_ns = controller->shown_ns = clock_now_ns() + START_AHEAD_NS;
+    for (uint32_t i = 0; i < controller->worker_count; i++)
+        controller->workers[i].cpu_at_ns = controller->start_ns;
     clock_date(controller->result->started_at, sizeof controller->result->started_at);
     tell(controller, "go", "start_ns", controller->start_ns);
 }
@@ -235,7 +237,7 @@ static void take_facts(struct controller *controller, struct worker_state *worke
     uint64_t now_ns = clock_now_ns();
     if (worker->cpu_at_ns && now_ns > worker->cpu_at_ns && facts->cpu_ns > worker->cpu_ns_before) {
         double share = (double)(facts->cpu_ns - worker->cpu_ns_before) / (double)(now_ns - worker->cpu_at_ns);
-        if (share > controller->cpu_share && now_ns - worker->cpu_at_ns > NS_PER_S / 2)
+        if (share > controller->cpu_share && now_ns - worker->cpu_at_ns > NS_PER_S / 10)
             controller->cpu_share = share < 1 ? share : 1;
     }
     worker->cpu_ns_before = facts->cpu_ns;
