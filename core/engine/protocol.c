@@ -90,9 +90,11 @@ int protocol_registry_add_directory(struct protocol_registry *registry, const ch
     if (path[0] != '/')
         return error_set(error, "the plugin folder '%s' is a relative path; write it from the root: /...", path);
     if (stat(path, &status) || !S_ISDIR(status.st_mode))
-        return error_set(error, "the plugin folder '%s' is not there, or no folder; name one that holds NAME.so files", path);
+        return error_set(error, "the plugin folder '%s' is not there, or no folder; name one that holds NAME.so files",
+                         path);
     if (registry->directory_count == COUNT(registry->directories))
-        return error_set(error, "too many plugin folders: at most %zu; name fewer", COUNT(registry->directories) - registry->builtin_count);
+        return error_set(error, "too many plugin folders: at most %zu; name fewer",
+                         COUNT(registry->directories) - registry->builtin_count);
     insert_directory(registry, path, registry->directory_count - registry->builtin_count);
     return 0;
 }
@@ -114,8 +116,9 @@ static int check_private(const char *path, const char *what, struct error *error
     if (stat(path, &status))
         return error_set(error, "the %s %s cannot be looked at: %s", what, path, strerror(errno));
     if (status.st_uid != 0 && status.st_uid != geteuid())
-        return error_set(error, "the %s %s belongs to user %u; only root's and your own plugins are loaded: copy it, or chown it", what,
-                         path, (unsigned)status.st_uid);
+        return error_set(
+            error, "the %s %s belongs to user %u; only root's and your own plugins are loaded: copy it, or chown it",
+            what, path, (unsigned)status.st_uid);
     if ((status.st_mode & S_IWOTH) || ((status.st_mode & S_IWGRP) && status.st_gid != 0))
         return error_set(error, "others may write the %s %s (mode %04o); run `chmod go-w %s`", what, path,
                          (unsigned)(status.st_mode & 07777), path);
@@ -158,28 +161,36 @@ static int find_symbol(void *handle, const void **ret_table, struct error *error
         char symbol[sizeof SYMBOL_OF_VERSION + 10];
         snprintf(symbol, sizeof symbol, SYMBOL_OF_VERSION, major);
         if (dlsym(handle, symbol))
-            return error_set(error, "built for ABI v%u, this squall speaks v%u; rebuild it against this squall's header", major,
-                             SQUALL_ABI_MAJOR);
+            return error_set(error,
+                             "built for ABI v%u, this squall speaks v%u; rebuild it against this squall's header",
+                             major, SQUALL_ABI_MAJOR);
     }
-    return error_set(error, "it exports no " SQUALL_PROTOCOL_SYMBOL ", so it is no squall plugin; define SQUALL_PROTOCOL with SQUALL_EXPORT");
+    return error_set(error, "it exports no " SQUALL_PROTOCOL_SYMBOL
+                            ", so it is no squall plugin; define SQUALL_PROTOCOL with SQUALL_EXPORT");
 }
 
 /* Reads nothing of the table behind a field that has not been vouched for by the checks before it. */
 static int check_version(const struct squall_protocol *table, struct error *error)
 {
     if (table->magic != SQUALL_PLUGIN_MAGIC)
-        return error_set(error, "its table begins with 0x%08x, not with the magic number; set magic to SQUALL_PLUGIN_MAGIC", table->magic);
+        return error_set(error,
+                         "its table begins with 0x%08x, not with the magic number; set magic to SQUALL_PLUGIN_MAGIC",
+                         table->magic);
     if (table->abi_major != SQUALL_ABI_MAJOR)
-        return error_set(error, "its table says ABI major %u under the symbol of v%u; set abi_major to SQUALL_ABI_MAJOR", table->abi_major,
-                         SQUALL_ABI_MAJOR);
+        return error_set(error,
+                         "its table says ABI major %u under the symbol of v%u; set abi_major to SQUALL_ABI_MAJOR",
+                         table->abi_major, SQUALL_ABI_MAJOR);
 #if SQUALL_ABI_MAJOR == 0
     if (table->abi_minor != SQUALL_ABI_MINOR)
-        return error_set(error, "built for ABI 0.%u, this squall speaks 0.%u; before 1.0 they must be equal: rebuild it against this squall's header",
+        return error_set(error,
+                         "built for ABI 0.%u, this squall speaks 0.%u; before 1.0 they must be equal: rebuild it "
+                         "against this squall's header",
                          table->abi_minor, SQUALL_ABI_MINOR);
 #endif
     if (table->size < REQUIRED_SIZE)
-        return error_set(error, "its table is %u bytes and at least %zu are required; set size to sizeof(struct squall_protocol)", table->size,
-                         REQUIRED_SIZE);
+        return error_set(
+            error, "its table is %u bytes and at least %zu are required; set size to sizeof(struct squall_protocol)",
+            table->size, REQUIRED_SIZE);
     return 0;
 }
 
@@ -196,7 +207,8 @@ static int check_functions(const struct squall_protocol *abi, struct error *erro
     };
     for (size_t i = 0; i < COUNT(required); i++)
         if (!required[i].present)
-            return error_set(error, "the required function %s is missing; set it in the plugin's table", required[i].name);
+            return error_set(error, "the required function %s is missing; set it in the plugin's table",
+                             required[i].name);
     return 0;
 }
 
@@ -205,7 +217,8 @@ static int check_name(const struct squall_protocol *abi, const char *path, struc
     const char *file = strrchr(path, '/') + 1;
     size_t len = strlen(abi->name);
     if (strncmp(file, abi->name, len) != 0 || strcmp(file + len, SUFFIX) != 0)
-        return error_set(error, "the plugin calls itself '%s' and its file is %s; rename the file to %s" SUFFIX, abi->name, file, abi->name);
+        return error_set(error, "the plugin calls itself '%s' and its file is %s; rename the file to %s" SUFFIX,
+                         abi->name, file, abi->name);
     return 0;
 }
 
@@ -218,8 +231,10 @@ static int read_table(const char *path, struct squall_protocol *ret_abi, struct 
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *why = dlerror();
-        return error_set(error, "it cannot be opened as a shared object (%s); build it for this machine, with its libraries installed",
-                         why ? why : "no reason given");
+        return error_set(
+            error,
+            "it cannot be opened as a shared object (%s); build it for this machine, with its libraries installed",
+            why ? why : "no reason given");
     }
     if (find_symbol(handle, &symbol, error))
         return -1;
@@ -231,14 +246,17 @@ static int read_table(const char *path, struct squall_protocol *ret_abi, struct 
     if (check_functions(&abi, error))
         return -1;
     if (abi.flags & ~(uint32_t)SQUALL_OWN_TRANSPORT)
-        return error_set(error, "its flags 0x%x hold one that this squall does not know; update squall, or leave the flag out", abi.flags);
+        return error_set(error,
+                         "its flags 0x%x hold one that this squall does not know; update squall, or leave the flag out",
+                         abi.flags);
     if (protocol_check_rows(&abi, error) || check_name(&abi, path, error))
         return -1;
     *ret_abi = abi;
     return 0;
 }
 
-int protocol_load_file(struct protocol_registry *registry, const char *path, const struct protocol **ret_protocol, struct error *error)
+int protocol_load_file(struct protocol_registry *registry, const char *path, const struct protocol **ret_protocol,
+                       struct error *error)
 {
     struct squall_protocol abi;
     for (uint32_t i = 0; i < registry->count; i++)
@@ -250,9 +268,11 @@ int protocol_load_file(struct protocol_registry *registry, const char *path, con
         return error_prefix(error, "plugin %s", path);
     const struct protocol *other = find_loaded(registry, abi.name);
     if (other)
-        return error_set(error, "plugin %s: '%s' is already loaded from %s; name only one of them", path, abi.name, other->path);
+        return error_set(error, "plugin %s: '%s' is already loaded from %s; name only one of them", path, abi.name,
+                         other->path);
     if (registry->count == COUNT(registry->protocols))
-        return error_set(error, "plugin %s: %zu plugins are loaded and no more fit; take some out of the plugin folders", path,
+        return error_set(error,
+                         "plugin %s: %zu plugins are loaded and no more fit; take some out of the plugin folders", path,
                          COUNT(registry->protocols));
     struct protocol *protocol = xcalloc(1, sizeof *protocol);
     protocol->abi = abi;
@@ -301,7 +321,8 @@ static void free_names(struct file_names *files)
 }
 
 /* NAME.so in each folder until one loads. 0: loaded, 1: there is none, -1: none loads, with the error of the first. */
-static int load_named(struct protocol_registry *registry, const char *name, const struct protocol **ret_protocol, struct error *error)
+static int load_named(struct protocol_registry *registry, const char *name, const struct protocol **ret_protocol,
+                      struct error *error)
 {
     bool broken = false;
     for (uint32_t i = 0; i < registry->directory_count; i++) {
@@ -322,7 +343,8 @@ static int load_named(struct protocol_registry *registry, const char *name, cons
     return broken ? -1 : 1;
 }
 
-void protocol_load_all(struct protocol_registry *registry, void (*on_error)(const char *path, const struct error *error, void *arg), void *arg)
+void protocol_load_all(struct protocol_registry *registry,
+                       void (*on_error)(const char *path, const struct error *error, void *arg), void *arg)
 {
     for (uint32_t i = 0; i < registry->directory_count; i++) {
         struct file_names files;
@@ -368,8 +390,11 @@ static int fail_unknown(const struct word_list *known, const char *what, const c
     if (near)
         return error_set(error, "%s '%.80s' is not known; did you mean '%s'? Known: %s", what, word, near, known->text);
     if (known->count)
-        return error_set(error, "%s '%.80s' is not known; known: %s. Others come from a folder named by --plugin-dir", what, word, known->text);
-    return error_set(error, "%s '%.80s' is not known, and no plugin was found; name a folder of plugins with --plugin-dir", what, word);
+        return error_set(error, "%s '%.80s' is not known; known: %s. Others come from a folder named by --plugin-dir",
+                         what, word, known->text);
+    return error_set(error,
+                     "%s '%.80s' is not known, and no plugin was found; name a folder of plugins with --plugin-dir",
+                     what, word);
 }
 
 static int fail_unknown_name(const struct protocol_registry *registry, const char *name, struct error *error)
@@ -392,7 +417,8 @@ static int fail_unknown_name(const struct protocol_registry *registry, const cha
     return -1;
 }
 
-int protocol_by_name(struct protocol_registry *registry, const char *name, const struct protocol **ret_protocol, struct error *error)
+int protocol_by_name(struct protocol_registry *registry, const char *name, const struct protocol **ret_protocol,
+                     struct error *error)
 {
     const struct protocol *loaded = find_loaded(registry, name);
     if (loaded) {
@@ -443,7 +469,8 @@ static void keep_first(const char *path, const struct error *error, void *arg)
     first->seen = true;
 }
 
-int protocol_by_scheme(struct protocol_registry *registry, const char *scheme, const struct protocol **ret_protocol, struct error *error)
+int protocol_by_scheme(struct protocol_registry *registry, const char *scheme, const struct protocol **ret_protocol,
+                       struct error *error)
 {
     char name[PROTOCOL_NAME_MAX + 1];
     size_t len = strlen(scheme);

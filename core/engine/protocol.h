@@ -15,7 +15,7 @@ struct protocol {
     struct squall_protocol abi; /* a copy: min(size) of the plugin's table, the rest zero */
     const char *name;           /* = abi.name */
     char *path;
-    uint32_t index;             /* in the registry */
+    uint32_t index; /* in the registry */
 };
 
 struct protocol_registry {
@@ -33,16 +33,20 @@ void protocol_registry_fini(struct protocol_registry *registry);
 /* Searched behind those added before it and ahead of the built-in ones. An existing folder by its absolute path. */
 int protocol_registry_add_directory(struct protocol_registry *registry, const char *path, struct error *error);
 
-/* Loads an exact file (absolute path); a file loaded before is only looked up. The checks, in order, each with its own message: not writable by others (file
- * and folder), opens, symbol (another major version is named), magic, major, minor (while major is 0), size, required
- * functions, known flags, sane rows, name equals the file's name. */
-int protocol_load_file(struct protocol_registry *registry, const char *path, const struct protocol **ret_protocol, struct error *error);
+/* Loads an exact file (absolute path); a file loaded before is only looked up. The checks, in order, each with its own
+ * message: not writable by others (file and folder), opens, symbol (another major version is named), magic, major,
+ * minor (while major is 0), size, required functions, known flags, sane rows, name equals the file's name. */
+int protocol_load_file(struct protocol_registry *registry, const char *path, const struct protocol **ret_protocol,
+                       struct error *error);
 /* By name; loads it on first use. The error lists the known names and suggests the nearest. */
-int protocol_by_name(struct protocol_registry *registry, const char *name, const struct protocol **ret_protocol, struct error *error);
+int protocol_by_name(struct protocol_registry *registry, const char *name, const struct protocol **ret_protocol,
+                     struct error *error);
 /* By URL scheme: asks the plugins loaded so far, then every plugin in the directories. */
-int protocol_by_scheme(struct protocol_registry *registry, const char *scheme, const struct protocol **ret_protocol, struct error *error);
+int protocol_by_scheme(struct protocol_registry *registry, const char *scheme, const struct protocol **ret_protocol,
+                       struct error *error);
 /* Every plugin that the directories hold; a broken one is reported to on_error and passed over. */
-void protocol_load_all(struct protocol_registry *registry, void (*on_error)(const char *path, const struct error *error, void *arg), void *arg);
+void protocol_load_all(struct protocol_registry *registry,
+                       void (*on_error)(const char *path, const struct error *error, void *arg), void *arg);
 
 /* The default port of a scheme, 0: none; and whether the scheme means TLS (either output may be NULL). False when it
  * is not this protocol's. */

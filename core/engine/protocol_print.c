@@ -193,7 +193,8 @@ void protocol_print_show(const struct protocol *protocol, struct buffer *out)
         print_label(out, "ALPN", abi->alpn);
     snprintf(text, sizeof text, "%u.%u", (unsigned)abi->abi_major, (unsigned)abi->abi_minor);
     print_label(out, "ABI", text);
-    print_label(out, "transport", abi->flags & SQUALL_OWN_TRANSPORT ? "its own: no connection phases, no time of sending" : "squall's");
+    print_label(out, "transport",
+                abi->flags & SQUALL_OWN_TRANSPORT ? "its own: no connection phases, no time of sending" : "squall's");
     /* Not wrapped: a path that can be copied is worth a long line. */
     clean = text_clean_copy(protocol->path);
     buffer_printf(out, "%-*s%s\n", LABEL, "file", clean);

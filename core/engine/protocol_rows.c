@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_MAX     65535
+#define PORT_MAX 65535
 
 static const struct {
     const char *name;
@@ -89,7 +89,8 @@ static int check_words(const struct squall_protocol *abi, struct error *error)
         return error_set(error, "`name` is missing or no valid name; write lower-case letters, digits and dashes");
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if (!line_valid(lines[i].text))
-            return error_set(error, "`%s` is missing or not one plain line; fill it in the plugin's table", lines[i].field);
+            return error_set(error, "`%s` is missing or not one plain line; fill it in the plugin's table",
+                             lines[i].field);
     return 0;
 }
 
@@ -116,7 +117,8 @@ static int check_schemes(const struct squall_protocol *abi, struct error *error)
                              (int)len, item);
     }
     if (abi->ports && ports != count)
-        return error_set(error, "`ports` has %u entries for %u schemes; write one port a scheme, or NULL", ports, count);
+        return error_set(error, "`ports` has %u entries for %u schemes; write one port a scheme, or NULL", ports,
+                         count);
     return 0;
 }
 
@@ -137,8 +139,9 @@ static int check_sizes(const struct squall_protocol *abi, struct error *error)
     };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         if (sizes[i].size > PROTOCOL_STATE_MAX)
-            return error_set(error, "`%s` is %llu bytes and at most 1 MiB is allowed; allocate large things in the _init functions",
-                             sizes[i].field, (unsigned long long)sizes[i].size);
+            return error_set(
+                error, "`%s` is %llu bytes and at most 1 MiB is allowed; allocate large things in the _init functions",
+                sizes[i].field, (unsigned long long)sizes[i].size);
     return 0;
 }
 
@@ -152,8 +155,10 @@ static int check_table(const struct squall_table *table, const char *what, size_
     if (table->count && !table->rows)
         return error_set(error, "%s has a count of %u and no rows; set `rows`", what, table->count);
     if (table->count && (table->stride < row_size || table->stride % sizeof(uint64_t)))
-        return error_set(error, "%s: a row of %u bytes is not one of this ABI (%zu bytes); set stride to sizeof of a row and rebuild",
-                         what, table->stride, row_size);
+        return error_set(
+            error,
+            "%s: a row of %u bytes is not one of this ABI (%zu bytes); set stride to sizeof of a row and rebuild", what,
+            table->stride, row_size);
     if (table->count && (uintptr_t)table->rows % sizeof(void *))
         return error_set(error, "%s: the rows are not aligned; point `rows` at an array of rows", what);
     return 0;
@@ -190,7 +195,8 @@ static int check_choices(const struct squall_option *row, const char *what, stru
     if (row->type != SQUALL_CHOICE && row->choices)
         return error_set(error, "%s: `%s` has choices and is no CHOICE; set its type or drop them", what, row->name);
     if (row->type == SQUALL_CHOICE && (!row->choices || !row->choices[0]))
-        return error_set(error, "%s: `%s` is a CHOICE without choices; end its list with NULL behind at least one", what, row->name);
+        return error_set(error, "%s: `%s` is a CHOICE without choices; end its list with NULL behind at least one",
+                         what, row->name);
     for (const char *const *choice = row->choices; choice && *choice; choice++)
         if (!line_valid(*choice))
             return error_set(error, "%s: `%s` has an empty choice; give it a word", what, row->name);
@@ -205,10 +211,12 @@ static int check_flags(const struct squall_option *row, const char *what, struct
         bool short_form = len == 2 && item[0] == '-' && item[1] != '-';
         bool long_form = len > 3 && memcmp(item, "--", 2) == 0 && word_valid(item + 2, len - 2, "-0123456789");
         if (!short_form && !long_form)
-            return error_set(error, "%s: `%s` has the flag '%.*s'; write \"-x,--name\"", what, row->name, (int)len, item);
+            return error_set(error, "%s: `%s` has the flag '%.*s'; write \"-x,--name\"", what, row->name, (int)len,
+                             item);
     }
     if (row->flag && row->type != SQUALL_BOOL && !line_valid(row->metavar))
-        return error_set(error, "%s: `%s` has a flag and no metavar; name the flag's value, such as \"TEXT\"", what, row->name);
+        return error_set(error, "%s: `%s` has a flag and no metavar; name the flag's value, such as \"TEXT\"", what,
+                         row->name);
     return 0;
 }
 
@@ -216,10 +224,12 @@ static int check_role(const struct squall_option *row, const char *what, struct 
 {
     const uint32_t url = SQUALL_ROLE_URL_PATH | SQUALL_ROLE_URL_TAIL;
     if ((row->role & ~(url | SQUALL_ROLE_REQUIRED)) || row->reserved)
-        return error_set(error, "%s: `%s` has an unknown role (0x%x) or a reserved field that is not 0; use this ABI's roles", what,
-                         row->name, row->role);
+        return error_set(error,
+                         "%s: `%s` has an unknown role (0x%x) or a reserved field that is not 0; use this ABI's roles",
+                         what, row->name, row->role);
     if ((row->role & url) && row->type != SQUALL_STRING)
-        return error_set(error, "%s: `%s` takes part of the URL and is no STRING; change its type or role", what, row->name);
+        return error_set(error, "%s: `%s` takes part of the URL and is no STRING; change its type or role", what,
+                         row->name);
     if ((row->role & SQUALL_ROLE_REQUIRED) && row->fallback)
         return error_set(error, "%s: `%s` is required and has a fallback; drop one of them", what, row->name);
     return 0;
@@ -230,26 +240,31 @@ static int check_option(const struct squall_table *table, uint32_t i, const char
     const struct squall_option *row = protocol_option(table, i);
     size_t size = protocol_value_size(row->type);
     if (!protocol_name_valid(row->name))
-        return error_set(error, "%s row %u: the name is missing or not valid; write lower-case letters, digits and dashes", what, i);
+        return error_set(
+            error, "%s row %u: the name is missing or not valid; write lower-case letters, digits and dashes", what, i);
     for (uint32_t k = 0; k < i; k++)
         if (strcmp(protocol_option(table, k)->name, row->name) == 0)
             return error_set(error, "%s: two rows are named `%s`; rename one", what, row->name);
     if (!line_valid(row->help))
-        return error_set(error, "%s: `%s` has no help, or not one plain line of it; say what the option does", what, row->name);
+        return error_set(error, "%s: `%s` has no help, or not one plain line of it; say what the option does", what,
+                         row->name);
     if (!size)
-        return error_set(error, "%s: `%s` has the unknown type %u; use one of enum squall_option_type", what, row->name, row->type);
+        return error_set(error, "%s: `%s` has the unknown type %u; use one of enum squall_option_type", what, row->name,
+                         row->type);
     if (row->offset % sizeof(uint64_t) || row->offset > table->size || size > table->size - row->offset)
-        return error_set(error, "%s: `%s` needs %zu aligned bytes at offset %u in a struct of %llu; use offsetof and set `size`", what,
-                         row->name, size, row->offset, (unsigned long long)table->size);
+        return error_set(
+            error, "%s: `%s` needs %zu aligned bytes at offset %u in a struct of %llu; use offsetof and set `size`",
+            what, row->name, size, row->offset, (unsigned long long)table->size);
     if (row->max && row->min > row->max)
         return error_set(error, "%s: `%s` has a min above its max; swap them", what, row->name);
     if (!types[row->type].ranged && (row->min || row->max))
-        return error_set(error, "%s: `%s` has a min or max that its type has no use for; set them to 0", what, row->name);
+        return error_set(error, "%s: `%s` has a min or max that its type has no use for; set them to 0", what,
+                         row->name);
     if (check_choices(row, what, error) || check_flags(row, what, error) || check_role(row, what, error))
         return -1;
     if (row->fallback && !parses(row))
-        return error_set(error, "%s: the fallback '%.80s' of `%s` is no valid %s; write it as a user would", what, row->fallback,
-                         row->name, types[row->type].name);
+        return error_set(error, "%s: the fallback '%.80s' of `%s` is no valid %s; write it as a user would", what,
+                         row->fallback, row->name, types[row->type].name);
     return 0;
 }
 
@@ -270,15 +285,19 @@ static int check_metrics(const struct squall_table *table, struct error *error)
     for (uint32_t i = 0; i < table->count; i++) {
         const struct squall_metric *row = protocol_metric(table, i);
         if (!row->name || !word_valid(row->name, strnlen(row->name, PROTOCOL_NAME_MAX + 1), "_"))
-            return error_set(error, "metrics row %u: the name is missing or not valid; write lower-case letters, digits and _", i);
+            return error_set(
+                error, "metrics row %u: the name is missing or not valid; write lower-case letters, digits and _", i);
         for (uint32_t k = 0; k < i; k++)
             if (strcmp(protocol_metric(table, k)->name, row->name) == 0)
                 return error_set(error, "metrics: two rows are named `%s`; rename one", row->name);
         if (!line_valid(row->help))
-            return error_set(error, "metrics: `%s` has no help, or not one plain line of it; say what it measures", row->name);
+            return error_set(error, "metrics: `%s` has no help, or not one plain line of it; say what it measures",
+                             row->name);
         if ((row->kind != SQUALL_COUNTER && row->kind != SQUALL_HISTOGRAM) || row->reserved)
-            return error_set(error, "metrics: `%s` has the unknown kind %u or a reserved field that is not 0; use enum squall_metric_kind",
-                             row->name, row->kind);
+            return error_set(
+                error,
+                "metrics: `%s` has the unknown kind %u or a reserved field that is not 0; use enum squall_metric_kind",
+                row->name, row->kind);
     }
     return 0;
 }
@@ -294,7 +313,9 @@ static int check_headline(const struct squall_protocol *abi, struct error *error
             found = strlen(name) == len && memcmp(name, item, len) == 0;
         }
         if (!found)
-            return error_set(error, "`headline` names '%.*s', which is no step option; name options with one space between", (int)len, item);
+            return error_set(error,
+                             "`headline` names '%.*s', which is no step option; name options with one space between",
+                             (int)len, item);
     }
     return 0;
 }
@@ -303,7 +324,8 @@ int protocol_check_rows(const struct squall_protocol *abi, struct error *error)
 {
     if (check_words(abi, error) || check_schemes(abi, error) || check_sizes(abi, error))
         return -1;
-    if (check_options(&abi->target_options, "target_options", error) || check_options(&abi->step_options, "step_options", error))
+    if (check_options(&abi->target_options, "target_options", error) ||
+        check_options(&abi->step_options, "step_options", error))
         return -1;
     return check_metrics(&abi->metrics, error) || check_headline(abi, error) ? -1 : 0;
 }

@@ -33,7 +33,7 @@ static const struct squall_option step_options[] = {
 };
 
 static const struct squall_metric metrics[] = {
-    [METRIC_ANSWER_BYTES] = {.name = "answer_bytes", .help = "length of an answer with its end of line", .kind = SQUALL_HISTOGRAM},
+    [METRIC_ANSWER_BYTES] = {.name = "answer_bytes", .help = "length of an answer with its end", .kind = SQUALL_HISTOGRAM},
 };
 
 /* The transport is up. A protocol with a greeting or a login would send it here, and announce its capacity later. */
@@ -47,8 +47,7 @@ static void line_finish(struct squall_conn *conn, uint32_t outcome, uint32_t cod
     struct conn_state *state = conn->state;
     struct squall_exchange *exchange = state->exchange;
     struct exchange_state *numbers = exchange->state;
-    struct squall_result result = {
-        .outcome = outcome, .code = code, .bytes_in = numbers->bytes_in, .bytes_out = numbers->bytes_out, .reason = reason};
+    struct squall_result result = {outcome, code, numbers->bytes_in, numbers->bytes_out, reason};
     state->exchange = 0; /* first: from done() on it may belong to another exchange */
     conn->worker->host->done(exchange, &result);
 }
@@ -64,7 +63,7 @@ static void line_request(struct squall_conn *conn, struct squall_exchange *excha
     uint8_t *room = one_line ? host->out_reserve(conn, len + 1) : 0;
     state->exchange = exchange;
     if (!room) {
-        line_finish(conn, SQUALL_UNSENT, 0, one_line ? "no room in the connection's output" : "text holds an end of line");
+        line_finish(conn, SQUALL_UNSENT, 0, one_line ? "no room in the output" : "text holds an end of line");
         return;
     }
     if (len)
@@ -143,7 +142,8 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .headline = "text",
     .conn_size = sizeof(struct conn_state),
     .exchange_size = sizeof(struct exchange_state),
-    .step_options = {step_options, sizeof step_options / sizeof step_options[0], sizeof step_options[0], sizeof(struct step_options)},
+    .step_options = {step_options, sizeof step_options / sizeof step_options[0], sizeof step_options[0],
+                     sizeof(struct step_options)},
     .metrics = {metrics, sizeof metrics / sizeof metrics[0], sizeof metrics[0], 0},
     .connect = line_connect, .receive = line_receive, .request = line_request, .cancel = line_cancel,
     .record = line_record, .code_name = line_code_name,

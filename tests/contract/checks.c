@@ -1,7 +1,7 @@
 /* Driving conversations and judging them. See checks.h. */
 #include "checks.h"
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PLACES_MAX   1500 /* cut, ended or cancelled at; longer conversations are tried at evenly spread places */
@@ -52,7 +52,8 @@ static void stop(struct fake_conn *conn, enum check_stop how)
         fake_conn_cancel_all(conn);
 }
 
-static void feed_part(struct fake_conn *conn, const struct check_plan *plan, struct squall_bytes part, uint64_t *at, uint64_t *random)
+static void feed_part(struct fake_conn *conn, const struct check_plan *plan, struct squall_bytes part, uint64_t *at,
+                      uint64_t *random)
 {
     uint64_t used = 0;
     while (used < part.len) {
@@ -65,7 +66,8 @@ static void feed_part(struct fake_conn *conn, const struct check_plan *plan, str
     }
 }
 
-static void converse(struct fake_conn *conn, const struct fake_step *step, const struct check_subject *subject, const struct check_plan *plan)
+static void converse(struct fake_conn *conn, const struct fake_step *step, const struct check_subject *subject,
+                     const struct check_plan *plan)
 {
     uint64_t at = 0, random = plan->seed;
     for (uint32_t i = 0; i < subject->part_count && conn->connected; i++) {
@@ -149,7 +151,8 @@ static void print_difference(struct buffer *failure, const char *expected, const
         expected += a + (expected[a] != '\0');
         found += b + (found[b] != '\0');
     }
-    buffer_printf(failure, "    expected: %.*s\n    found:    %.*s\n", (int)strcspn(expected, "\n"), expected, (int)strcspn(found, "\n"), found);
+    buffer_printf(failure, "    expected: %.*s\n    found:    %.*s\n", (int)strcspn(expected, "\n"), expected,
+                  (int)strcspn(found, "\n"), found);
 }
 
 static void print_plan(struct buffer *failure, const struct check_plan *plan)
@@ -171,7 +174,8 @@ static void print_plan(struct buffer *failure, const struct check_plan *plan)
 }
 
 /* Drives and applies what holds for every drive. -1 with the failure; the outcome is to be freed either way. */
-static int drive(const struct check_subject *subject, const struct check_plan *plan, struct check_outcome *outcome, struct buffer *failure)
+static int drive(const struct check_subject *subject, const struct check_plan *plan, struct check_outcome *outcome,
+                 struct buffer *failure)
 {
     check_drive(subject, plan, outcome);
     if (outcome->refusal[0])
@@ -188,8 +192,8 @@ static int drive(const struct check_subject *subject, const struct check_plan *p
 }
 
 /* The drive must have the given transcript. */
-static int drive_same(const struct check_subject *subject, const struct check_plan *plan, const char *expected, const char *law,
-                      struct buffer *failure)
+static int drive_same(const struct check_subject *subject, const struct check_plan *plan, const char *expected,
+                      const char *law, struct buffer *failure)
 {
     struct check_outcome outcome;
     int status = drive(subject, plan, &outcome, failure);
@@ -247,11 +251,12 @@ static int check_repeat(const struct check_subject *subject, struct buffer *fail
     const struct check_plan variable = {.split = SPLIT_NOT, .variable = true};
     int status = drive(subject, &plan, &first, failure);
     if (status == 0)
-        status = drive_same(subject, &plan, first.transcript, "the same input led to other calls the second time; is there a static variable?",
-                            failure);
+        status = drive_same(subject, &plan, first.transcript,
+                            "the same input led to other calls the second time; is there a static variable?", failure);
     /* A plugin may want some options constant; it then says so in step_init. */
     if (status == 0 && !refused(subject, &variable))
-        status = drive_same(subject, &variable, first.transcript, "options that vary led to other calls than the same ones as constants", failure);
+        status = drive_same(subject, &variable, first.transcript,
+                            "options that vary led to other calls than the same ones as constants", failure);
     check_outcome_fini(&first);
     return status;
 }
@@ -298,12 +303,15 @@ static int check_output(const struct check_subject *subject, struct buffer *fail
     struct check_plan plan = {.split = SPLIT_NOT};
     int status = drive(&first, &plan, &free_run, failure);
     plan.limited = true;
-    for (plan.out_room = 0; status == 0 && plan.out_room < free_run.output_len; plan.out_room += step_over(free_run.output_len)) {
+    for (plan.out_room = 0; status == 0 && plan.out_room < free_run.output_len;
+         plan.out_room += step_over(free_run.output_len)) {
         struct check_outcome limited;
         status = drive(&first, &plan, &limited, failure);
-        bool same = limited.output_len == free_run.output_len && memcmp(limited.output, free_run.output, free_run.output_len) == 0;
+        bool same = limited.output_len == free_run.output_len &&
+                    memcmp(limited.output, free_run.output, free_run.output_len) == 0;
         if (status == 0 && !same && !limited.unsent && !limited.disconnected) {
-            buffer_printf(failure, "  a request was cut short when the output had no room: end it as SQUALL_UNSENT, or send the rest in writable()\n");
+            buffer_printf(failure, "  a request was cut short when the output had no room: end it as SQUALL_UNSENT, or "
+                                   "send the rest in writable()\n");
             print_plan(failure, &plan);
             status = -1;
         }
@@ -338,7 +346,8 @@ static int check_two(const struct check_subject *subject, struct buffer *failure
         if (subject->ends)
             fake_conn_end_of_input(pair[k]);
         if (strcmp(fake_conn_transcript(pair[k]), alone.transcript) != 0) {
-            buffer_printf(failure, "  two connections at once led to other calls than one alone; is there a static variable?\n");
+            buffer_printf(failure,
+                          "  two connections at once led to other calls than one alone; is there a static variable?\n");
             print_difference(failure, alone.transcript, fake_conn_transcript(pair[k]));
             status = -1;
         }

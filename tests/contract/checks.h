@@ -26,20 +26,20 @@ struct check_plan {
     uint64_t split_at, seed;
     enum check_stop stop;
     uint64_t stop_at;
-    bool limited;      /* the output takes out_room bytes, then is refused until the plugin has returned */
+    bool limited; /* the output takes out_room bytes, then is refused until the plugin has returned */
     uint64_t out_room;
-    bool variable;     /* no option is constant */
+    bool variable; /* no option is constant */
 };
 
 /* What came of a drive; free it with check_outcome_fini. */
 struct check_outcome {
     char *transcript;
-    char *output;          /* bytes to the peer, escaped */
+    char *output; /* bytes to the peer, escaped */
     uint64_t output_len;
     uint32_t requests, done, unsent, cancelled, disconnected;
     uint32_t violation_count;
-    char violation[200];   /* the first */
-    char refusal[600];     /* why the drive could not begin; empty otherwise */
+    char violation[200]; /* the first */
+    char refusal[600];   /* why the drive could not begin; empty otherwise */
 };
 
 void check_drive(const struct check_subject *subject, const struct check_plan *plan, struct check_outcome *outcome);

@@ -3,8 +3,8 @@
  * Runs the laws of squall/plugin.h on any plugin. Each check has a process of its own, so that a crash or a hang is the
  * check's failure and not the end of the program.
  *
- * Without --part the peer talks nonsense: random bytes of several kinds, seeded, which no plugin may be hurt by. With it
- * each file is what the peer says next, and the checks cut, end and cancel that conversation everywhere as well.
+ * Without --part the peer talks nonsense: random bytes of several kinds, seeded, which no plugin may be hurt by. With
+ * it each file is what the peer says next, and the checks cut, end and cancel that conversation everywhere as well.
  */
 #include "checks.h"
 #include <limits.h>
@@ -20,6 +20,7 @@
 #define NONSENSE_TRIES 24
 #define NONSENSE_LEN   160
 #define CHECK_LIMIT_S  100
+#define EXIT_BROKEN    3 /* of a child: the check itself failed. Sanitizers leave with codes of their own */
 
 struct arguments {
     const char *file;
@@ -135,15 +136,16 @@ static int run_apart(const struct check *check, const struct check_subject *subj
         if (status)
             printf("FAILED %s\n%.*s", check->name, (int)failure.len, (const char *)failure.data);
         buffer_fini(&failure);
-        exit(status ? 1 : 0);
+        exit(status ? EXIT_BROKEN : 0);
     }
     int status = 0;
     if (waitpid(child, &status, 0) != child)
         return -1;
     if (WIFSIGNALED(status))
         printf("FAILED %s\n  the plugin ended the process: %s\n", check->name, strsignal(WTERMSIG(status)));
-    else if (WEXITSTATUS(status) > 1)
-        printf("FAILED %s\n  the plugin ended the process with code %d (a sanitizer's report is above)\n", check->name, WEXITSTATUS(status));
+    else if (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != EXIT_BROKEN)
+        printf("FAILED %s\n  the plugin ended the process with code %d (a sanitizer's report is above)\n", check->name,
+               WEXITSTATUS(status));
     else if (WEXITSTATUS(status) == 0)
         printf("ok     %s\n", check->name);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
@@ -153,7 +155,8 @@ int main(int argc, char **argv)
 {
     static struct arguments arguments;
     static struct protocol_registry registry;
-    struct check_subject subject = {.target_options = arguments.target, .step_options = arguments.step, .parts = arguments.parts};
+    struct check_subject subject = {
+        .target_options = arguments.target, .step_options = arguments.step, .parts = arguments.parts};
     struct error error = {0};
     char path[PATH_MAX];
     int failed = 0;

@@ -44,7 +44,8 @@ void fake_note(struct fake_conn *conn, const char *format, ...)
 }
 
 /* Bytes that come in pieces join into one line: in how many pieces a plugin hands them on is its own affair. */
-static void note_bytes(struct fake_conn *conn, char kind, const void *of, const char *label, const uint8_t *data, uint64_t len)
+static void note_bytes(struct fake_conn *conn, char kind, const void *of, const char *label, const uint8_t *data,
+                       uint64_t len)
 {
     if (!len)
         return;
@@ -63,7 +64,8 @@ static void note_bytes(struct fake_conn *conn, char kind, const void *of, const 
 
 static void note_pair(struct fake_conn *conn, const char *label, struct squall_bytes name, struct squall_bytes value)
 {
-    fake_note(conn, "%s %.*s=%.*s", label, (int)(name.len & 0xff), (const char *)name.data, (int)(value.len & 0xff), (const char *)value.data);
+    fake_note(conn, "%s %.*s=%.*s", label, (int)(name.len & 0xff), (const char *)name.data, (int)(value.len & 0xff),
+              (const char *)value.data);
 }
 
 /* ---- may this call be made? ---- */
@@ -198,7 +200,8 @@ static void call_out_commit(struct squall_conn *view, uint64_t len)
     conn->reserved = NULL; /* kept from being freed by the look-up: its bytes are wanted */
     conn = live_conn(view, "out_commit");
     if (conn && len > room)
-        fake_violation(conn->host, "memory: out_commit() of %llu bytes where %llu were reserved and nothing was called since",
+        fake_violation(conn->host,
+                       "memory: out_commit() of %llu bytes where %llu were reserved and nothing was called since",
                        (unsigned long long)len, (unsigned long long)room);
     else if (conn)
         put_output(conn, reserved, len);
@@ -321,7 +324,8 @@ static void record_sample(struct squall_recorder *view, uint32_t metric, uint64_
 {
     struct fake_conn *conn = ((struct recorder *)(void *)view)->exchange->conn;
     if (metric >= conn->host->protocol->abi.metrics.count)
-        fake_violation(conn->host, "sample() of metric %u, of which there are %u", metric, conn->host->protocol->abi.metrics.count);
+        fake_violation(conn->host, "sample() of metric %u, of which there are %u", metric,
+                       conn->host->protocol->abi.metrics.count);
     fake_note(conn, "sample %u %llu", metric, (unsigned long long)value);
 }
 

@@ -47,7 +47,8 @@ static void block_free(struct fake_host *host, void *block, uint32_t size, const
 
 /* ---- options ---- */
 
-static int put_option(const struct squall_option *row, const char *value, struct arena *arena, uint8_t *block, struct error *error)
+static int put_option(const struct squall_option *row, const char *value, struct arena *arena, uint8_t *block,
+                      struct error *error)
 {
     if (row->type != SQUALL_MAP) {
         struct squall_bytes text = {(const uint8_t *)arena_copy(arena, value, strlen(value)), strlen(value)};
@@ -62,8 +63,10 @@ static int put_option(const struct squall_option *row, const char *value, struct
     struct squall_pair *pairs = arena_alloc(arena, (map.count + 1) * sizeof *pairs);
     if (map.count)
         memcpy(pairs, map.pairs, map.count * sizeof *pairs);
-    pairs[map.count].name = (struct squall_bytes){(uint8_t *)arena_copy(arena, value, (size_t)(colon - value)), (uint64_t)(colon - value)};
-    pairs[map.count].value = (struct squall_bytes){(uint8_t *)arena_copy(arena, behind, strlen(behind)), strlen(behind)};
+    pairs[map.count].name =
+        (struct squall_bytes){(uint8_t *)arena_copy(arena, value, (size_t)(colon - value)), (uint64_t)(colon - value)};
+    pairs[map.count].value =
+        (struct squall_bytes){(uint8_t *)arena_copy(arena, behind, strlen(behind)), strlen(behind)};
     map = (struct squall_map){pairs, map.count + 1};
     memcpy(block + row->offset, &map, sizeof map);
     return 0;
@@ -90,7 +93,8 @@ static const char *any_value(const struct squall_option *row, struct arena *aren
 }
 
 /* The struct that the table describes, filled as the engine would: given values, then fallbacks. */
-static void *fill_options(const struct squall_table *table, const struct fake_option *given, struct arena *arena, struct error *error)
+static void *fill_options(const struct squall_table *table, const struct fake_option *given, struct arena *arena,
+                          struct error *error)
 {
     uint8_t *block = arena_alloc(arena, table->size);
     for (const struct fake_option *option = given; option && option->name; option++) {
@@ -160,7 +164,8 @@ static int start(struct fake_host *host, const struct fake_option *target_option
     return 0;
 }
 
-struct fake_host *fake_host_new(const struct protocol *protocol, const struct fake_option *target_options, struct error *error)
+struct fake_host *fake_host_new(const struct protocol *protocol, const struct fake_option *target_options,
+                                struct error *error)
 {
     struct fake_host *host = xcalloc(1, sizeof *host);
     host->protocol = protocol;
@@ -230,7 +235,8 @@ void fake_host_free(struct fake_host *host)
     free(host);
 }
 
-struct fake_step *fake_host_step(struct fake_host *host, const struct fake_option *options, bool variable, struct error *error)
+struct fake_step *fake_host_step(struct fake_host *host, const struct fake_option *options, bool variable,
+                                 struct error *error)
 {
     const struct squall_protocol *abi = abi_of(host);
     const struct squall_table *table = &abi->step_options;
@@ -319,15 +325,16 @@ struct fake_exchange *fake_conn_request(struct fake_conn *conn, const struct fak
     exchange->next = conn->exchanges;
     conn->exchanges = exchange;
     conn->in_flight++;
-    exchange->view = (struct squall_exchange){
-        .state = block_new(abi->exchange_size),
-        .step = &step->view,
-        .user = &conn->host->user,
-        .options = step->constant || !abi->step_options.count ? step->block
-                                                              : fill_options(&abi->step_options, step->options, &rendered, &error),
-        .constant = step->constant,
-        .wants = wants,
-        .id = exchange->number};
+    exchange->view =
+        (struct squall_exchange){.state = block_new(abi->exchange_size),
+                                 .step = &step->view,
+                                 .user = &conn->host->user,
+                                 .options = step->constant || !abi->step_options.count
+                                                ? step->block
+                                                : fill_options(&abi->step_options, step->options, &rendered, &error),
+                                 .constant = step->constant,
+                                 .wants = wants,
+                                 .id = exchange->number};
     fake_note(conn, "request %u", exchange->number);
     enter(conn);
     abi->request(&conn->view, &exchange->view);
@@ -356,7 +363,8 @@ void fake_conn_feed(struct fake_conn *conn, const void *data, uint64_t len)
     uint64_t used = abi->receive(&conn->view, copy, offered);
     free(copy);
     if (used > offered) {
-        fake_violation(conn->host, "memory: receive() used %llu of %llu bytes", (unsigned long long)used, (unsigned long long)offered);
+        fake_violation(conn->host, "memory: receive() used %llu of %llu bytes", (unsigned long long)used,
+                       (unsigned long long)offered);
         used = offered;
     }
     buffer_consume(&conn->in, used);

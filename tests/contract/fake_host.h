@@ -34,7 +34,8 @@
 #define FAKE_BORROWS_MAX    256
 #define FAKE_POSTS_MAX      256
 
-/* A value as a scenario would write it. A list ends with name NULL; a MAP option takes one entry a pair: "name: value". */
+/* A value as a scenario would write it. A list ends with name NULL; a MAP option takes one entry a pair: "name: value".
+ */
 struct fake_option {
     const char *name, *value;
 };
@@ -74,15 +75,15 @@ struct fake_conn {
     struct fake_exchange *exchanges; /* newest first */
     uint32_t exchange_count, in_flight, capacity;
     bool connected, retired, close_wanted, failed, room_wanted;
-    struct buffer in, out;     /* unused input; all output so far */
+    struct buffer in, out; /* unused input; all output so far */
     struct buffer transcript;
-    uint64_t out_room;         /* bytes that the output takes before it is at its cap */
-    uint8_t *reserved;         /* of the last out_reserve() */
+    uint64_t out_room; /* bytes that the output takes before it is at its cap */
+    uint8_t *reserved; /* of the last out_reserve() */
     uint64_t reserved_len;
     uint64_t next_tick_ns;
     struct fake_borrow borrows[FAKE_BORROWS_MAX];
     uint32_t borrow_count;
-    const void *run_of;        /* what the transcript's last line is about, so that pieces of it join */
+    const void *run_of; /* what the transcript's last line is about, so that pieces of it join */
     char run_kind;
 };
 
@@ -113,13 +114,15 @@ struct fake_host {
 
 /* Starts a worker with one target at scheme://test.local. NULL with the error when an option or the plugin refuses.
  * `target_options` outlives the host. */
-struct fake_host *fake_host_new(const struct protocol *protocol, const struct fake_option *target_options, struct error *error);
+struct fake_host *fake_host_new(const struct protocol *protocol, const struct fake_option *target_options,
+                                struct error *error);
 /* Ends everything as the engine would, then frees it. Look at violations in between: fake_host_stop, then free. */
 void fake_host_stop(struct fake_host *host);
 void fake_host_free(struct fake_host *host);
 
 /* `options` outlive the host. `variable`: the plugin is told that nothing is constant. */
-struct fake_step *fake_host_step(struct fake_host *host, const struct fake_option *options, bool variable, struct error *error);
+struct fake_step *fake_host_step(struct fake_host *host, const struct fake_option *options, bool variable,
+                                 struct error *error);
 
 /* Calls connect() (and tick()). */
 struct fake_conn *fake_conn_new(struct fake_host *host, bool per_user);

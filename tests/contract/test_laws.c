@@ -8,12 +8,11 @@
  *   3 an ended exchange is gone               keeps_exchange, done_twice                   checks: cancel, end
  *   4 capacity is a level                     test_capacity                                test_capacity
  *   5 times are the engine's                  test_no_time: no call takes a measured time  the header
- *   6 any split gives the same calls          split_sensitive                              checks: splits, and within end, cancel
- *   7 one outcome                             unknown_outcome                              every drive counts the ends
- *   8 another thread may post and no more     other_thread                                 test_post
- *   9 no host call re-enters the plugin       done_in_record                               test_capacity, all drives: depth
- *   memory                                    commits_too_much, stale_reserve, uses_too_much, lent_bytes_change, writes_behind
- *   output                                    short_request                                checks: output
+ *   6 any split gives the same calls          split_sensitive                              checks: splits, and within
+ * end, cancel 7 one outcome                             unknown_outcome                              every drive counts
+ * the ends 8 another thread may post and no more     other_thread                                 test_post 9 no host
+ * call re-enters the plugin       done_in_record                               test_capacity, all drives: depth memory
+ * commits_too_much, stale_reserve, uses_too_much, lent_bytes_change, writes_behind output short_request checks: output
  *   nothing static                            static_state                                 checks: two connections
  */
 #include "checks.h"
@@ -25,7 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* wants the ones above */
 
 static struct protocol_registry registry;
 
@@ -210,8 +210,9 @@ static void test_post(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_broken_laws), cmocka_unit_test(test_done_inside_request), cmocka_unit_test(test_capacity),
-        cmocka_unit_test(test_no_time),     cmocka_unit_test(test_post),
+        cmocka_unit_test(test_broken_laws), cmocka_unit_test(test_done_inside_request),
+        cmocka_unit_test(test_capacity),    cmocka_unit_test(test_no_time),
+        cmocka_unit_test(test_post),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

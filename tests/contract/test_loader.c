@@ -11,10 +11,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* wants the ones above */
 
 struct refusal {
-    const char *fixture, *said, *advice; /* the folder below CONTRACT_PLUGINS; what the error must hold; NULL: it loads */
+    const char *fixture, *said,
+        *advice; /* the folder below CONTRACT_PLUGINS; what the error must hold; NULL: it loads */
 };
 
 static const struct refusal refusals[] = {
@@ -270,8 +272,8 @@ static void test_scheme_row(void **unused)
         bool known;
         uint16_t port;
         bool secure;
-    } cases[] = {{"broken", true, 7, false}, {"brokens", true, 8, true}, {"broke", false, 0, false}, {"", false, 0, false},
-                 {"brokens2", false, 0, false}, {"broken,brokens", false, 0, false}};
+    } cases[] = {{"broken", true, 7, false}, {"brokens", true, 8, true},    {"broke", false, 0, false},
+                 {"", false, 0, false},      {"brokens2", false, 0, false}, {"broken,brokens", false, 0, false}};
     struct protocol_registry registry;
     const struct protocol *protocol;
     struct error error;
@@ -418,11 +420,20 @@ static void assert_narrow(const char *text)
 
 static void test_print(void **unused)
 {
-    static const char *const shown[] = {"broken 1\n",     "a fixture of the loader's tests", "broken:// (port 7), brokens:// (port 8, TLS)",
-                                        "0.1",            "/good/broken.so",                 "broken: number other",
-                                        "options of a step", "number, 1 to 10, default 5 (-x, --number N)", "a number",
-                                        "some text",      "metrics of its own",              "gap_ns",
-                                        "histogram",      "a gap"};
+    static const char *const shown[] = {"broken 1\n",
+                                        "a fixture of the loader's tests",
+                                        "broken:// (port 7), brokens:// (port 8, TLS)",
+                                        "0.1",
+                                        "/good/broken.so",
+                                        "broken: number other",
+                                        "options of a step",
+                                        "number, 1 to 10, default 5 (-x, --number N)",
+                                        "a number",
+                                        "some text",
+                                        "metrics of its own",
+                                        "gap_ns",
+                                        "histogram",
+                                        "a gap"};
     struct protocol_registry registry;
     const struct protocol *protocol;
     struct error error;
@@ -468,10 +479,10 @@ static int remove_scratch(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_places),     cmocka_unit_test(test_owner),
-        cmocka_unit_test(test_not_a_plugin), cmocka_unit_test(test_link),   cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_scheme_row), cmocka_unit_test(test_directories), cmocka_unit_test(test_by_name),
-        cmocka_unit_test(test_by_scheme), cmocka_unit_test(test_load_all),  cmocka_unit_test(test_print),
+        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_places),      cmocka_unit_test(test_owner),
+        cmocka_unit_test(test_not_a_plugin), cmocka_unit_test(test_link),        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_scheme_row),   cmocka_unit_test(test_directories), cmocka_unit_test(test_by_name),
+        cmocka_unit_test(test_by_scheme),    cmocka_unit_test(test_load_all),    cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* wants the ones above */
 
 static void test_answers(void **unused)
 {

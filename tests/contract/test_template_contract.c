@@ -11,9 +11,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
-#define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#include <cmocka.h> /* wants the ones above */
+
+#define BYTES(text)                                                                                                    \
+    {                                                                                                                  \
+        (const uint8_t *)(text), sizeof(text) - 1                                                                      \
+    }
 
 static struct protocol_registry registry;
 static const struct protocol *line;
@@ -41,22 +45,38 @@ static void test_conversations(void **unused)
         uint32_t count;
         const char *transcript;
     } cases[] = {
-        {{{"text", "ping"}}, {BYTES("pong\n")}, 1,
+        {{{"text", "ping"}},
+         {BYTES("pong\n")},
+         1,
          "capacity 1\nrequest 1\nout ping\\x0a\nrequest-end 1\nfirst-byte 1\nbody 1 pong\n"
          "done 1 outcome 0 code 1 in 5 out 5 \nsample 0 5\n"},
-        {{{"text", ""}}, {BYTES("\n")}, 1,
-         "capacity 1\nrequest 1\nout \\x0a\nrequest-end 1\nfirst-byte 1\ndone 1 outcome 0 code 1 in 1 out 1 \nsample 0 1\n"},
-        {{{"text", "a"}}, {BYTES("-no\n"), BYTES("b\n")}, 2,
-         "capacity 1\nrequest 1\nout a\\x0a\nrequest-end 1\nfirst-byte 1\nbody 1 -no\ndone 1 outcome 1 code 2 in 4 out 2 \nsample 0 4\n"
-         "request 2\nout a\\x0a\nrequest-end 2\nfirst-byte 2\nbody 2 b\ndone 2 outcome 0 code 1 in 2 out 2 \nsample 0 2\n"},
-        {{{"text", "a"}}, {BYTES("b\nc")}, 1,
-         "capacity 1\nrequest 1\nout a\\x0a\nrequest-end 1\nfirst-byte 1\nbody 1 b\ndone 1 outcome 0 code 1 in 2 out 2 \nsample 0 2\n"
+        {{{"text", ""}},
+         {BYTES("\n")},
+         1,
+         "capacity 1\nrequest 1\nout \\x0a\nrequest-end 1\nfirst-byte 1\ndone 1 outcome 0 code 1 in 1 out 1 \nsample 0 "
+         "1\n"},
+        {{{"text", "a"}},
+         {BYTES("-no\n"), BYTES("b\n")},
+         2,
+         "capacity 1\nrequest 1\nout a\\x0a\nrequest-end 1\nfirst-byte 1\nbody 1 -no\ndone 1 outcome 1 code 2 in 4 out "
+         "2 \nsample 0 4\n"
+         "request 2\nout a\\x0a\nrequest-end 2\nfirst-byte 2\nbody 2 b\ndone 2 outcome 0 code 1 in 2 out 2 \nsample 0 "
+         "2\n"},
+        {{{"text", "a"}},
+         {BYTES("b\nc")},
+         1,
+         "capacity 1\nrequest 1\nout a\\x0a\nrequest-end 1\nfirst-byte 1\nbody 1 b\ndone 1 outcome 0 code 1 in 2 out 2 "
+         "\nsample 0 2\n"
          "fail bytes that answer no request\nclosed\n"},
-        {{{"text", "a\nb"}}, {BYTES("")}, 1, "capacity 1\nrequest 1\ndone 1 outcome 3 code 0 in 0 out 0 text holds an end of line\n"},
+        {{{"text", "a\nb"}},
+         {BYTES("")},
+         1,
+         "capacity 1\nrequest 1\ndone 1 outcome 3 code 0 in 0 out 0 text holds an end of line\n"},
     };
     (void)unused;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct check_subject subject = {line, NULL, cases[i].options, cases[i].parts, cases[i].count, SQUALL_WANT_BODY, false};
+        const struct check_subject subject = {
+            line, NULL, cases[i].options, cases[i].parts, cases[i].count, SQUALL_WANT_BODY, false};
         const struct check_plan plan = {.split = SPLIT_NOT};
         struct check_outcome outcome;
         struct buffer failure = {0};
@@ -113,7 +133,8 @@ static void test_echo_service(void **unused)
     struct error error;
     pthread_t thread;
     (void)unused;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+        client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &address_len), 0);

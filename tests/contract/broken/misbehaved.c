@@ -2,30 +2,30 @@
  * A plugin that loads and then breaks one law, which the fake host must see. CMake builds one shared object a fault,
  * with FAULT defined as one of these; FAULT 0 behaves. Its protocol: one byte out, a line back.
  */
-#include <squall/plugin.h>
 #include <pthread.h>
+#include <squall/plugin.h>
 #include <string.h>
 
 enum fault {
     BEHAVES = 0,
     DONE_TWICE,
     DONE_AFTER_CANCEL,
-    KEEPS_EXCHANGE,     /* calls first_byte() on the one before */
+    KEEPS_EXCHANGE, /* calls first_byte() on the one before */
     DONE_IN_RECORD,
     UNKNOWN_OUTCOME,
     UNKNOWN_METRIC,
     COMMITS_TOO_MUCH,
-    STALE_RESERVE,      /* commits after another host call */
-    USES_TOO_MUCH,      /* of the input */
-    SPLIT_SENSITIVE,    /* counts reads */
-    OTHER_THREAD,       /* calls more than post() there */
-    CALLS_CLOSED,       /* a connection after its end */
+    STALE_RESERVE,   /* commits after another host call */
+    USES_TOO_MUCH,   /* of the input */
+    SPLIT_SENSITIVE, /* counts reads */
+    OTHER_THREAD,    /* calls more than post() there */
+    CALLS_CLOSED,    /* a connection after its end */
     UNWANTED_BODY,
     LENT_BYTES_CHANGE,
-    STATIC_STATE,       /* counts the answers of all connections together */
-    SHORT_REQUEST,      /* sends half when there is no room */
-    ENDS_TWICE,         /* request_end() */
-    WRITES_BEHIND,      /* its connection state */
+    STATIC_STATE,  /* counts the answers of all connections together */
+    SHORT_REQUEST, /* sends half when there is no room */
+    ENDS_TWICE,    /* request_end() */
+    WRITES_BEHIND, /* its connection state */
 };
 
 struct conn_state {
@@ -119,7 +119,10 @@ static uint64_t on_receive(struct squall_conn *conn, const uint8_t *data, uint64
     if (FAULT == UNWANTED_BODY)
         host->body(state->exchange, (struct squall_bytes){data, used});
     answers++;
-    finish(conn, state->exchange, FAULT == SPLIT_SENSITIVE ? (uint32_t)state->reads : FAULT == STATIC_STATE ? answers : 1);
+    finish(conn, state->exchange,
+           FAULT == SPLIT_SENSITIVE ? (uint32_t)state->reads
+           : FAULT == STATIC_STATE  ? answers
+                                    : 1);
     return FAULT == USES_TOO_MUCH ? len + 1 : len;
 }
 

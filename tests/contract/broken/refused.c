@@ -131,7 +131,8 @@ UNUSED static const char *const no_choices[] = {0};
 UNUSED static const char *const some_choices[] = {"one", "two", 0};
 
 UNUSED static const struct squall_option options[] = {
-    {ROW_NAME, ROW_FLAG, ROW_METAVAR, ROW_HELP, ROW_FALLBACK, ROW_CHOICES, ROW_MIN, ROW_MAX, ROW_TYPE, ROW_OFFSET, ROW_ROLE, ROW_RESERVED},
+    {ROW_NAME, ROW_FLAG, ROW_METAVAR, ROW_HELP, ROW_FALLBACK, ROW_CHOICES, ROW_MIN, ROW_MAX, ROW_TYPE, ROW_OFFSET,
+     ROW_ROLE, ROW_RESERVED},
     {"other", 0, 0, "some text", 0, 0, 0, 0, SQUALL_STRING, offsetof(struct values, other), 0, 0},
 };
 
