@@ -23,10 +23,13 @@ static int prepare_outputs(const struct run_arguments *arguments, struct error *
     for (uint32_t i = 0; i < arguments->output_count; i++) {
         const char *path = arguments->outputs[i];
         bool raw = arguments->plan.raw_path == path;
+        bool there = access(path, F_OK) == 0;
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (raw ? O_TRUNC : 0), 0666);
         if (fd < 0)
             return error_set(error, "--out %s: cannot be written: %s", path, strerror(errno));
         close(fd);
+        if (!there && !raw)
+            unlink(path); /* no empty summary is left where a run fails */
     }
     return 0;
 }
@@ -52,8 +55,8 @@ static void show_result(const struct run_arguments *arguments, const struct resu
 {
     struct buffer screen = {0};
     bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    if (arguments->quiet)
-        return;
+    if (arguments->quiet || result->unreachable)
+        return; /* there is nothing on the screen that the error does not say */
     screen_print(result, screen_width(), colour, &screen);
     screen_print_files(arguments->outputs, arguments->output_count, screen_width(), colour, &screen);
     fwrite(screen.data, 1, screen.len, stdout);
@@ -89,6 +92,7 @@ static int run(struct run_arguments *arguments, struct scenario *scenario, struc
     console_free(console);
     if (status < 0)
         return cli_fail(error);
+    error->text[0] = 0;
     if (result.facts.spool_lost) {
         error_set_code(error, EXIT_CODE_INTERNAL, "%s: %llu exchanges could not be written (disk full or too slow)", arguments->plan.raw_path,
                        (unsigned long long)result.facts.spool_lost);
@@ -98,6 +102,8 @@ static int run(struct run_arguments *arguments, struct scenario *scenario, struc
         result.exit_code = exit_code_worst(result.exit_code, EXIT_CODE_INTERNAL);
     show_result(arguments, &result);
     explain(arguments, &result);
+    if (result.unreachable)
+        error_set_code(error, EXIT_CODE_UNREACHABLE, "%s", result.unreachable_text);
     if (error->text[0])
         cli_fail(error);
     int code = result.exit_code;

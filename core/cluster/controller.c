@@ -50,7 +50,7 @@ struct controller {
     struct snapshot snapshot; /* scratch for unpacking */
     struct windows windows;
     struct error failure; /* text set: the run cannot go on */
-    uint64_t ended_before, shown_ns, ticks;
+    uint64_t ended_before, shown_ns, ticks, ticked_ns;
     double cpu_share;
 };
 
@@ -190,8 +190,12 @@ static void show_progress(struct controller *controller, uint64_t now_ns)
 static void on_tick(struct timer *timer, uint64_t now_ns)
 {
     struct controller *controller = (struct controller *)(void *)((char *)timer - offsetof(struct controller, tick));
+    bool slept = now_ns - controller->ticked_ns > 2 * TICK_NS;
+    controller->ticked_ns = now_ns;
     timer_set(&controller->timers, timer, now_ns + TICK_NS);
-    check_heartbeats(controller, now_ns);
+    /* After a Ctrl-Z and fg the workers slept too: they get until the next tick to show that they live. */
+    if (!slept)
+        check_heartbeats(controller, now_ns);
     if (controller->ticks++ % 2 == 0)
         show_progress(controller, now_ns);
 }
@@ -381,10 +385,7 @@ static void judge(struct controller *controller)
 {
     struct result *result = controller->result;
     const struct scenario *scenario = controller->scenario;
-    struct schedule schedule = {.stages = scenario->load.stages, .stage_count = scenario->load.stage_count, .workers = 1,
-                                .limit = scenario->load.iterations};
     const struct ledger *measured = &result->store.ledgers[BLOCK_MEASURED];
-    uint64_t asked = schedule_expected(&schedule);
     double seconds = (double)result->measured_ns / 1e9;
     bool pool_set = scenario->load.users_set;
     for (uint32_t i = 0; i < scenario->target_count; i++)
@@ -397,9 +398,9 @@ static void judge(struct controller *controller)
                               .cpu_share = controller->cpu_share,
                               .total = &result->store};
     windows_finish(&controller->windows, &result->verdict);
-    /* A run that was cut short, or that warmed up, is not measured against the whole schedule. */
-    if (!scenario->load.closed && asked != UINT64_MAX && !result->interrupted && !scenario->warmup_ns && seconds > 0) {
-        end.rate_asked = (double)asked / seconds;
+    /* What fell due is what was asked: the schedule counts every arrival, however late the loop gets to it. */
+    if (!scenario->load.closed && !result->interrupted && seconds > 0) {
+        end.rate_asked = (double)measured->due / seconds;
         end.rate_reached = (double)(measured->completed + measured->failed) / seconds;
     }
     verdict_finish(&result->verdict, &end);
@@ -451,7 +452,8 @@ static int run_loop(struct controller *controller, struct error *error)
         return -1;
     controller->tick.fn = on_tick;
     controller->hurry.fn = on_hurry;
-    controller->began_ns = clock_now_ns();
+    controller->began_ns = controller->ticked_ns = clock_now_ns();
+    clock_date(controller->result->started_at, sizeof controller->result->started_at);
     timer_set(&controller->timers, &controller->tick, controller->began_ns);
     loop_signal(controller->loop, SIGINT, on_interrupt, controller);
     loop_signal(controller->loop, SIGTERM, on_interrupt, controller);
@@ -461,6 +463,18 @@ static int run_loop(struct controller *controller, struct error *error)
         return 0;
     *error = controller->failure;
     return -1;
+}
+
+/* Nothing was measured, and that is a result too: reports say why. */
+static void fill_unreachable(struct controller *controller, const struct error *error)
+{
+    struct result *result = controller->result;
+    result->unreachable = true;
+    result->exit_code = EXIT_CODE_UNREACHABLE;
+    result->workers = controller->worker_count;
+    snprintf(result->unreachable_text, sizeof result->unreachable_text, "%s", error->text);
+    for (uint32_t i = 0; i < controller->scenario->threshold_count; i++)
+        threshold_judge(&controller->scenario->thresholds[i], &result->store, 0, &result->thresholds[i]);
 }
 
 int controller_run(const struct controller_options *options, struct result *ret_result, struct error *error)
@@ -480,6 +494,9 @@ int controller_run(const struct controller_options *options, struct result *ret_
     int status = controller->loop ? run_loop(controller, error) : error_set_code(error, EXIT_CODE_INTERNAL, "no event loop: out of descriptors?");
     if (status == 0)
         fill_result(controller);
+    else if (error->exit_code == EXIT_CODE_UNREACHABLE)
+        fill_unreachable(controller, error);
+    bool measured = status == 0 || result.unreachable;
     bus_close(controller->bus, 0);
     for (uint32_t i = 0; i < controller->worker_count; i++)
         spawn_reap(&controller->workers[i].child, status == 0);
@@ -488,7 +505,7 @@ int controller_run(const struct controller_options *options, struct result *ret_
     timers_fini(&controller->timers);
     loop_free(controller->loop);
     free(controller);
-    if (status < 0) {
+    if (!measured) {
         result_fini(&result);
         return -1;
     }

@@ -17,8 +17,8 @@ struct controller_options {
     void *arg;
 };
 
-/* Runs to the end. 0 with the result filled (store initialised, to be freed by result_fini), or -1 when there was
- * nothing to measure: error->exit_code says why. */
+/* Runs to the end. 0 with the result filled (store initialised, to be freed by result_fini), or -1 when the
+ * run could not be made: error->exit_code says why. A target that was never reached is a result: result->unreachable. */
 int controller_run(const struct controller_options *options, struct result *ret_result, struct error *error);
 void result_fini(struct result *result);
 

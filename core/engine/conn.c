@@ -225,7 +225,8 @@ static void receive_end(struct conn *conn)
 static void read_input(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
-    for (int turn = 0; (turn < READS_A_WAKE || conn->tls) && !conn->close_wanted; turn++) {
+    /* What TLS holds back (a record at most) wakes nobody, and must be read now. */
+    for (int turn = 0; (turn < READS_A_WAKE || stream_pending(conn)) && !conn->close_wanted; turn++) {
         size_t len = 0;
         switch (stream_read(conn, engine->input, INPUT_SIZE, &len)) {
         case STREAM_OK:

@@ -286,6 +286,7 @@ int stream_connect(struct conn *conn, const struct sockaddr_storage *address); /
 int stream_connected(struct conn *conn);                                      /* 0 or errno of the attempt */
 enum stream_status stream_handshake(struct conn *conn, char *text, size_t size);
 enum stream_status stream_read(struct conn *conn, uint8_t *data, size_t size, size_t *ret_len);
+bool stream_pending(const struct conn *conn); /* bytes that TLS has read and not handed out */
 enum stream_status stream_write(struct conn *conn, size_t *ret_len); /* as much of the output as goes */
 void stream_close(struct conn *conn, bool reset);
 int stream_tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error);

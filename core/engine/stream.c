@@ -181,6 +181,11 @@ enum stream_status stream_read(struct conn *conn, uint8_t *data, size_t size, si
     return errno == EAGAIN || errno == EINTR ? STREAM_BLOCKED : STREAM_FAILED;
 }
 
+bool stream_pending(const struct conn *conn)
+{
+    return conn->tls && SSL_has_pending(conn->tls);
+}
+
 static const uint8_t *segment_data(const struct conn *conn, const struct segment *segment, size_t owned_before)
 {
     return segment->borrowed ? segment->borrowed : conn->out.data + conn->out_taken + owned_before;
