@@ -167,7 +167,7 @@ static void show_progress(struct controller *controller, uint64_t now_ns)
     progress.ended = ledger_ended(&ledgers[0]) + ledger_ended(&ledgers[1]);
     progress.failed = ledger_failed(&ledgers[0]) + ledger_failed(&ledgers[1]);
     progress.in_flight = ledgers[0].begun + ledgers[1].begun - progress.ended;
-    progress.connecting = controller->phase == RUN_CONNECTING;
+    progress.connecting = !controller->start_ns;
     if (!progress.connecting) {
         progress.elapsed_ns = now_ns > controller->start_ns ? now_ns - controller->start_ns : 0;
         progress.draining = controller->phase == RUN_GOING && progress.elapsed_ns > load_length_ns(scenario);

@@ -21,7 +21,7 @@ struct result {
     uint64_t cpu_ns;
     bool interrupted;
     bool unreachable;                    /* exit 3 */
-    char unreachable_text[300];
+    char unreachable_text[1200]; /* as long as an error text */
     enum exit_code exit_code;
 };
 
