@@ -33,7 +33,7 @@ static const struct squall_option step_options[] = {
 };
 
 static const struct squall_metric metrics[] = {
-    [METRIC_ANSWER_BYTES] = {.name = "answer_bytes", .help = "length of an answer with its end", .kind = SQUALL_HISTOGRAM},
+    [METRIC_ANSWER_BYTES] = {.name = "answer_bytes", .help = "length of an answer", .kind = SQUALL_HISTOGRAM},
 };
 
 /* The transport is up. A protocol with a greeting or a login would send it here, and announce its capacity later. */
