@@ -1,7 +1,7 @@
 /* squall plugin list, show NAME. */
 #include "base/buffer.h"
 #include "cli/cli.h"
-#include "engine/protocol_print.h"
+#include "report/protocol_print.h"
 #include <string.h>
 
 static void on_broken(const char *path, const struct error *error, void *arg)

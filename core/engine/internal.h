@@ -82,7 +82,7 @@ struct pool {
     const struct addresses *addresses;
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
-    bool per_user, ever_up, tls, own_transport;
+    bool per_user, ever_up, tls, own_transport, turning;
     SSL_CTX *tls_context;
     uint32_t address_good;
     struct link available, waiting, turns; /* conns, exchanges, conns */

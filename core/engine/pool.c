@@ -56,13 +56,18 @@ void pool_connect(struct pool *pool)
     pool_next_turn(pool);
 }
 
+/* An attempt that fails at once comes back here: it must not nest, or a large pool would use up the stack. */
 void pool_next_turn(struct pool *pool)
 {
+    if (pool->turning)
+        return;
+    pool->turning = true;
     while (pool->connecting < CONNECTING_MAX && !list_empty(&pool->turns) && !pool->engine->finished) {
         struct conn *conn = LIST_ENTRY(pool->turns.next, struct conn, turn);
         list_remove(&conn->turn);
         conn_open(conn);
     }
+    pool->turning = false;
 }
 
 /* ---- handing out ---- */
@@ -72,10 +77,22 @@ static bool can_take(const struct conn *conn)
     return conn->state == CONN_UP && !conn->retired && !conn->close_wanted && conn->in_flight < conn->capacity;
 }
 
+/* What a plugin said since the list was made (a lower capacity, retire, fail) counts at once, not when it is settled. */
+static struct conn *first_available(struct pool *pool)
+{
+    while (!list_empty(&pool->available)) {
+        struct conn *conn = LIST_ENTRY(pool->available.next, struct conn, available);
+        if (can_take(conn))
+            return conn;
+        list_remove(&conn->available);
+    }
+    return NULL;
+}
+
 struct conn *pool_pick(struct pool *pool, struct user *user)
 {
     if (!pool->per_user)
-        return list_empty(&pool->available) ? NULL : LIST_ENTRY(pool->available.next, struct conn, available);
+        return first_available(pool);
     struct conn *conn = &pool->conns[user - pool->engine->users];
     if (can_take(conn))
         return conn;
@@ -120,10 +137,9 @@ void pool_serve(struct pool *pool)
         serve_owner(pool);
         return;
     }
-    while (!list_empty(&pool->waiting) && !list_empty(&pool->available)) {
-        struct exchange *exchange = LIST_ENTRY(pool->waiting.next, struct exchange, wait);
-        exchange_hand_over(exchange, LIST_ENTRY(pool->available.next, struct conn, available));
-    }
+    struct conn *conn;
+    while (!list_empty(&pool->waiting) && (conn = first_available(pool)))
+        exchange_hand_over(LIST_ENTRY(pool->waiting.next, struct exchange, wait), conn);
 }
 
 /* ---- up and down ---- */

@@ -1,6 +1,6 @@
 /* Every refusal of the loader by its message, each with a plugin that is wrong in that way alone; and the search. */
 #include "engine/protocol.h"
-#include "engine/protocol_print.h"
+#include "report/protocol_print.h"
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>

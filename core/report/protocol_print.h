@@ -1,8 +1,8 @@
 /*
  * A plugin in words, for `squall plugin`. All of it comes out of the plugin's own tables.
  */
-#ifndef SQUALL_ENGINE_PROTOCOL_PRINT_H
-#define SQUALL_ENGINE_PROTOCOL_PRINT_H
+#ifndef SQUALL_REPORT_PROTOCOL_PRINT_H
+#define SQUALL_REPORT_PROTOCOL_PRINT_H
 #include "base/buffer.h"
 #include "engine/protocol.h"
 

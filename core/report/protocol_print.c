@@ -1,5 +1,5 @@
 /* A plugin in words. See protocol_print.h. */
-#include "engine/protocol_print.h"
+#include "report/protocol_print.h"
 #include "base/units.h"
 #include "engine/protocol_rows.h"
 #include "report/table.h"
