@@ -22,7 +22,7 @@ static void on_timer(struct timer *timer, uint64_t now_ns)
     (void)now_ns;
     if (conn->state == CONN_BACKOFF) {
         conn->state = CONN_IDLE;
-        if (!conn->owner || conn->waiter) {
+        if (!conn->owner || conn->waiter || engine_of(conn)->connecting) {
             list_append(&conn->pool->turns, &conn->turn);
             pool_next_turn(conn->pool);
         }
@@ -35,8 +35,9 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
 {
     struct conn *conn = LIST_ENTRY(timer, struct conn, tick);
     uint64_t next_ns = conn_abi(conn)->tick(&conn->view, now_ns);
+    /* A time that has passed would never let timers_run end. */
     if (next_ns && conn->connected)
-        timer_set(&engine_of(conn)->timers, &conn->tick, next_ns);
+        timer_set(&engine_of(conn)->timers, &conn->tick, next_ns > now_ns ? next_ns : now_ns + 1);
     conn_touch(conn);
 }
 
@@ -386,6 +387,8 @@ void conn_settle(struct conn *conn)
         if (conn->state != CONN_FLUSHING)
             timer_set(&engine_of(conn)->timers, &conn->timer, engine_of(conn)->now_ns + conn->pool->target->connect_timeout_ns);
         conn->state = CONN_FLUSHING;
+        /* What still comes in is not read any more, and must not wake us again and again. */
+        loop_io_events(engine_of(conn)->loop, &conn->io, LOOP_WRITE);
     }
     pool_available(conn);
 }
@@ -401,7 +404,7 @@ static void end_exchanges(struct conn *conn, const char *why)
 void conn_close(struct conn *conn, const char *why, bool reset)
 {
     struct engine *engine = engine_of(conn);
-    bool attempt_failed = conn->state < CONN_UP;
+    bool attempt_failed = !conn->counted;
     if (conn->state == CONN_IDLE || conn->state == CONN_BACKOFF)
         return;
     conn->close_wanted = true;
@@ -420,9 +423,9 @@ void conn_close(struct conn *conn, const char *why, bool reset)
     buffer_fini(&conn->out);
     conn->out_taken = 0;
     conn->segment_first = conn->segment_count = 0;
-    enum conn_state state = conn->state;
     conn->state = CONN_IDLE;
-    if (state != CONN_UP && state != CONN_FLUSHING)
+    if (!conn->counted)
         conn->pool->connecting--;
+    conn->counted = false;
     pool_conn_down(conn, why, attempt_failed);
 }

@@ -42,13 +42,14 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     exchange->body.len = 0;
     page_add(&engine->config.page->ledgers[exchange->block].begun, 1);
 
+    /* Waiting from here on: a user's own connection that fails at once ends the exchange inside pool_pick. */
+    exchange->state = EXCHANGE_WAITING;
     struct conn *conn = pool_pick(exchange->pool, user);
     if (conn) {
         exchange_hand_over(exchange, conn);
         return;
     }
     exchange->waited = true;
-    exchange->state = EXCHANGE_WAITING;
     if (exchange->pool->per_user)
         return; /* its own connection, being opened again: no pool ran out */
     engine->facts.waited_connection++;

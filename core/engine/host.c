@@ -58,21 +58,21 @@ static bool borrow_fits(const struct conn *conn)
 static uint8_t *host_out_reserve(struct squall_conn *view, uint64_t len)
 {
     struct conn *conn = conn_of(view);
-    if (!alive(conn))
+    if (!alive(conn) || conn->pool->own_transport)
         return NULL;
     if (conn->out_taken && conn->out_taken >= conn->out.len / 2) {
         buffer_consume(&conn->out, conn->out_taken);
         conn->out_taken = 0;
     }
     uint8_t *room = buffer_reserve(&conn->out, len);
-    conn->room_wanted = !room;
+    conn->room_wanted |= !room;
     return room;
 }
 
 static void host_out_commit(struct squall_conn *view, uint64_t len)
 {
     struct conn *conn = conn_of(view);
-    if (!alive(conn) || !len)
+    if (!alive(conn) || !len || conn->pool->own_transport)
         return;
     conn->out.len += len;
     conn->out_queued += len;
@@ -87,7 +87,7 @@ static void host_out_commit(struct squall_conn *view, uint64_t len)
 static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run_memory)
 {
     struct conn *conn = conn_of(view);
-    if (!alive(conn))
+    if (!alive(conn) || conn->pool->own_transport)
         return -1;
     if (!run_memory.len)
         return 0;
@@ -108,7 +108,7 @@ static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run
 static void host_request_end(struct squall_exchange *view)
 {
     struct exchange *exchange = exchange_of(view);
-    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->request_ended || !alive(exchange->conn))
+    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->request_ended || !alive(exchange->conn) || exchange->pool->own_transport)
         return;
     exchange->request_ended = true;
     exchange->end_offset = exchange->conn->out_queued;

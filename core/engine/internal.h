@@ -36,7 +36,7 @@ enum conn_state {
     CONN_HANDSHAKE,  /* TLS under way -> OPENING or closed */
     CONN_OPENING,    /* plugin.connect called, capacity still 0 -> UP or closed */
     CONN_UP,         /* had a capacity above 0 */
-    CONN_FLUSHING,   /* orderly close asked for: output goes out, no exchange comes in -> closed */
+    CONN_FLUSHING,   /* orderly close asked for: output goes out, nothing comes in -> closed */
     CONN_BACKOFF,    /* failed; waits for its timer -> IDLE */
 };
 
@@ -54,7 +54,7 @@ struct conn {
     struct loop_io io;
     SSL *tls;
     uint32_t capacity, in_flight;
-    bool retired, touched, eof, connected, write_blocked, room_wanted, phases_told, served;
+    bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
     bool close_wanted, reset_wanted;
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
     const char *fail_reason;    /* with close_wanted: static, or in reason_text */

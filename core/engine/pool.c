@@ -148,6 +148,7 @@ void pool_conn_up(struct conn *conn)
 {
     struct pool *pool = conn->pool;
     struct engine *engine = pool->engine;
+    conn->counted = true;
     pool->connecting--;
     pool->up++;
     pool->ever_up = true;
