@@ -66,7 +66,8 @@ static void lose(struct peer *peer)
 static void dispatch(struct peer *peer, const uint8_t *topic, size_t topic_len, const uint8_t *body, size_t body_len)
 {
     struct bus *bus = peer->bus;
-    for (uint32_t i = 0; i < bus->subscription_count; i++)
+    /* A handler may drop the peer, and the message with it. */
+    for (uint32_t i = 0; i < bus->subscription_count && peer->socket >= 0; i++)
         if (strlen(bus->subscriptions[i].topic) == topic_len && memcmp(bus->subscriptions[i].topic, topic, topic_len) == 0)
             bus->subscriptions[i].fn(bus->subscriptions[i].arg, peer->number, body, body_len);
 }
@@ -181,7 +182,7 @@ void bus_publish(struct bus *bus, const char *topic, const uint8_t *data, size_t
         struct peer *peer = &bus->peers[i];
         if (peer->socket < 0)
             continue;
-        if (len > BUS_MESSAGE_MAX || !buffer_reserve(&peer->out, FRAME_HEAD + topic_len + len)) {
+        if (1 + topic_len + len > BUS_MESSAGE_MAX || !buffer_reserve(&peer->out, FRAME_HEAD + topic_len + len)) {
             lose(peer);
             continue;
         }

@@ -433,7 +433,7 @@ static void fill_result(struct controller *controller)
     result->duration_ns = controller->start_ns && controller->ended_ns > controller->start_ns ? controller->ended_ns - controller->start_ns : 0;
     result->measured_ns = measured_ns(controller, result->duration_ns);
     sum_pages(controller, result->store.ledgers, NULL);
-    for (uint32_t block = 0; block < BLOCK_COUNT; block++)
+    for (uint32_t block = 0; block < BLOCK_COUNT && result->workers_lost; block++)
         close_ledger(&result->store.ledgers[block]);
     sum_facts(controller, &result->facts);
     result->cpu_ns = result->facts.cpu_ns;

@@ -1,5 +1,6 @@
 /* See message.h. */
 #include "cluster/message.h"
+#include "metrics/reader.h"
 #include <string.h>
 
 static int append(void *arg, const char *data, size_t len)
@@ -34,6 +35,12 @@ void message_pack_number(msgpack_packer *packer, const char *key, uint64_t numbe
 bool message_read(const uint8_t *data, size_t len, msgpack_zone *zone, msgpack_object *ret_map)
 {
     msgpack_zone_init(zone, 8192);
+    /* msgpack-c makes room for as many elements as a head announces: none is believed that the message cannot hold. */
+    struct reader reader;
+    reader_init(&reader, data, len);
+    reader_skip(&reader);
+    if (reader.why)
+        return false;
     size_t used = 0;
     if (msgpack_unpack((const char *)data, len, &used, zone, ret_map) != MSGPACK_UNPACK_SUCCESS || used != len)
         return false;

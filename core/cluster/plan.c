@@ -166,9 +166,11 @@ int plan_unpack(const uint8_t *data, size_t len, struct arena *arena, struct pla
         plan.text = message_text(&map, "text", arena);
         plan.file = message_text(&map, "file", arena);
         plan.raw_path = message_text(&map, "raw_path", arena);
-        plan.workers = (uint32_t)message_number(&map, "workers", 1);
-        plan.log_level = (enum log_level)message_number(&map, "log_level", LOG_WARNING);
-        if (unpack_overrides(message_find(&map, "overrides"), arena, &plan.overrides) == 0 &&
+        uint64_t workers = message_number(&map, "workers", 0), log_level = message_number(&map, "log_level", LOG_WARNING);
+        plan.workers = (uint32_t)workers;
+        plan.log_level = (enum log_level)log_level;
+        if (workers > 0 && workers <= UINT32_MAX && log_level <= LOG_DEBUG &&
+            unpack_overrides(message_find(&map, "overrides"), arena, &plan.overrides) == 0 &&
             unpack_texts(&map, "plugin_files", arena, plan.plugin_files, &plan.plugin_file_count) == 0 &&
             unpack_texts(&map, "plugin_directories", arena, plan.plugin_directories, &plan.plugin_directory_count) == 0 &&
             unpack_addresses(&map, arena, &plan) == 0)
