@@ -299,11 +299,6 @@ static void stamp_unsent(struct conn *conn)
         list_remove(&exchange->unsent);
         exchange_sent(exchange, now_ns);
     }
-    for (struct link *link = conn->unsent.next; link != &conn->unsent; link = link->next) {
-        struct exchange *exchange = LIST_ENTRY(link, struct exchange, unsent);
-        if (exchange->attempted_ns == NO_TIME)
-            exchange->attempted_ns = now_ns;
-    }
 }
 
 void conn_flush(struct conn *conn)

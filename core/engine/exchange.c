@@ -99,6 +99,9 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     abi->request(&conn->view, &exchange->view);
     if (conn->segment_count && !conn->write_blocked)
         conn_flush(conn);
+    /* From here on it waits for its peer: a full socket or a closed window is no lateness of ours. */
+    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->attempted_ns == NO_TIME)
+        exchange->attempted_ns = engine->now_ns;
 }
 
 void exchange_sent(struct exchange *exchange, uint64_t now_ns)

@@ -66,7 +66,7 @@ void user_end_journey(struct user *user, bool finished)
     page_add(&engine->config.page->journeys_done, 1);
     user->in_journey = false;
     user->iteration++;
-    user->free_since_ns = engine->now_ns;
+    user->free_since_ns = finished ? user->ready_ns : engine->now_ns;
     engine->users_busy--;
     load_user_idle(engine, user);
 }
