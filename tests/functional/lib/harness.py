@@ -171,12 +171,12 @@ http {{
 class Nginx(Process):
     """nginx in the foreground with a configuration of its own; `locations` is put into its one server."""
 
-    def __init__(self, locations="", workers=1, body="x" * 128, prefix=()):
+    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None):
         nginx = need("nginx")
         self.folder = scratch(f"nginx-{time.monotonic_ns()}")
         os.mkdir(self.folder)
         os.chmod(self.folder, 0o777)
-        self.port = free_port()
+        self.port = port or free_port()
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="utf-8") as out:
             out.write(NGINX_CONFIG.format(folder=self.folder, port=self.port, workers=workers, body=body,

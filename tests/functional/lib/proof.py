@@ -62,6 +62,14 @@ class Run(Process):
                 return [int(pid) for pid in text.read().split()]
         return wait_until(children, "workers")
 
+    def running(self):
+        """Waits until the load has run for a second, by what a run without --quiet says on stderr."""
+        for line in self.child.stderr:
+            self.err += line
+            if re.match(r"\d+s ", line):
+                return self
+        raise AssertionError(f"{self.argv}: ended before it ran: {self.err}")
+
     def end(self, expect=0, seconds=60):
         """Waits for its end and checks the exit code (None: any); the seconds that it still took."""
         began = time.monotonic()
