@@ -47,7 +47,7 @@ void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *s
     conn->view.state = state;
     conn->view.worker = &worker->view;
     conn->view.target = &pool->target->view;
-    conn->view.user = owner ? &owner->view : NULL;
+    conn->view.user = owner ? &owner->views[pool->target->protocol->index] : NULL;
     conn->pool = pool;
     conn->owner = owner;
     conn->fd = -1;

@@ -24,13 +24,18 @@ static uint32_t aligned(uint32_t size)
     return (size + 15u) & ~15u;
 }
 
-static int init_plugins(struct engine *engine, struct error *error)
+static void count_plugins(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
     for (uint32_t i = 0; i < scenario->target_count; i++)
         if (scenario->targets[i].protocol->index >= engine->plugin_count)
             engine->plugin_count = scenario->targets[i].protocol->index + 1;
     engine->plugins = arena_alloc(&engine->arena, engine->plugin_count * sizeof *engine->plugins);
+}
+
+static int init_plugins(struct engine *engine, struct error *error)
+{
+    const struct scenario *scenario = engine->scenario;
     for (uint32_t i = 0; i < scenario->target_count; i++) {
         const struct protocol *protocol = scenario->targets[i].protocol;
         struct plugin_worker *worker = &engine->plugins[protocol->index];
@@ -48,35 +53,45 @@ static int init_plugins(struct engine *engine, struct error *error)
     return 0;
 }
 
-static uint32_t largest(const struct scenario *scenario, bool of_user)
+/* An exchange is of one protocol at a time, and its state is zeroed for each: one block serves all. */
+static uint32_t largest_exchange(const struct scenario *scenario)
 {
     uint32_t size = 0;
-    for (uint32_t i = 0; i < scenario->target_count; i++) {
-        const struct squall_protocol *abi = &scenario->targets[i].protocol->abi;
-        uint32_t wanted = of_user ? abi->user_size : abi->exchange_size;
-        size = wanted > size ? wanted : size;
-    }
+    for (uint32_t i = 0; i < scenario->target_count; i++)
+        if (scenario->targets[i].protocol->abi.exchange_size > size)
+            size = scenario->targets[i].protocol->abi.exchange_size;
     return aligned(size);
+}
+
+static void init_user_views(struct engine *engine, const struct protocol *protocol)
+{
+    uint32_t size = aligned(protocol->abi.user_size);
+    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * size);
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        engine->users[i].views[protocol->index] = (struct squall_user){.state = states + (size_t)i * size, .id = engine->users[i].id};
 }
 
 static void init_users(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
-    uint32_t user_size = largest(scenario, true), exchange_size = largest(scenario, false);
+    uint32_t exchange_size = largest_exchange(scenario);
     engine->users = arena_alloc(&engine->arena, engine->user_count * sizeof *engine->users);
-    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * (user_size + exchange_size));
+    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * exchange_size);
+    struct squall_user *views = arena_alloc(&engine->arena, (size_t)engine->user_count * engine->plugin_count * sizeof *views);
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
         user->engine = engine;
-        user->view.id = (uint64_t)i * engine->config.workers + engine->config.worker + 1;
-        user->view.state = states;
-        exchange_init(&user->exchange, user, states + user_size);
-        states += user_size + exchange_size;
-        random_init(&user->random, scenario->seed, user->view.id);
+        user->id = (uint64_t)i * engine->config.workers + engine->config.worker + 1;
+        user->views = views + (size_t)i * engine->plugin_count;
+        exchange_init(&user->exchange, user, states + (size_t)i * exchange_size);
+        random_init(&user->random, scenario->seed, user->id);
         user->think.fn = user_think_over;
         list_init(&user->ready);
         list_init(&user->idle);
     }
+    for (uint32_t i = 0; i < scenario->target_count; i++)
+        if (!engine->user_count || !engine->users[0].views[scenario->targets[i].protocol->index].id)
+            init_user_views(engine, scenario->targets[i].protocol);
 }
 
 static int init_pools(struct engine *engine, struct error *error)
@@ -156,6 +171,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     engine->loop = loop_new(&hooks);
     if (!engine->loop) {
         error_set_code(error, EXIT_CODE_INTERNAL, "no event loop: %s", strerror(errno));
+        arena_fini(&engine->arena);
         free(engine);
         return NULL;
     }
@@ -164,6 +180,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     engine->second.fn = on_second;
     host_init(engine);
     load_init(engine);
+    count_plugins(engine);
     init_users(engine);
     init_store(engine);
     if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || init_spool(engine, error) < 0) {
@@ -179,7 +196,7 @@ static void free_users(struct engine *engine)
     for (uint32_t i = 0; i < engine->user_count; i++) {
         for (uint32_t j = 0; j < engine->plugin_count; j++)
             if (engine->plugins[j].started && engine->plugins[j].protocol->abi.user_fini)
-                engine->plugins[j].protocol->abi.user_fini(&engine->users[i].view);
+                engine->plugins[j].protocol->abi.user_fini(&engine->users[i].views[j]);
         buffer_fini(&engine->users[i].exchange.body);
     }
     for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)

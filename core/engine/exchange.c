@@ -9,7 +9,6 @@
 void exchange_init(struct exchange *exchange, struct user *user, void *state)
 {
     exchange->user = user;
-    exchange->view.user = &user->view;
     exchange->view.state = state;
     exchange->body.limit = BODY_KEPT_MAX;
     list_init(&exchange->wait);
@@ -30,6 +29,7 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     exchange->step = step;
     exchange->pool = &engine->pools[step->target - engine->scenario->targets];
     exchange->view.step = &step->view;
+    exchange->view.user = &user->views[step->protocol->index];
     exchange->view.constant = step->constant;
     exchange->view.wants = step->wants;
     exchange->view.id = engine->next_exchange_id++;
@@ -64,7 +64,7 @@ static int render(struct exchange *exchange)
     exchange->view.options = step->constant_block;
     if (step->all_constant)
         return 0;
-    struct eval eval = {.user_id = exchange->user->view.id,
+    struct eval eval = {.user_id = exchange->user->id,
                         .iteration = exchange->user->iteration,
                         .random = &exchange->user->random,
                         .scratch = &engine->scratch};

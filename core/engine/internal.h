@@ -112,8 +112,9 @@ struct exchange {
 };
 
 struct user {
-    struct squall_user view; /* first */
+    struct squall_user *views; /* as engine->plugins: what each plugin sees, with state of its own */
     struct engine *engine;
+    uint64_t id;
     const struct user_class *class;
     const struct op *op;
     uint64_t iteration;

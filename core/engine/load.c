@@ -97,7 +97,7 @@ static void start_closed(struct engine *engine, struct user *user, uint64_t due_
     if (engine->quota != NEVER)
         engine->quota--;
     page_add(&ledger_of(engine, due_ns)->due, 1);
-    user_begin_journey(user, due_ns, user->view.id - 1);
+    user_begin_journey(user, due_ns, user->id - 1);
     if (engine->quota == 0)
         load_over(engine, engine->now_ns);
 }

@@ -101,7 +101,7 @@ static void run_checks(struct exchange *exchange, const struct answer *answer, b
 {
     struct engine *engine = exchange->user->engine;
     const struct step *step = exchange->step;
-    struct eval eval = {.user_id = exchange->user->view.id,
+    struct eval eval = {.user_id = exchange->user->id,
                         .iteration = exchange->user->iteration,
                         .random = &exchange->user->random,
                         .answer = answer,
@@ -208,7 +208,7 @@ static void record_raw(struct exchange *exchange, enum outcome outcome, const st
     if (!record)
         return; /* the spool counts what it refuses */
     *record = (struct raw_record){.id = exchange->view.id,
-                                  .user = exchange->user->view.id,
+                                  .user = exchange->user->id,
                                   .intended_ns = since(exchange->intended_ns, engine->start_ns),
                                   .sent_ns = exchange->sent_ns == NO_TIME ? RAW_NO_TIME : since(exchange->sent_ns, engine->start_ns),
                                   .done_ns = since(done_ns, engine->start_ns),
