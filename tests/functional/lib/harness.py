@@ -131,9 +131,9 @@ class Target(Process):
                 re.findall(r"(\d+) (connections|arrived|answered|reset|aborted|malformed)", last)}
 
 
-def squall(*arguments, seconds=60, cwd=None, env=None):
-    """Runs the program to its end: a finished Process with returncode, out and err."""
-    with Process([SQUALL, *map(str, arguments)], cwd=cwd, env=env) as process:
+def squall(*arguments, seconds=60, **options):
+    """Runs the program to its end: a finished Process with returncode, out and err. options: of subprocess.Popen."""
+    with Process([SQUALL, *map(str, arguments)], **options) as process:
         process.returncode = process.wait(seconds)
         return process
 
