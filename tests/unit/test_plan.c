@@ -1,0 +1,237 @@
+/* The plan: what is packed comes back, every field of it; what is not a plan is refused. */
+#include "cluster/plan.h"
+#include "cluster/message.h"
+#include "scenario_fixture.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/* Every text of struct overrides, found by its layout: one that is added is tested without being named here. */
+#define OVERRIDE_TEXTS (offsetof(struct overrides, insecure) / sizeof(char *))
+
+static void fill(struct plan *plan, struct addresses *addresses, struct sockaddr_storage *list)
+{
+    static char texts[OVERRIDE_TEXTS][16];
+    static const struct flag_value flags[] = {{"--header", "a: b"}, {"--fast", NULL}, {"--header", ""}};
+    const char **fields = (const char **)(void *)&plan->overrides;
+    for (size_t i = 0; i < OVERRIDE_TEXTS; i++) {
+        snprintf(texts[i], sizeof texts[i], "text %zu", i);
+        fields[i] = texts[i];
+    }
+    plan->overrides.insecure = true;
+    plan->overrides.flags = flags;
+    plan->overrides.flag_count = 3;
+    plan->text = "squall: 1\n";
+    plan->file = "a file.yaml";
+    plan->raw_path = "/tmp/raw.jsonl";
+    plan->workers = 7;
+    plan->log_level = LOG_DEBUG;
+    for (uint32_t i = 0; i < PLAN_PATHS_MAX; i++) {
+        plan->plugin_files[i] = i % 2 ? "/a.so" : "/b.so";
+        plan->plugin_directories[i] = i % 2 ? "/a" : "/b";
+    }
+    plan->plugin_file_count = PLAN_PATHS_MAX;
+    plan->plugin_directory_count = PLAN_PATHS_MAX - 1;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&list[0];
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&list[1];
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(8080);
+    inet_pton(AF_INET, "127.1.2.3", &v4->sin_addr);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(65535);
+    inet_pton(AF_INET6, "::1", &v6->sin6_addr);
+    addresses[0] = (struct addresses){list, 2};
+    addresses[1] = (struct addresses){NULL, 0};
+    plan->addresses = addresses;
+    plan->target_count = 2;
+}
+
+static void assert_same(const struct plan *a, const struct plan *b)
+{
+    const char *const *left = (const char *const *)(const void *)&a->overrides;
+    const char *const *right = (const char *const *)(const void *)&b->overrides;
+    for (size_t i = 0; i < OVERRIDE_TEXTS; i++) {
+        assert_int_equal(left[i] != NULL, right[i] != NULL);
+        if (left[i])
+            assert_string_equal(left[i], right[i]);
+    }
+    assert_int_equal(a->overrides.insecure, b->overrides.insecure);
+    assert_int_equal(a->overrides.flag_count, b->overrides.flag_count);
+    for (uint32_t i = 0; i < a->overrides.flag_count; i++) {
+        assert_string_equal(a->overrides.flags[i].flag, b->overrides.flags[i].flag);
+        assert_int_equal(a->overrides.flags[i].value != NULL, b->overrides.flags[i].value != NULL);
+        if (a->overrides.flags[i].value)
+            assert_string_equal(a->overrides.flags[i].value, b->overrides.flags[i].value);
+    }
+    assert_int_equal(a->workers, b->workers);
+    assert_int_equal(a->log_level, b->log_level);
+    assert_int_equal(a->plugin_file_count, b->plugin_file_count);
+    assert_int_equal(a->plugin_directory_count, b->plugin_directory_count);
+    for (uint32_t i = 0; i < a->plugin_file_count; i++)
+        assert_string_equal(a->plugin_files[i], b->plugin_files[i]);
+    for (uint32_t i = 0; i < a->plugin_directory_count; i++)
+        assert_string_equal(a->plugin_directories[i], b->plugin_directories[i]);
+    assert_int_equal(a->target_count, b->target_count);
+    for (uint32_t i = 0; i < a->target_count; i++) {
+        assert_int_equal(a->addresses[i].count, b->addresses[i].count);
+        if (a->addresses[i].count)
+            assert_memory_equal(a->addresses[i].list, b->addresses[i].list,
+                                a->addresses[i].count * sizeof *a->addresses[i].list);
+    }
+}
+
+/* A member behind the last one tested here changes the size: name it in fill and assert_same, then here. */
+_Static_assert(sizeof(struct overrides) == OVERRIDE_TEXTS * sizeof(char *) + 3 * sizeof(void *), "a new override");
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    struct plan plan = {0}, back;
+    struct addresses addresses[2];
+    struct sockaddr_storage list[2] = {0};
+    struct buffer out = {0};
+    struct arena arena;
+    struct error error = {0};
+    arena_init(&arena);
+    fill(&plan, addresses, list);
+    plan_pack(&plan, &out);
+    assert_int_equal(plan_unpack(out.data, out.len, &arena, &back, &error), 0);
+    assert_same(&plan, &back);
+    assert_string_equal(back.text, plan.text);
+    assert_string_equal(back.file, plan.file);
+    assert_string_equal(back.raw_path, plan.raw_path);
+    /* Every shorter message is refused, and so is one with a byte more. */
+    for (size_t len = 0; len < out.len; len++) {
+        error.text[0] = 0;
+        assert_int_equal(plan_unpack(out.data, len, &arena, &back, &error), -1);
+        assert_non_null(strstr(error.text, "plan"));
+    }
+    buffer_append(&out, "", 1);
+    assert_int_equal(plan_unpack(out.data, out.len, &arena, &back, &error), -1);
+    buffer_fini(&out);
+    arena_fini(&arena);
+}
+
+static void test_empty_round_trip(void **state)
+{
+    (void)state;
+    struct plan plan = {.workers = 1}, back;
+    struct buffer out = {0};
+    struct arena arena;
+    struct error error = {0};
+    arena_init(&arena);
+    plan_pack(&plan, &out);
+    assert_int_equal(plan_unpack(out.data, out.len, &arena, &back, &error), 0);
+    assert_same(&plan, &back);
+    assert_null(back.text);
+    assert_null(back.file);
+    assert_null(back.raw_path);
+    buffer_fini(&out);
+    arena_fini(&arena);
+}
+
+static void test_refused_values(void **state)
+{
+    (void)state;
+    static const struct plan table[] = {
+        {.workers = 0},
+        {.workers = 1, .log_level = (enum log_level)(LOG_DEBUG + 1)},
+        {.workers = 1, .plugin_file_count = 1}, /* nil instead of a path */
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct plan back;
+        struct buffer out = {0};
+        struct arena arena;
+        struct error error = {0};
+        arena_init(&arena);
+        plan_pack(&table[i], &out);
+        assert_int_equal(plan_unpack(out.data, out.len, &arena, &back, &error), -1);
+        buffer_fini(&out);
+        arena_fini(&arena);
+    }
+}
+
+/* A length that the message cannot hold is refused before anyone makes room for it. */
+static void test_claims(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } table[] = {
+        {"\xdf\xff\xff\xff\xff", 5},
+        {"\xdd\xff\xff\xff\xff", 5},
+        {"\x81\xa1v\xdd\x7f\xff\xff\xff", 8},
+        {"\x81\xa1v\xdb\xff\xff\xff\xff", 8},
+        {"\x82\xa1v\x01\xa1w\xdc\xff\xff", 9},
+        {"\x81\xa1v\x02", 4}, /* another version */
+        {"\x91\x01", 2},      /* not a map */
+        {"\xc1", 1},
+        {"", 0},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        msgpack_zone zone;
+        msgpack_object map;
+        assert_false(message_read((const uint8_t *)table[i].bytes, table[i].len, &zone, &map));
+        msgpack_zone_destroy(&zone);
+    }
+}
+
+/* The controller's scenario and the worker's are the same. */
+static void test_load(void **state)
+{
+    (void)state;
+    static const struct flag_value flags[] = {{"--method", "PUT"}};
+    struct plan plan = {.workers = 2,
+                        .overrides = {.url = "web://127.0.0.1:81/x",
+                                      .rate = "50/s",
+                                      .duration = "3s",
+                                      .iterations = "17",
+                                      .connections = "3",
+                                      .warmup = "1s",
+                                      .timeout = "4s",
+                                      .drain = "5s",
+                                      .seed = "9",
+                                      .arrivals = "poisson",
+                                      .flags = flags,
+                                      .flag_count = 1}};
+    struct protocol_registry registry;
+    struct scenario *ours = NULL, *theirs = NULL;
+    struct plan back;
+    struct buffer out = {0}, left = {0}, right = {0};
+    struct arena arena;
+    struct error error = {0};
+    fixture_registry(&registry);
+    arena_init(&arena);
+    plan_pack(&plan, &out);
+    assert_int_equal(plan_unpack(out.data, out.len, &arena, &back, &error), 0);
+    assert_int_equal(plan_load(&plan, &registry, &ours, &error), 0);
+    assert_int_equal(plan_load(&back, &registry, &theirs, &error), 0);
+    scenario_print_plan(ours, &left);
+    scenario_print_plan(theirs, &right);
+    assert_int_equal(left.len, right.len);
+    assert_memory_equal(left.data, right.data, left.len);
+    assert_int_equal(theirs->seed, 9);
+    assert_int_equal(theirs->load.iterations, 17);
+    assert_int_equal(theirs->drain_ns, UINT64_C(5000000000));
+    assert_int_equal(theirs->targets[0].timeout_ns, UINT64_C(4000000000));
+    assert_int_equal(theirs->load.stages[0].arrivals, ARRIVALS_POISSON);
+    scenario_free(ours);
+    scenario_free(theirs);
+    buffer_fini(&out);
+    buffer_fini(&left);
+    buffer_fini(&right);
+    arena_fini(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_empty_round_trip), cmocka_unit_test(test_refused_values),
+        cmocka_unit_test(test_claims),     cmocka_unit_test(test_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
