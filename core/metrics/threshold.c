@@ -454,6 +454,6 @@ char *threshold_print_actual(const struct threshold *threshold, const struct thr
             break;
         }
     }
-    snprintf(buf, size, "%s%s", result->lower_bound ? ">=" : "", figure);
+    snprintf(buf, size, "%s%s", result->lower_bound ? "≥" : "", figure);
     return buf;
 }

@@ -60,15 +60,15 @@ static const struct judged {
     double actual; /* within NEAR */
     const char *printed;
 } judged[] = {
-    {"p50(latency) < 200ms", 0, -1, false, 50e6, ">=50ms"}, /* at the lower bound: more is not known */
+    {"p50(latency) < 200ms", 0, -1, false, 50e6, "≥50ms"}, /* at the lower bound: more is not known */
     {"p49(latency) < 49.1ms", 0, -1, true, 49e6, "49ms"},
-    {"p99(latency) < 1s", 0, -1, false, 98e6, ">=98ms"},
-    {"p99(latency) > 10ms", 0, -1, true, 98e6, ">=98ms"},
+    {"p99(latency) < 1s", 0, -1, false, 98e6, "≥98ms"},
+    {"p99(latency) > 10ms", 0, -1, true, 98e6, "≥98ms"},
     {"p99(latency_ok) < 100ms", 0, -1, true, 99e6, "99ms"},
     {"p99_9(latency_ok)<=1s", -1, -1, true, 1e9, "1s"},
     {"  p99.9 ( service ) < 1ms  ", 0, -1, true, 99e3, "99us"},
     {"mean(latency_ok) < 51ms", 0, -1, true, 50e6, "50ms"},
-    {"mean(latency) < 51ms", 0, -1, true, 50e6, ">=50ms"},
+    {"mean(latency) < 51ms", 0, -1, true, 50e6, "≥50ms"},
     {"min(latency) >= 1ms", -1, -1, true, 1e6, "1ms"},
     {"max(latency_ok) > 1s", 1, -1, false, 1e9, "1s"},
     {"p0(latency) == 1ms", 0, -1, true, 1e6, "1ms"},
