@@ -5,6 +5,10 @@
 #include "engine/internal.h"
 #include <sys/mman.h>
 
+/* The drain is as long as the time-out unless set. What is handed over in the turn that ends the load is a moment younger
+ * than the drain, and must still time out rather than be cut off. */
+#define DRAIN_GRACE_NS (50 * NS_PER_MS)
+
 static uint64_t load_end_ns(const struct engine *engine)
 {
     uint64_t length_ns = schedule_length_ns(&engine->schedule);
@@ -46,6 +50,8 @@ static void load_over(struct engine *engine, uint64_t at_ns)
     engine->over = true;
     engine->over_ns = at_ns;
     engine->drain_until_ns = at_ns + engine->scenario->drain_ns;
+    if (engine->scenario->drain_ns)
+        engine->drain_until_ns += DRAIN_GRACE_NS;
 }
 
 /* ---- open ---- */
