@@ -54,12 +54,12 @@ class Peer:
 class Server:
     """Listens in a block; `requests` and `connections` count what came."""
 
-    def __init__(self, handler, backlog=511):
+    def __init__(self, handler, listener=None):
         self.handler = handler
         self.lock, self.over = threading.Lock(), threading.Event()
         self.requests = self.connections = 0
         self.open = set()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.listener = listener or socket.create_server(("127.0.0.1", 0), backlog=511)
         self.port = self.listener.getsockname()[1]
         self.threads = []
 
