@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
@@ -267,17 +268,31 @@ static int refuse(const struct getopt_tables *tables, char **argv, int status, b
                      have_url ? "" : " (a protocol's own flags go with a URL; in a scenario they are options of its steps)");
 }
 
+/* getopt_long also takes the beginning of a name; an option added later would then change what a script means. */
+static bool abbreviated(char **argv, const struct option *option)
+{
+    const char *written = argv[optind - 1];
+    if (optarg == written)
+        written = argv[optind - 2]; /* "--name value", not "--name=value" */
+    size_t len = strcspn(written + 2, "=");
+    return strlen(option->name) != len || strncmp(written + 2, option->name, len) != 0;
+}
+
 static int parse_options(struct run_arguments *arguments, int argc, char **argv, const struct getopt_tables *tables, struct error *error)
 {
     bool have_url = tables->table;
+    int index = -1;
     opterr = 0;
     optind = 1;
     for (;;) {
-        int status = getopt_long(argc, argv, tables->letters, tables->names, NULL);
+        int status = getopt_long(argc, argv, tables->letters, tables->names, &index);
         if (status == -1)
             return 0;
         if (status == '?' || status == ':')
             return refuse(tables, argv, status, have_url, error);
+        if (status >= 256 && abbreviated(argv, &tables->names[index]))
+            return error_set(error, "unknown option %s; did you mean --%s?", optarg == argv[optind - 1] ? argv[optind - 2] : argv[optind - 1],
+                             tables->names[index].name);
         int failed = 0;
         if (status >= PLUGIN_FLAG)
             add_flag(arguments, arena_printf(&arguments->arena, "--%s", flag_name(protocol_option(tables->table, (uint32_t)(status - PLUGIN_FLAG))->flag)),
@@ -362,13 +377,30 @@ void run_arguments_help(FILE *out, const char *command, const struct protocol *p
     }
 }
 
+/* "localhost:8080" is neither a file nor a URL; which schemes there are is the plugins' to say. */
+static int suggest_scheme(const char *path, struct protocol_registry *registry, struct error *error)
+{
+    const char *suffix = strrchr(path, '.');
+    bool file = suffix && (strcmp(suffix, ".yaml") == 0 || strcmp(suffix, ".yml") == 0);
+    if (file || (!strchr(path, ':') && !suffix))
+        return -1;
+    protocol_load_all(registry, NULL, NULL);
+    for (uint32_t i = 0; i < registry->count; i++) {
+        const struct squall_protocol *abi = &registry->protocols[i]->abi;
+        if (!(abi->flags & SQUALL_OWN_TRANSPORT))
+            return error_set(error, "there is no file %s; if it is a URL, its scheme is missing: %.*s://%s", path, (int)strcspn(abi->schemes, ","),
+                             abi->schemes, path);
+    }
+    return -1;
+}
+
 int run_arguments_load(struct run_arguments *arguments, struct protocol_registry *registry, struct scenario **ret_scenario, struct error *error)
 {
     if (arguments->scenario_path) {
         char *text;
         size_t len;
         if (scenario_read(arguments->scenario_path, &text, &len, error) < 0)
-            return -1;
+            return access(arguments->scenario_path, F_OK) == 0 ? -1 : suggest_scheme(arguments->scenario_path, registry, error);
         arguments->plan.text = arena_copy(&arguments->arena, text, len);
         arguments->plan.file = arguments->scenario_path;
         free(text);
