@@ -101,7 +101,7 @@ warmup: 500ms
 drain: 5s
 flow:
   - {{ http: GET /a, name: 'first "quoted"', check: {{ fine: status == 200 }} }}
-  - {{ http: "GET /b?delay=exponential(2ms)&status=404", name: "häßlich \\u0001" }}
+  - {{ http: "GET /b?delay=exponential(2ms)&status=404", name: "häßlich, 語" }}
   - {{ http: "GET /c?delay=uniform(1ms,5ms)&size=uniform(1,9000)", expect: 500 }}
   - {{ http: "GET /d?close=1", name: last }}
 """
