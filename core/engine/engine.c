@@ -306,6 +306,7 @@ void engine_stop(struct engine *engine, bool now)
     engine->stopping = true;
     if (!engine->started) {
         engine->over = true;
+        engine->connecting = false;
         engine_check_finished(engine);
         return;
     }
