@@ -93,6 +93,8 @@ class Process:
             out, err = self.child.communicate(timeout=seconds)
             self.out += out
             self.err += err
+            # A worker's end is not in the exit code once it has sent its last word; what a sanitizer says of it counts.
+            assert "Sanitizer" not in self.err and "runtime error:" not in self.err, f"{self.argv}: {self.err}"
         return self.child.returncode
 
 
