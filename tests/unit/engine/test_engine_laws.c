@@ -526,6 +526,29 @@ static void test_user_state_of_each_protocol(void **state)
     assert_int_equal(own.users_ended, 2);
 }
 
+/* ---- tick() ---- */
+
+static uint64_t tick_in_the_past(struct squall_conn *conn, uint64_t now_ns)
+{
+    (void)conn;
+    (void)now_ns;
+    return 1;
+}
+
+/* A time that has passed is as soon as possible: everything else has its turn too. */
+static void test_tick_in_the_past(void **state)
+{
+    (void)state;
+    own_reset();
+    own.request = request_posts;
+    own.tick = tick_in_the_past;
+    struct settings settings = URL(.users = "2", .iterations = "50", .connections = "2");
+    run_begin(&run, &settings);
+    run_whole(&run);
+    assert_int_equal(run_outcomes(&run, OUTCOME_OK), 50);
+    run_end(&run);
+}
+
 /* ---- record() ---- */
 
 static void record_samples(const struct squall_exchange *exchange, struct squall_recorder *recorder)
@@ -596,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_posts_from_threads),
         cmocka_unit_test(test_queue_full),
         cmocka_unit_test(test_user_state_of_each_protocol),
+        cmocka_unit_test(test_tick_in_the_past),
         cmocka_unit_test(test_metrics_and_checks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
