@@ -9,7 +9,7 @@ import resource
 import signal
 import time
 
-from harness import Nginx, main, scratch, squall, wait_until
+from harness import Nginx, Target, main, scratch, squall, wait_until
 from proof import Noise, Run, gone, nginx_lines
 from servers import Server
 
@@ -58,6 +58,19 @@ def test_killed_worker_of_two_in_open_load():
 
 def test_killed_only_worker():
     lose(("-u", 16), 1, 0, signal.SIGKILL, "killed by signal 9")
+
+
+def test_killed_worker_with_answers_under_way():
+    """A target that takes its time: what the lost worker had sent is unfinished, and in the target's log."""
+    with Target("--delay", "uniform(1ms,1s)") as target, \
+            Run(target.url(), "-r", 200, "-d", "60s", "-c", 400, "-w", 2, raw=True, quiet=False, preexec_fn=no_core) as process:
+        process.running()
+        os.kill(process.workers()[1], signal.SIGKILL)
+        process.end(97)
+        totals = between(process.summary(), len(target.stop().log()))
+        assert totals["unfinished"] > 10, totals
+        # Its raw log ends with its last whole second; what is there is whole lines.
+        assert 0 < len(process.raw()) <= totals["ok"], totals
 
 
 def test_stopped_worker():

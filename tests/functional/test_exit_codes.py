@@ -79,6 +79,8 @@ def test_3():
     with Run(scenario(f"http://127.0.0.1:{free_port()}", "users: 1, iterations: 1", FAILS)) as process:
         process.end(3)
         assert "no connection to target api" in process.err and "300ms" in process.err, process.err
+        summary = process.summary()
+        assert summary["exit_code"] == 3 and "no connection to target api" in summary["unreachable"], summary
     ended = squall("try", scenario(f"http://127.0.0.1:{free_port()}", "users: 1, iterations: 1"))
     assert ended.returncode == 3 and "no connection to target api" in ended.err, ended.err
 
