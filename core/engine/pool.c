@@ -152,10 +152,12 @@ void pool_conn_up(struct conn *conn)
     pool->connecting--;
     pool->up++;
     pool->ever_up = true;
-    pool->last_up_ns = engine->now_ns;
     engine->connections_up++;
-    if (engine->connections_up > engine->facts.connections_max)
+    /* Only more than ever is progress: a peer that accepts and hangs up would keep the run connecting for good. */
+    if (engine->connections_up > engine->facts.connections_max) {
         engine->facts.connections_max = engine->connections_up;
+        pool->last_up_ns = engine->now_ns;
+    }
     pool_next_turn(pool);
 }
 
