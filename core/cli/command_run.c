@@ -106,7 +106,7 @@ static int run(struct run_arguments *arguments, struct scenario *scenario, struc
         error_set_code(error, EXIT_CODE_UNREACHABLE, "%s", result.unreachable_text);
     if (error->text[0])
         cli_fail(error);
-    int code = result.exit_code;
+    int code = (int)result.exit_code;
     result_fini(&result);
     return code;
 }

@@ -25,7 +25,7 @@ struct addresses {
 struct page {
     struct ledger ledgers[BLOCK_COUNT];
     uint64_t heartbeat_ns; /* last turn of the loop; 0: not yet running */
-    uint64_t connections, users_busy, in_flight, journeys_done;
+    uint64_t connections, users_busy, journeys_done;
 };
 /* Cells of a page are written by one thread and read by another process. */
 static inline void page_set(uint64_t *cell, uint64_t value)

@@ -117,6 +117,9 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     struct engine *engine = user->engine;
     struct conn *conn = exchange->conn;
     uint64_t done_ns = engine_stamp(engine);
+    /* What another thread posted ended when it was posted: the hop to this thread is ours, not the service's. */
+    if (engine->posted_ns && exchange->state == EXCHANGE_IN_FLIGHT)
+        done_ns = later(engine->posted_ns, exchange->handed_ns);
     /* An answer may overtake its request's last byte; done >= sent holds all the same. */
     if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->request_ended && exchange->sent_ns == NO_TIME && outcome <= OUTCOME_MALFORMED)
         exchange_sent(exchange, done_ns);

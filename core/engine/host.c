@@ -192,9 +192,10 @@ static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_wo
 {
     struct engine *engine = engine_of(view);
     int32_t status = -1;
+    uint64_t at_ns = clock_now_ns();
     pthread_mutex_lock(&engine->post_lock);
     if (engine->post_count < POSTS_MAX) {
-        engine->posts[engine->post_count++] = (struct post){view, fn, arg};
+        engine->posts[engine->post_count++] = (struct post){view, fn, arg, at_ns};
         status = 0;
     }
     pthread_mutex_unlock(&engine->post_lock);
@@ -213,8 +214,11 @@ void host_run_posts(void *arg)
     engine->posts_taken = posts;
     engine->post_count = 0;
     pthread_mutex_unlock(&engine->post_lock);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        engine->posted_ns = posts[i].at_ns;
         posts[i].fn(posts[i].worker, posts[i].arg);
+    }
+    engine->posted_ns = 0;
     engine_settle(engine);
 }
 

@@ -143,6 +143,7 @@ struct post {
     struct squall_worker *worker;
     void (*fn)(struct squall_worker *, void *);
     void *arg;
+    uint64_t at_ns; /* of the call, by the calling thread */
 };
 
 /* A plugin's view of this worker: one for each protocol of the scenario. */
@@ -206,6 +207,7 @@ struct engine {
     pthread_mutex_t post_lock; /* the one thing that other threads may touch */
     struct post *posts, *posts_taken;
     uint32_t post_count;
+    uint64_t posted_ns; /* while a posted function runs: when it was posted; else 0 */
 };
 #define INPUT_SIZE (64u << 10)
 

@@ -2,7 +2,9 @@
  * Who starts a journey, and when. Open load: arrivals fall due by the schedule, whatever the service does; each takes the
  * longest-idle user, and waits, still due, when there is none. Closed load: so many users walk their flow again and again.
  */
+#include "base/log.h"
 #include "engine/internal.h"
+#include <stdlib.h>
 #include <sys/mman.h>
 
 /* The drain is as long as the time-out unless set. What is handed over in the turn that ends the load is a moment younger
@@ -34,8 +36,10 @@ void load_init(struct engine *engine)
     /* Mapped, not touched: it costs address space until arrivals really wait. */
     engine->waiting = mmap(NULL, WAITING_ARRIVALS_MAX * sizeof *engine->waiting, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (engine->waiting == MAP_FAILED)
-        engine->waiting = xcalloc(WAITING_ARRIVALS_MAX, sizeof *engine->waiting);
+    if (engine->waiting == MAP_FAILED) {
+        log_line(LOG_ERROR, "out of memory for arrivals that wait");
+        abort(); /* at start-up, as xmalloc */
+    }
 }
 
 static struct ledger *ledger_of(struct engine *engine, uint64_t due_ns)

@@ -13,12 +13,10 @@ struct generator_facts {
     uint64_t cpu_ns, rss_bytes;      /* of the worker so far */
     uint64_t users, connections;     /* now */
     uint64_t users_max, connections_max;
-    uint64_t users_busy_min;         /* fewest users that were busy when an arrival had to wait; 0 = never */
     uint64_t longest_stall_ns;       /* longest time between two turns of the loop beyond what it asked for */
     uint64_t spool_lost;             /* raw records that found no room */
     uint64_t waited_user;            /* arrivals that found no idle user */
     uint64_t waited_connection;      /* exchanges that found no free connection */
-    uint64_t in_flight;
     uint64_t ports_exhausted, descriptors_exhausted; /* connection attempts that failed with EADDRNOTAVAIL, EMFILE */
 };
 

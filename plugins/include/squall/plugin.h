@@ -189,8 +189,9 @@ struct squall_host {
     void (*body)(struct squall_exchange *, struct squall_bytes);
     void (*done)(struct squall_exchange *, const struct squall_result *);
 
-    /* The one call that any thread may make: fn(worker, arg) runs on the engine's thread, soon. Returns
-     * 0, or -1 when the queue is full. */
+    /* The one call that any thread may make: fn(worker, arg) runs on the engine's thread, soon. The engine
+     * takes the time of the call: what done() ends inside fn ended then, so that the hop between threads is
+     * not billed to the service. Returns 0, or -1 when the queue is full. */
     int32_t (*post)(struct squall_worker *, void (*fn)(struct squall_worker *, void *arg), void *arg);
 };
 
