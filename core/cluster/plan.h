@@ -29,7 +29,7 @@ int plan_load(const struct plan *plan, struct protocol_registry *registry, struc
 
 /* Looks up every target's host (blocking: before the run, in the controller). */
 int plan_resolve(const struct scenario *scenario, struct arena *arena, struct plan *plan, struct error *error);
-/* True when an address is one of this machine's. */
-bool plan_is_local(const struct plan *plan);
+/* True when a target is a socket of this machine, or an address is one of this machine's. */
+bool plan_is_local(const struct plan *plan, const struct scenario *scenario);
 
 #endif

@@ -11,11 +11,13 @@ static int resolve(const struct target *target, struct arena *arena, struct addr
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     char port[8];
-    snprintf(port, sizeof port, "%u", target->port);
-    int status = getaddrinfo(target->host, port, &hints, &found);
+    if (target->connect_path)
+        return 0;
+    snprintf(port, sizeof port, "%u", target->connect_port);
+    int status = getaddrinfo(target->connect_host, port, &hints, &found);
     if (status != 0)
         return error_set_code(error, EXIT_CODE_UNREACHABLE, "target %s: the name %s leads nowhere (%s); check the URL %s", target->name,
-                              target->host, gai_strerror(status), target->url);
+                              target->connect_host, gai_strerror(status), target->url);
     uint32_t count = 0;
     for (struct addrinfo *one = found; one; one = one->ai_next)
         count++;
@@ -58,19 +60,21 @@ static bool is_loopback(const struct sockaddr_storage *address)
     return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
 }
 
-bool plan_is_local(const struct plan *plan)
+bool plan_is_local(const struct plan *plan, const struct scenario *scenario)
 {
     struct ifaddrs *interfaces = NULL;
     bool local = false;
     if (getifaddrs(&interfaces) < 0)
         interfaces = NULL;
-    for (uint32_t i = 0; i < plan->target_count; i++)
+    for (uint32_t i = 0; i < plan->target_count; i++) {
+        local |= scenario->targets[i].connect_path != NULL;
         for (uint32_t j = 0; j < plan->addresses[i].count; j++) {
             const struct sockaddr_storage *address = &plan->addresses[i].list[j];
             local |= is_loopback(address);
             for (struct ifaddrs *one = interfaces; one; one = one->ifa_next)
                 local |= one->ifa_addr && same_host(one->ifa_addr, address);
         }
+    }
     freeifaddrs(interfaces);
     return local;
 }

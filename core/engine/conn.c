@@ -118,10 +118,27 @@ static int try_addresses(struct conn *conn)
         }
         if (failure == EMFILE || failure == ENFILE)
             engine->facts.descriptors_exhausted++;
-        if (failure == EADDRNOTAVAIL)
+        if (failure == EADDRNOTAVAIL && !conn->bind_failed)
             engine->facts.ports_exhausted++;
     }
     return failure;
+}
+
+/* What a failed connect means to the one who reads it, and what to change. */
+static void close_failed(struct conn *conn, int failure)
+{
+    const char *text = strerror(failure);
+    if (conn->bind_failed && failure == EAFNOSUPPORT)
+        text = "no `source` is of the target's kind (IPv4 or IPv6); name one that is";
+    else if (conn->bind_failed && failure == EADDRNOTAVAIL)
+        text = "a `source` is not an address of this machine: add it to an interface or take it out";
+    else if (failure == EADDRNOTAVAIL)
+        text = "no local port is free: name more `source` addresses or widen net.ipv4.ip_local_port_range";
+    else if (failure == EMFILE || failure == ENFILE)
+        text = "no file descriptor is free: raise the limit (ulimit -n) or use fewer connections";
+    else if (failure == EAGAIN)
+        text = "the unix socket's backlog is full: its server accepts too slowly";
+    conn_close(conn, text, false);
 }
 
 void conn_open(struct conn *conn)
@@ -147,7 +164,7 @@ void conn_open(struct conn *conn)
     }
     int failure = try_addresses(conn);
     if (failure)
-        conn_close(conn, strerror(failure), false);
+        close_failed(conn, failure);
 }
 
 static void finish_connecting(struct conn *conn)
@@ -169,7 +186,8 @@ static void finish_connecting(struct conn *conn)
             return;
         }
     }
-    conn_close(conn, strerror(failure), false);
+    conn->bind_failed = false;
+    close_failed(conn, failure);
 }
 
 static void continue_handshake(struct conn *conn)

@@ -55,7 +55,7 @@ struct conn {
     SSL *tls;
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
-    bool close_wanted, reset_wanted;
+    bool close_wanted, reset_wanted, bind_failed;
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
     const char *fail_reason;    /* with close_wanted: static, or in reason_text */
     char reason_text[120];
@@ -85,6 +85,7 @@ struct pool {
     bool per_user, ever_up, tls, own_transport, turning;
     SSL_CTX *tls_context;
     uint32_t address_good;
+    uint32_t source_range, source_offset; /* which of the target's source addresses comes next */
     struct link available, waiting, turns; /* conns, exchanges, conns */
     struct link deadlines;                 /* exchanges in flight, in the order of their time-outs */
     uint64_t last_up_ns;
@@ -282,7 +283,8 @@ void conn_established(struct conn *conn);                        /* transport is
 
 /* stream.c: sockets and TLS. */
 enum stream_status { STREAM_OK, STREAM_BLOCKED, STREAM_END, STREAM_FAILED };
-int stream_connect(struct conn *conn, const struct sockaddr_storage *address); /* 0 or errno */
+/* 0 or errno; when it was the local address that failed, conn->bind_failed is set. */
+int stream_connect(struct conn *conn, const struct sockaddr_storage *address);
 int stream_connected(struct conn *conn);                                      /* 0 or errno of the attempt */
 enum stream_status stream_handshake(struct conn *conn, char *text, size_t size);
 enum stream_status stream_read(struct conn *conn, uint8_t *data, size_t size, size_t *ret_len);

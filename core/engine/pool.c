@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define BACKOFF_FIRST_NS (10 * NS_PER_MS)
 #define BACKOFF_MAX_NS NS_PER_S
@@ -15,11 +16,23 @@ static uint32_t aligned(uint32_t size)
     return (size + 15u) & ~15u;
 }
 
+/* A unix socket has one address, and nothing is looked up for it. */
+static const struct addresses *unix_address(struct arena *arena, const char *path)
+{
+    struct addresses *addresses = arena_alloc(arena, sizeof *addresses);
+    addresses->list = arena_alloc(arena, sizeof *addresses->list);
+    addresses->count = 1;
+    struct sockaddr_un *address = (struct sockaddr_un *)(void *)addresses->list;
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, strlen(path));
+    return addresses;
+}
+
 int pool_init(struct pool *pool, struct engine *engine, const struct target *target, const struct addresses *addresses, struct error *error)
 {
     pool->engine = engine;
     pool->target = target;
-    pool->addresses = addresses;
+    pool->addresses = target->connect_path ? unix_address(&engine->arena, target->connect_path) : addresses;
     pool->per_user = target->connections == CONNECTIONS_PER_USER;
     pool->own_transport = target->protocol->abi.flags & SQUALL_OWN_TRANSPORT;
     pool->tls = target->view.secure && !pool->own_transport;

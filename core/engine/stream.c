@@ -15,18 +15,69 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+static socklen_t address_size(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET    ? sizeof(struct sockaddr_in)
+           : address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                            : sizeof(struct sockaddr_un);
+}
+
+/* The pool's next source address of a family, in turn; false: it has none. */
+static bool next_source(struct pool *pool, int family, struct sockaddr_storage *ret_source)
+{
+    const struct target *target = pool->target;
+    for (uint32_t i = 0; i <= target->source_count; i++) {
+        const struct address_range *range = &target->sources[pool->source_range];
+        if (range->family != family || pool->source_offset == range->count) {
+            pool->source_range = (pool->source_range + 1) % target->source_count;
+            pool->source_offset = 0;
+            continue;
+        }
+        uint8_t *bytes = family == AF_INET ? (uint8_t *)&((struct sockaddr_in *)(void *)ret_source)->sin_addr
+                                           : (uint8_t *)&((struct sockaddr_in6 *)(void *)ret_source)->sin6_addr;
+        size_t size = family == AF_INET ? 4 : 16;
+        memset(ret_source, 0, sizeof *ret_source);
+        ret_source->ss_family = (sa_family_t)family;
+        memcpy(bytes, range->first, size);
+        uint32_t low;
+        memcpy(&low, bytes + size - sizeof low, sizeof low);
+        low = htonl(ntohl(low) + pool->source_offset++);
+        memcpy(bytes + size - sizeof low, &low, sizeof low);
+        return true;
+    }
+    return false;
+}
+
+/* Without IP_BIND_ADDRESS_NO_PORT the kernel would take a port here, for all peers at once. 0 or errno. */
+static int bind_source(struct pool *pool, int fd, int family)
+{
+    struct sockaddr_storage source;
+    int one = 1;
+    if (!pool->target->source_count || family == AF_UNIX)
+        return 0;
+    if (!next_source(pool, family, &source))
+        return EAFNOSUPPORT;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    return bind(fd, (const struct sockaddr *)&source, address_size(&source)) < 0 ? errno : 0;
+}
 
 int stream_connect(struct conn *conn, const struct sockaddr_storage *address)
 {
+    conn->bind_failed = false;
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
     int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    if (connect(fd, (const struct sockaddr *)address, len) < 0 && errno != EINPROGRESS) {
-        int failure = errno;
+    if (address->ss_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    int failure = bind_source(conn->pool, fd, address->ss_family);
+    conn->bind_failed = failure != 0;
+    if (!failure && connect(fd, (const struct sockaddr *)address, address_size(address)) < 0 && errno != EINPROGRESS)
+        failure = errno;
+    if (failure) {
         close(fd);
         return failure;
     }

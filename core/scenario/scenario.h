@@ -16,6 +16,13 @@
 #define CONNECTIONS_DEFAULT 64
 #define CONNECTIONS_PER_USER UINT32_MAX
 
+/* Addresses in a row: first, first + 1, and so on. */
+struct address_range {
+    int family;        /* AF_INET: first[0..3]; AF_INET6: first[0..15]; network byte order */
+    uint8_t first[16];
+    uint32_t count;
+};
+
 struct target {
     struct squall_target view; /* what the plugin sees; state allocated and target_init called */
     const struct protocol *protocol;
@@ -24,6 +31,11 @@ struct target {
     const char *path;          /* the URL's path and query, "" when none: prefixes nothing; used by the URL form only */
     const char *host;          /* IPv6 without brackets */
     uint16_t port;
+    const char *connect_host;  /* what connections lead to: the URL's host and port, unless connect-to says otherwise */
+    uint16_t connect_port;
+    const char *connect_path;  /* connect-to: unix:PATH; then neither host nor port is used. NULL: TCP */
+    const struct address_range *sources; /* local addresses that connections take in turn */
+    uint32_t source_count;     /* ranges; 0: the system picks */
     uint32_t connections;      /* for the whole run; CONNECTIONS_PER_USER */
     bool connections_set;      /* by the operator, not by default */
     uint64_t timeout_ns;       /* of an exchange, from its hand-over to a connection; default 30 s */

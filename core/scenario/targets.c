@@ -1,11 +1,12 @@
 /* The `targets` part of a scenario: URLs, connections, time-outs, TLS, and the options of the target's protocol. */
 #include "scenario/load.h"
+#include "scenario/target_keys.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
 
-static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "tls", NULL};
+static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-to", "source", "tls", NULL};
 
 /* Files are read only below the scenario's folder. */
 static int read_ca(const struct loader *loader, const struct node *node, const char **ret_path)
@@ -71,7 +72,8 @@ int target_from_url(const struct loader *loader, const struct node *node, const 
                        url.scheme, url.scheme, url.authority);
     target.url = arena_printf(loader->arena, "%s://%s", url.scheme, url.authority);
     target.path = url.path;
-    target.host = url.host;
+    target.host = target.connect_host = url.host;
+    target.connect_port = target.port;
     target.view.host = (struct squall_bytes){(const uint8_t *)url.host, strlen(url.host)};
     target.view.authority = (struct squall_bytes){(const uint8_t *)url.authority, strlen(url.authority)};
     target.view.port = target.port;
@@ -114,6 +116,10 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
         return read_duration(loader, value, 1, &target->timeout_ns);
     if (strcmp(key->text, "connect-timeout") == 0)
         return read_duration(loader, value, 1, &target->connect_timeout_ns);
+    if (strcmp(key->text, "connect-to") == 0)
+        return read_connect_to(loader, value, target);
+    if (strcmp(key->text, "source") == 0)
+        return read_sources(loader, value, target);
     if (strcmp(key->text, "tls") == 0)
         return read_tls(loader, value, target);
     int32_t row = option_find(set->table, key->text);

@@ -1,0 +1,16 @@
+/*
+ * Keys of a target that have files of their own: where its connections lead and from where (target_connect.c). Each reads
+ * one value into the target; 0, or -1 with the error at its position.
+ */
+#ifndef SQUALL_SCENARIO_TARGET_KEYS_H
+#define SQUALL_SCENARIO_TARGET_KEYS_H
+#include "scenario/load.h"
+
+#define SOURCES_MAX 65536u /* local addresses of one target */
+
+/* connect-to: unix:/path, or host:port. */
+int read_connect_to(const struct loader *loader, const struct node *node, struct target *target);
+/* source: an address, or a list of addresses, ranges A-B and blocks A/bits. */
+int read_sources(const struct loader *loader, const struct node *node, struct target *target);
+
+#endif
