@@ -228,22 +228,19 @@ void engine_connect(struct engine *engine)
     engine_settle(engine);
 }
 
-/* Goes on for as long as connections keep coming up; after a connect time-out without one, some must be enough. */
 static void check_connected(struct engine *engine)
 {
     char text[600];
     engine->connect_deadline_ns = NEVER;
     bool all = true;
     for (uint32_t i = 0; i < engine->scenario->target_count; i++) {
-        const struct pool *pool = &engine->pools[i];
-        if (!pool->count || pool->up >= pool->count)
-            continue;
-        uint64_t deadline_ns = pool->last_up_ns + pool->target->connect_timeout_ns;
-        if (engine->now_ns < deadline_ns) {
+        struct pool *pool = &engine->pools[i];
+        uint64_t deadline_ns = 0;
+        if (!pool_ready(pool, &deadline_ns)) {
             all = false;
             if (deadline_ns < engine->connect_deadline_ns)
                 engine->connect_deadline_ns = deadline_ns;
-        } else if (!pool->ever_up) {
+        } else if (deadline_ns && !pool->ever_up) {
             char limit[32];
             snprintf(text, sizeof text, "no connection to target %s (%s) within its connect time-out of %s: %s", pool->target->name,
                      pool->target->url, units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns),

@@ -25,6 +25,7 @@
 #define POSTS_MAX 65536
 #define WAITING_ARRIVALS_MAX (UINT64_C(1) << 20)
 #define CONNECTING_MAX 100 /* at once, for each pool: below the usual listen backlog */
+#define POOL_LOADS 64      /* connections with more exchanges in flight count as equally loaded */
 #define NEVER UINT64_MAX
 #define NO_TIME RAW_NO_TIME
 
@@ -66,7 +67,8 @@ struct conn {
     uint64_t out_queued, out_written; /* totals since the connection began */
     struct link unsent;    /* exchanges whose end has not been written, in order */
     struct link exchanges; /* in flight */
-    struct link available; /* in pool->available when it can take an exchange */
+    struct link available; /* in one of pool->loads when it can take an exchange; pooled connections only */
+    uint8_t load;          /* in which */
     struct link touch;     /* in engine->touched */
     struct link turn;      /* in pool->turns */
     struct timer timer;    /* connect time-out, back-off */
@@ -83,10 +85,16 @@ struct pool {
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
     bool per_user, ever_up, tls, own_transport, turning;
+    bool fresh; /* per_user, and each exchange gets a connection that nothing went over before */
     SSL_CTX *tls_context;
     uint32_t address_good;
     uint32_t source_range, source_offset; /* which of the target's source addresses comes next */
-    struct link available, waiting, turns; /* conns, exchanges, conns */
+    struct link waiting, turns;    /* exchanges, conns */
+    struct link loads[POOL_LOADS]; /* conns that can take an exchange, by how many they have in flight */
+    uint64_t loads_used;           /* bit i clear: loads[i] is empty */
+    struct timer pace;             /* connect-rate: when the next turn may be */
+    uint64_t next_open_ns;
+    uint32_t unopened;             /* connections that had no turn yet */
     struct link deadlines;                 /* exchanges in flight, in the order of their time-outs */
     uint64_t last_up_ns;
     char last_error[200];
@@ -267,7 +275,8 @@ void pool_fini(struct pool *pool);
 void pool_connect(struct pool *pool);                       /* opens all its connections */
 struct conn *pool_pick(struct pool *pool, struct user *user); /* NULL: wait */
 void pool_available(struct conn *conn);                     /* capacity or in_flight changed */
-void pool_serve(struct pool *pool);                         /* hands waiting exchanges to free connections */
+void pool_handed(struct conn *conn);                        /* it has one exchange more */
+bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns); /* before the run: no more connections are to come */
 void pool_conn_up(struct conn *conn);
 void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed);
 void pool_next_turn(struct pool *pool);

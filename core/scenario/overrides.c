@@ -195,7 +195,7 @@ int load_defaults(const struct loader *loader)
         if (!target->connections_set)
             target->connections = load->closed ? CONNECTIONS_PER_USER : CONNECTIONS_DEFAULT;
         /* a user has one exchange at a time: more connections than users would idle */
-        if (target->connections != CONNECTIONS_PER_USER && target->connections > load->users)
+        if (!target_per_user(target) && target->connections > load->users)
             target->connections = load->users;
         longest = target->timeout_ns > longest ? target->timeout_ns : longest;
     }

@@ -15,6 +15,7 @@
 
 #define CONNECTIONS_DEFAULT 64
 #define CONNECTIONS_PER_USER UINT32_MAX
+#define CONNECTIONS_NEW (UINT32_MAX - 1) /* a user's own too, and closed after each exchange */
 
 /* Addresses in a row: first, first + 1, and so on. */
 struct address_range {
@@ -36,13 +37,20 @@ struct target {
     const char *connect_path;  /* connect-to: unix:PATH; then neither host nor port is used. NULL: TCP */
     const struct address_range *sources; /* local addresses that connections take in turn */
     uint32_t source_count;     /* ranges; 0: the system picks */
-    uint32_t connections;      /* for the whole run; CONNECTIONS_PER_USER */
+    uint32_t connections;      /* for the whole run; CONNECTIONS_PER_USER; CONNECTIONS_NEW */
+    double connect_rate;       /* connections opened per second by the whole run at most; 0: no limit */
     bool connections_set;      /* by the operator, not by default */
     uint64_t timeout_ns;       /* of an exchange, from its hand-over to a connection; default 30 s */
     uint64_t connect_timeout_ns; /* TCP and TLS; default 5 s */
     bool tls_insecure;         /* -k, tls: { insecure: true } */
     const char *tls_ca;        /* PEM file or NULL; absolute */
 };
+
+/* Each user has a connection of its own, kept or not. */
+static inline bool target_per_user(const struct target *target)
+{
+    return target->connections >= CONNECTIONS_NEW;
+}
 
 /* A step's option that must be rendered for each exchange. */
 struct step_variable {

@@ -1,9 +1,19 @@
-/* Where a target's connections lead (connect-to) and from which addresses of this machine they come (source). */
+/* Where a target's connections lead (connect-to), from which addresses of this machine they come (source), and how fast
+ * they are opened (connect-rate). */
 #include "scenario/target_keys.h"
 #include "base/units.h"
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/un.h>
+
+int read_connect_rate(const struct loader *loader, const struct node *node, struct target *target)
+{
+    if (read_rate(loader, node, &target->connect_rate))
+        return -1;
+    if (target->connect_rate <= 0)
+        return fail_at(loader, node, "at a rate of zero no connection is ever opened; write for example connect-rate: 500/s");
+    return 0;
+}
 
 static int read_unix_path(const struct loader *loader, const struct node *node, const char *path, struct target *target)
 {

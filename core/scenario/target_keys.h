@@ -8,6 +8,8 @@
 
 #define SOURCES_MAX 65536u /* local addresses of one target */
 
+/* connect-rate: 500/s. */
+int read_connect_rate(const struct loader *loader, const struct node *node, struct target *target);
 /* connect-to: unix:/path, or host:port. */
 int read_connect_to(const struct loader *loader, const struct node *node, struct target *target);
 /* source: an address, or a list of addresses, ranges A-B and blocks A/bits. */

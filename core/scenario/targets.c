@@ -6,7 +6,7 @@
 
 #define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
 
-static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-to", "source", "tls", NULL};
+static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "source", "tls", NULL};
 
 /* Files are read only below the scenario's folder. */
 static int read_ca(const struct loader *loader, const struct node *node, const char **ret_path)
@@ -116,6 +116,8 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
         return read_duration(loader, value, 1, &target->timeout_ns);
     if (strcmp(key->text, "connect-timeout") == 0)
         return read_duration(loader, value, 1, &target->connect_timeout_ns);
+    if (strcmp(key->text, "connect-rate") == 0)
+        return read_connect_rate(loader, value, target);
     if (strcmp(key->text, "connect-to") == 0)
         return read_connect_to(loader, value, target);
     if (strcmp(key->text, "source") == 0)

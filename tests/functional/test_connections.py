@@ -1,7 +1,8 @@
-"""Where connections lead and come from: source addresses, unix sockets, connect-to."""
+"""Where connections lead and come from: source addresses, unix sockets, connect-to, new ones, how fast."""
 from collections import Counter
+import time
 
-from harness import main, scratch, squall
+from harness import free_port, main, scratch, squall
 from proof import errors, run
 from servers import Server, answers
 
@@ -64,6 +65,39 @@ def test_refused_with_a_place():
                           ("{ url: http://a, source: [10.0.0.0/8] }", "3:34: more than 65536 source addresses")):
         process = squall("check", scenario(target))
         assert process.returncode == 2 and words in process.err, (words, process.err)
+
+
+def test_new_counts():
+    """A connection for each exchange, whoever closes it, and whatever the answer was."""
+    for handler, word in ((answers(), "ok"), (answers(close=True), "ok"), (answers(b"nonsense\r\n\r\n"), "malformed")):
+        for load in ("{ users: 4, iterations: 60 }", "{ hold: 200/s, for: 10s, iterations: 60, users: 20 }"):
+            with Server(handler) as server:
+                summary, _ = run(scenario(f'{{ url: "{server.url()[:-1]}", connections: new }}', load))
+                assert summary["totals"][word] == 60 == server.connections == server.requests, \
+                    (word, server.connections, server.requests, errors(summary))
+
+
+def test_new_to_nowhere():
+    port = free_port()
+    summary, _ = run(scenario(f'{{ url: "http://127.0.0.1:{port}", connections: new }}', "{ users: 2, iterations: 10 }"))
+    assert summary["totals"]["unreachable"] == 10 and "Connection refused" in errors(summary), errors(summary)
+
+
+def test_connect_rate():
+    """20 connections at 40/s: 19 pauses of 25 ms, by the server's clock."""
+    times = []
+
+    def handler(peer):
+        times.append(time.monotonic())
+        answers()(peer)
+    with Server(handler) as server:
+        for workers in (1, 3):
+            times.clear()
+            run(scenario(f'{{ url: "{server.url()[:-1]}", connections: 20, connect-rate: 40/s }}', "{ users: 20, iterations: 100 }"),
+                "-w", workers)
+            assert len(times) == 20, times
+            # Workers share the rate, each opening its first at once.
+            assert max(times) - min(times) >= (20 / workers - 1 - 1) * workers / 40, sorted(times)
 
 
 if __name__ == "__main__":
