@@ -16,6 +16,21 @@ static struct engine *engine_of(const struct conn *conn)
     return conn->pool->engine;
 }
 
+/* What a connection waited for in vain. */
+static const char *time_out_text(enum conn_state state)
+{
+    switch (state) {
+    case CONN_CONNECTING:
+        return "connect time-out: no answer to the connection request; is a firewall between, or the server's backlog full?";
+    case CONN_HANDSHAKE:
+        return "connect time-out: the server accepted the connection, and did not go on with the TLS handshake";
+    case CONN_FLUSHING:
+        return "the peer did not read before the connection closed";
+    default:
+        return "connect time-out: the server accepted the connection, and its protocol did not become ready";
+    }
+}
+
 static void on_timer(struct timer *timer, uint64_t now_ns)
 {
     struct conn *conn = LIST_ENTRY(timer, struct conn, timer);
@@ -28,7 +43,7 @@ static void on_timer(struct timer *timer, uint64_t now_ns)
         }
         return;
     }
-    conn_close(conn, conn->state == CONN_FLUSHING ? "the peer did not read before the connection closed" : "connect time-out", true);
+    conn_close(conn, time_out_text(conn->state), true);
 }
 
 static void on_tick(struct timer *timer, uint64_t now_ns)
@@ -193,7 +208,7 @@ static void finish_connecting(struct conn *conn)
 static void continue_handshake(struct conn *conn)
 {
     char text[200];
-    switch (stream_handshake(conn, text, sizeof text)) {
+    switch (tls_handshake(conn, text, sizeof text)) {
     case STREAM_OK:
         conn->write_blocked = false;
         conn_established(conn);
@@ -261,7 +276,8 @@ static void read_input(struct conn *conn)
             return;
         case STREAM_FAILED:
             conn->close_wanted = true;
-            conn->fail_reason = errno == ECONNRESET ? "connection reset by the peer" : "reading failed";
+            if (!conn->fail_reason)
+                conn->fail_reason = errno == ECONNRESET ? "connection reset by the peer" : "reading failed";
             return;
         }
     }

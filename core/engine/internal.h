@@ -59,7 +59,9 @@ struct conn {
     bool close_wanted, reset_wanted, bind_failed;
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
     const char *fail_reason;    /* with close_wanted: static, or in reason_text */
-    char reason_text[120];
+    char reason_text[160];
+    struct tls_identity *identity; /* a user's certificate and key, once read; tls.c's */
+    struct ssl_session_st *session; /* to be resumed; NULL: none */
     struct buffer out, in;
     size_t out_taken; /* bytes of `out` already written */
     struct segment segments[SEGMENTS];
@@ -290,17 +292,23 @@ void conn_settle(struct conn *conn);
 void conn_close(struct conn *conn, const char *why, bool reset); /* now; exchanges end as disconnected */
 void conn_established(struct conn *conn);                        /* transport is up */
 
-/* stream.c: sockets and TLS. */
+/* stream.c: sockets. */
 enum stream_status { STREAM_OK, STREAM_BLOCKED, STREAM_END, STREAM_FAILED };
 /* 0 or errno; when it was the local address that failed, conn->bind_failed is set. */
 int stream_connect(struct conn *conn, const struct sockaddr_storage *address);
 int stream_connected(struct conn *conn);                                      /* 0 or errno of the attempt */
-enum stream_status stream_handshake(struct conn *conn, char *text, size_t size);
 enum stream_status stream_read(struct conn *conn, uint8_t *data, size_t size, size_t *ret_len);
 bool stream_pending(const struct conn *conn); /* bytes that TLS has read and not handed out */
 enum stream_status stream_write(struct conn *conn, size_t *ret_len); /* as much of the output as goes */
 void stream_close(struct conn *conn, bool reset);
-int stream_tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error);
+
+/* tls.c: sessions over a connected socket. */
+int tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error);
+enum stream_status tls_handshake(struct conn *conn, char *text, size_t size);
+/* What a return value of SSL_read or SSL_write means; a failure leaves its reason in the connection. */
+enum stream_status tls_status(struct conn *conn, int returned);
+void tls_end(struct conn *conn, bool reset);
+void tls_forget(struct conn *conn); /* identity and session */
 
 /* host.c */
 void host_init(struct engine *engine);

@@ -50,7 +50,7 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
     list_init(&pool->waiting);
     list_init(&pool->turns);
     list_init(&pool->deadlines);
-    if (pool->tls && stream_tls_context(target, &pool->tls_context, error) < 0)
+    if (pool->tls && tls_context(target, &pool->tls_context, error) < 0)
         return -1;
     uint64_t share = schedule_share(target->connections, engine->config.worker, engine->config.workers);
     if (pool->per_user)
@@ -67,6 +67,8 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
 
 void pool_fini(struct pool *pool)
 {
+    for (uint32_t i = 0; pool->tls && pool->conns && i < pool->count; i++)
+        tls_forget(&pool->conns[i]);
     SSL_CTX_free(pool->tls_context);
     pool->tls_context = NULL;
 }

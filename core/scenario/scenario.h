@@ -43,7 +43,13 @@ struct target {
     uint64_t timeout_ns;       /* of an exchange, from its hand-over to a connection; default 30 s */
     uint64_t connect_timeout_ns; /* TCP and TLS; default 5 s */
     bool tls_insecure;         /* -k, tls: { insecure: true } */
-    const char *tls_ca;        /* PEM file or NULL; absolute */
+    const char *tls_ca, *tls_crl; /* PEM files or NULL; absolute */
+    const struct template *tls_cert, *tls_key; /* names of PEM files, of each user; NULL: none. For target_file */
+    const struct node *tls_cert_place;         /* for messages */
+    const char *tls_server_name;  /* SNI, and what the certificate must name; NULL: the host */
+    bool tls_1_3_only;            /* min-version: 1.3; otherwise 1.2 */
+    bool tls_session_reuse;
+    const char *folder;           /* of the scenario, ends with '/'; NULL: URL form */
 };
 
 /* Each user has a connection of its own, kept or not. */
@@ -51,6 +57,10 @@ static inline bool target_per_user(const struct target *target)
 {
     return target->connections >= CONNECTIONS_NEW;
 }
+
+/* The absolute path of a file that a scenario names: relative to the scenario's folder, and below it. 0, or -1 with the
+ * reason, without a position. `ret_path` is the caller's to free. */
+int target_file(const char *folder, const char *name, char **ret_path, struct error *error);
 
 /* A step's option that must be rendered for each exchange. */
 struct step_variable {

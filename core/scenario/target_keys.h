@@ -1,5 +1,6 @@
 /*
- * Keys of a target that have files of their own: where its connections lead and from where (target_connect.c). Each reads
+ * Keys of a target that have files of their own: where its connections lead and from where (target_connect.c),
+ * and TLS (target_tls.c). Each reads
  * one value into the target; 0, or -1 with the error at its position.
  */
 #ifndef SQUALL_SCENARIO_TARGET_KEYS_H
@@ -12,6 +13,10 @@
 int read_connect_rate(const struct loader *loader, const struct node *node, struct target *target);
 /* connect-to: unix:/path, or host:port. */
 int read_connect_to(const struct loader *loader, const struct node *node, struct target *target);
+/* tls: { ca: roots.pem, ... }; the target's URL must be known. */
+int read_tls(const struct loader *loader, const struct node *node, struct target *target);
+/* After `connections` is final: certificates of users need connections of users. */
+int check_tls(const struct loader *loader, const struct target *target);
 /* source: an address, or a list of addresses, ranges A-B and blocks A/bits. */
 int read_sources(const struct loader *loader, const struct node *node, struct target *target);
 

@@ -1,58 +1,11 @@
 /* The `targets` part of a scenario: URLs, connections, time-outs, TLS, and the options of the target's protocol. */
 #include "scenario/load.h"
 #include "scenario/target_keys.h"
-#include <stdlib.h>
 #include <string.h>
 
 #define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
 
 static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "source", "tls", NULL};
-
-/* Files are read only below the scenario's folder. */
-static int read_ca(const struct loader *loader, const struct node *node, const char **ret_path)
-{
-    const char *text;
-    if (read_text(loader, node, &text))
-        return -1;
-    const char *slash = strrchr(loader->file, '/');
-    const char *folder = slash ? arena_copy(loader->arena, loader->file, (size_t)(slash - loader->file) + 1) : "./";
-    char *root = realpath(folder, NULL);
-    char *path = realpath(text[0] == '/' ? text : arena_printf(loader->arena, "%s%s", folder, text), NULL);
-    size_t root_len = root ? strlen(root) : 0;
-    bool found = path != NULL;
-    bool below = found && root && (root_len == 1 || (strncmp(path, root, root_len) == 0 && path[root_len] == '/'));
-    if (below)
-        *ret_path = arena_copy(loader->arena, path, strlen(path));
-    free(root);
-    free(path);
-    if (!found)
-        return fail_at(loader, node,
-                       "the file '%.200s' is not there; name a PEM file, relative to the scenario's folder", text);
-    if (!below)
-        return fail_at(loader, node, "the file '%.200s' lies outside of the scenario's folder; copy it there", text);
-    return 0;
-}
-
-static int read_tls(const struct loader *loader, const struct node *node, struct target *target)
-{
-    static const char *const keys[] = {"insecure", "ca", NULL};
-    if (read_map(loader, node, "`tls`", "tls: { insecure: true }"))
-        return -1;
-    if (!target->view.secure)
-        return fail_at(
-            loader, node,
-            "`tls` has no meaning, since the scheme of %s is not a secure one; change the scheme or leave `tls` out",
-            target->url);
-    for (uint32_t i = 0; i < node->count; i++) {
-        const struct node *key = node_key(node, i), *value = node_value(node, i);
-        int result = strcmp(key->text, "insecure") == 0 ? read_bool(loader, value, &target->tls_insecure)
-                     : strcmp(key->text, "ca") == 0     ? read_ca(loader, value, &target->tls_ca)
-                                                        : fail_unknown_key(loader, key, "`tls`", keys);
-        if (result)
-            return -1;
-    }
-    return 0;
-}
 
 int target_from_url(const struct loader *loader, const struct node *node, const char *text, struct target *ret_target)
 {

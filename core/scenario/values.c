@@ -8,8 +8,8 @@
 
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
-    "abort",  "after",     "any",    "await",  "before", "cert",  "choose", "data",     "every",
-    "expect", "foreach",   "if",     "import", "key",    "loop",  "pace",   "parallel", "ready-before-load",
+    "abort",  "after",     "any",    "await",  "before", "choose", "data",     "every",
+    "expect", "foreach",   "if",     "import", "loop",  "pace",   "parallel", "ready-before-load",
     "repeat", "save",      "script", "set",    "setup",  "shape", "tags",   "teardown", "transaction",
     "until",  "variables", "when",   "while",
 };
