@@ -306,7 +306,7 @@ static uint32_t workers_wanted(const struct controller_options *options)
     uint32_t connections = 0;
     if (options->plan->workers)
         count = options->plan->workers;
-    else if (plan_is_local(options->plan, scenario))
+    else if (plan_is_local(scenario))
         count = 1; /* a second worker would only take the server's core */
     for (uint32_t i = 0; i < scenario->target_count; i++)
         if (scenario->targets[i].connections > connections)

@@ -20,6 +20,8 @@ static struct engine *engine_of(const struct conn *conn)
 static const char *time_out_text(enum conn_state state)
 {
     switch (state) {
+    case CONN_RESOLVING:
+        return "connect time-out: no name server answered; are they right (/etc/resolv.conf, or the target's name-servers)?";
     case CONN_CONNECTING:
         return "connect time-out: no answer to the connection request; is a firewall between, or the server's backlog full?";
     case CONN_HANDSHAKE:
@@ -104,7 +106,7 @@ void conn_established(struct conn *conn)
     struct engine *engine = engine_of(conn);
     uint64_t now_ns = engine_stamp(engine);
     if (conn->state == CONN_CONNECTING) {
-        conn->connect_ns = now_ns - conn->began_ns;
+        conn->connect_ns = now_ns - conn->connect_began_ns;
         conn->pool->address_good = conn->address;
         if (conn->pool->tls) {
             conn->state = CONN_HANDSHAKE;
@@ -123,10 +125,12 @@ void conn_established(struct conn *conn)
 static int try_addresses(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
-    const struct addresses *addresses = conn->pool->addresses;
+    const struct pool *pool = conn->pool;
     int failure = EADDRNOTAVAIL;
-    for (uint32_t i = 0; i < addresses->count; i++, conn->address = (conn->address + 1) % addresses->count) {
-        failure = stream_connect(conn, &addresses->list[conn->address]);
+    conn->address = pool->address_good;
+    conn->connect_began_ns = engine_stamp(engine);
+    for (uint32_t i = 0; i < pool->address_count; i++, conn->address = (conn->address + 1) % pool->address_count) {
+        failure = stream_connect(conn, &pool->addresses[conn->address]);
         if (failure == 0) {
             loop_io_start(engine->loop, &conn->io, conn->fd, LOOP_WRITE, on_io, conn);
             return 0;
@@ -156,6 +160,20 @@ static void close_failed(struct conn *conn, int failure)
     conn_close(conn, text, false);
 }
 
+void conn_resolved(struct conn *conn, const char *error)
+{
+    if (conn->pool->resolver && engine_of(conn)->now_ns > conn->began_ns)
+        conn->dns_ns = engine_of(conn)->now_ns - conn->began_ns;
+    if (error) {
+        conn_close(conn, error, false);
+        return;
+    }
+    conn->state = CONN_CONNECTING;
+    int failure = try_addresses(conn);
+    if (failure)
+        close_failed(conn, failure);
+}
+
 void conn_open(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
@@ -167,19 +185,17 @@ void conn_open(struct conn *conn)
     conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = false;
     conn->fail_reason = NULL;
     conn->out_queued = conn->out_written = 0;
-    conn->connect_ns = conn->tls_ns = NO_TIME;
-    conn->address = conn->pool->address_good;
+    conn->dns_ns = conn->connect_ns = conn->tls_ns = NO_TIME;
     conn->began_ns = engine_stamp(engine);
-    conn->state = CONN_CONNECTING;
+    conn->state = CONN_RESOLVING;
     conn->pool->connecting++;
     timer_set(&engine->timers, &conn->timer, conn->began_ns + conn->pool->target->connect_timeout_ns);
     if (conn->pool->own_transport) {
         call_connect(conn);
         return;
     }
-    int failure = try_addresses(conn);
-    if (failure)
-        close_failed(conn, failure);
+    if (pool_find_addresses(conn))
+        conn_resolved(conn, NULL);
 }
 
 static void finish_connecting(struct conn *conn)
@@ -190,13 +206,13 @@ static void finish_connecting(struct conn *conn)
         return;
     }
     /* Another address may answer; the attempt as a whole keeps its time-out. */
-    const struct addresses *addresses = conn->pool->addresses;
-    uint32_t next = (conn->address + 1) % addresses->count;
-    if (next != conn->pool->address_good) {
+    const struct pool *pool = conn->pool;
+    uint32_t next = (conn->address + 1) % pool->address_count;
+    if (next != pool->address_good) {
         loop_io_stop(engine_of(conn)->loop, &conn->io);
         stream_close(conn, false);
         conn->address = next;
-        if (stream_connect(conn, &addresses->list[next]) == 0) {
+        if (stream_connect(conn, &pool->addresses[next]) == 0) {
             loop_io_start(engine_of(conn)->loop, &conn->io, conn->fd, LOOP_WRITE, on_io, conn);
             return;
         }

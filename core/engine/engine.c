@@ -88,7 +88,7 @@ static int init_pools(struct engine *engine, struct error *error)
         for (uint32_t j = 0; j < scenario->step_count; j++)
             used |= scenario->steps[j].target == &scenario->targets[i];
         list_init(&engine->pools[i].deadlines);
-        if (used && pool_init(&engine->pools[i], engine, &scenario->targets[i], &engine->config.addresses[i], error) < 0)
+        if (used && pool_init(&engine->pools[i], engine, &scenario->targets[i], error) < 0)
             return -1;
     }
     return 0;
@@ -242,8 +242,9 @@ static void check_connected(struct engine *engine)
                 engine->connect_deadline_ns = deadline_ns;
         } else if (deadline_ns && !pool->ever_up) {
             char limit[32];
-            snprintf(text, sizeof text, "no connection to target %s (%s) within its connect time-out of %s: %s", pool->target->name,
-                     pool->target->url, units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns),
+            units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns);
+            snprintf(text, sizeof text, "no connection to target %s (%s)%s%s: %s", pool->target->name, pool->target->url,
+                     pool->name_wrong ? "" : " within its connect time-out of ", pool->name_wrong ? "" : limit,
                      pool->last_error[0] ? pool->last_error : "no answer");
             engine->connecting = false;
             engine->config.ready(engine->config.arg, text);

@@ -13,9 +13,11 @@
 #include "base/spool.h"
 #include "engine/engine.h"
 #include "engine/list.h"
+#include "engine/resolver.h"
 #include "engine/timers.h"
 #include <openssl/types.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 #define BODY_KEPT_MAX (UINT64_C(1) << 20)  /* of an answer, for checks */
 #define INPUT_HELD_MAX (UINT64_C(1) << 20) /* of bytes that a plugin has not used yet */
@@ -33,6 +35,7 @@
 
 enum conn_state {
     CONN_IDLE,       /* no socket; wanted when its turn comes. Left by conn_open */
+    CONN_RESOLVING,  /* the name's address is looked up -> CONNECTING or closed */
     CONN_CONNECTING, /* connect(2) under way -> HANDSHAKE, OPENING, or closed */
     CONN_HANDSHAKE,  /* TLS under way -> OPENING or closed */
     CONN_OPENING,    /* plugin.connect called, capacity still 0 -> UP or closed */
@@ -75,7 +78,9 @@ struct conn {
     struct link turn;      /* in pool->turns */
     struct timer timer;    /* connect time-out, back-off */
     struct timer tick;
-    uint64_t began_ns, connect_ns, tls_began_ns, tls_ns; /* of this connection; *_ns = NO_TIME: not known */
+    uint64_t began_ns; /* of the attempt */
+    uint64_t connect_began_ns, tls_began_ns;
+    uint64_t dns_ns, connect_ns, tls_ns; /* how long each took; NO_TIME: not known, or there was none */
     uint64_t free_since_ns;
     struct exchange *waiter; /* per-user connections: who waits for this one */
 };
@@ -83,7 +88,12 @@ struct conn {
 struct pool {
     struct engine *engine;
     const struct target *target;
-    const struct addresses *addresses;
+    struct sockaddr_storage *addresses; /* where the target's name led last; numeric ones never change */
+    uint32_t address_count;
+    uint64_t addresses_until_ns; /* when the name must be looked up again; 0: it never was */
+    struct resolver *resolver;   /* NULL: nothing to look up */
+    bool looking_up, name_wrong; /* wrong: the name server says that there is no such name */
+    struct link resolving;       /* conns, by their turn */
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
     bool per_user, ever_up, tls, own_transport, turning;
@@ -272,7 +282,7 @@ void measure_field(struct squall_recorder *recorder, struct squall_bytes name, s
 void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t value);
 
 /* pool.c */
-int pool_init(struct pool *pool, struct engine *engine, const struct target *target, const struct addresses *addresses, struct error *error);
+int pool_init(struct pool *pool, struct engine *engine, const struct target *target, struct error *error);
 void pool_fini(struct pool *pool);
 void pool_connect(struct pool *pool);                       /* opens all its connections */
 struct conn *pool_pick(struct pool *pool, struct user *user); /* NULL: wait */
@@ -282,6 +292,7 @@ bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns); /* before the run
 void pool_conn_up(struct conn *conn);
 void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed);
 void pool_next_turn(struct pool *pool);
+bool pool_find_addresses(struct conn *conn);                /* false: they are being looked up, conn_resolved follows */
 
 /* conn.c */
 void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *state);
@@ -290,6 +301,7 @@ void conn_flush(struct conn *conn);
 void conn_touch(struct conn *conn);
 void conn_settle(struct conn *conn);
 void conn_close(struct conn *conn, const char *why, bool reset); /* now; exchanges end as disconnected */
+void conn_resolved(struct conn *conn, const char *error);        /* the target's addresses are known, or why not */
 void conn_established(struct conn *conn);                        /* transport is up */
 
 /* stream.c: sockets. */

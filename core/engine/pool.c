@@ -3,6 +3,8 @@
  * in turn; opened again after a loss, at once when they were of use and with a growing pause when they were not.
  */
 #include "engine/internal.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,23 +25,102 @@ static void on_pace(struct timer *timer, uint64_t now_ns)
     pool_next_turn(LIST_ENTRY(timer, struct pool, pace));
 }
 
-/* A unix socket has one address, and nothing is looked up for it. */
-static const struct addresses *unix_address(struct arena *arena, const char *path)
+/* ---- addresses ---- */
+
+static void set_port(struct sockaddr_storage *address, uint16_t port)
 {
-    struct addresses *addresses = arena_alloc(arena, sizeof *addresses);
-    addresses->list = arena_alloc(arena, sizeof *addresses->list);
-    addresses->count = 1;
-    struct sockaddr_un *address = (struct sockaddr_un *)(void *)addresses->list;
-    address->sun_family = AF_UNIX;
-    memcpy(address->sun_path, path, strlen(path));
-    return addresses;
+    if (address->ss_family == AF_INET)
+        ((struct sockaddr_in *)(void *)address)->sin_port = htons(port);
+    else
+        ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons(port);
 }
 
-int pool_init(struct pool *pool, struct engine *engine, const struct target *target, const struct addresses *addresses, struct error *error)
+/* The address of a unix socket or of a numeric host; false: it is a name. */
+static bool fixed_address(const struct target *target, struct sockaddr_storage *ret_address)
+{
+    struct sockaddr_un *path = (struct sockaddr_un *)(void *)ret_address;
+    memset(ret_address, 0, sizeof *ret_address);
+    if (target->connect_path) {
+        path->sun_family = AF_UNIX;
+        snprintf(path->sun_path, sizeof path->sun_path, "%s", target->connect_path);
+        return true;
+    }
+    if (inet_pton(AF_INET, target->connect_host, &((struct sockaddr_in *)(void *)ret_address)->sin_addr) == 1)
+        ret_address->ss_family = AF_INET;
+    else if (inet_pton(AF_INET6, target->connect_host, &((struct sockaddr_in6 *)(void *)ret_address)->sin6_addr) == 1)
+        ret_address->ss_family = AF_INET6;
+    else
+        return false;
+    set_port(ret_address, target->connect_port);
+    return true;
+}
+
+static int init_addresses(struct pool *pool, struct error *error)
+{
+    struct engine *engine = pool->engine;
+    const struct target *target = pool->target;
+    pool->addresses = arena_alloc(&engine->arena, RESOLVER_ADDRESSES_MAX * sizeof *pool->addresses);
+    if (pool->own_transport)
+        return 0;
+    if (fixed_address(target, pool->addresses)) {
+        pool->address_count = 1;
+        pool->addresses_until_ns = NEVER;
+        return 0;
+    }
+    pool->resolver = resolver_new(engine->loop, &engine->timers, target->name_servers, target->connect_timeout_ns);
+    if (pool->resolver)
+        return 0;
+    return error_set(error, "target %s: c-ares does not take the name servers %s; write addresses with a port: 127.0.0.1:53",
+                     target->name, target->name_servers ? target->name_servers : "of resolv.conf");
+}
+
+static void on_looked_up(void *arg, const struct lookup *lookup)
+{
+    struct pool *pool = arg;
+    uint64_t now_ns = engine_stamp(pool->engine);
+    pool->looking_up = false;
+    pool->name_wrong = lookup->no_such_name;
+    if (!lookup->error) {
+        pool->address_count = lookup->count;
+        pool->address_good = 0;
+        for (uint32_t i = 0; i < lookup->count; i++) {
+            pool->addresses[i] = lookup->addresses[i];
+            set_port(&pool->addresses[i], pool->target->connect_port);
+        }
+        pool->addresses_until_ns = now_ns + lookup->lives_ns;
+    }
+    struct link waiting = {&waiting, &waiting};
+    while (!list_empty(&pool->resolving)) { /* those that come from now on wait for a look-up of their own */
+        struct link *turn = pool->resolving.next;
+        list_remove(turn);
+        list_append(&waiting, turn);
+    }
+    while (!list_empty(&waiting)) {
+        struct conn *conn = LIST_ENTRY(waiting.next, struct conn, turn);
+        list_remove(&conn->turn);
+        conn_resolved(conn, lookup->error);
+    }
+}
+
+bool pool_find_addresses(struct conn *conn)
+{
+    struct pool *pool = conn->pool;
+    if (pool->engine->now_ns < pool->addresses_until_ns)
+        return true;
+    list_append(&pool->resolving, &conn->turn);
+    if (pool->looking_up)
+        return false;
+    pool->looking_up = true;
+    resolver_look_up(pool->resolver, pool->target->connect_host, on_looked_up, pool);
+    return false;
+}
+
+/* ---- making ---- */
+
+int pool_init(struct pool *pool, struct engine *engine, const struct target *target, struct error *error)
 {
     pool->engine = engine;
     pool->target = target;
-    pool->addresses = target->connect_path ? unix_address(&engine->arena, target->connect_path) : addresses;
     pool->per_user = target_per_user(target);
     pool->fresh = target->connections == CONNECTIONS_NEW;
     pool->own_transport = target->protocol->abi.flags & SQUALL_OWN_TRANSPORT;
@@ -49,7 +130,10 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
         list_init(&pool->loads[i]);
     list_init(&pool->waiting);
     list_init(&pool->turns);
+    list_init(&pool->resolving);
     list_init(&pool->deadlines);
+    if (init_addresses(pool, error) < 0)
+        return -1;
     if (pool->tls && tls_context(target, &pool->tls_context, error) < 0)
         return -1;
     uint64_t share = schedule_share(target->connections, engine->config.worker, engine->config.workers);
@@ -69,6 +153,8 @@ void pool_fini(struct pool *pool)
 {
     for (uint32_t i = 0; pool->tls && pool->conns && i < pool->count; i++)
         tls_forget(&pool->conns[i]);
+    resolver_free(pool->resolver);
+    pool->resolver = NULL;
     SSL_CTX_free(pool->tls_context);
     pool->tls_context = NULL;
 }
@@ -91,6 +177,10 @@ bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns)
     if (!pool->count || pool->fresh || pool->up >= pool->count)
         return true;
     uint64_t from_ns = pool->last_up_ns;
+    if (!pool->ever_up && pool->name_wrong) { /* it will not come to be by waiting */
+        *ret_deadline_ns = pool->engine->now_ns;
+        return true;
+    }
     if (pool->ever_up && pool->unopened && pool->next_open_ns > from_ns)
         from_ns = pool->next_open_ns;
     *ret_deadline_ns = from_ns + pool->target->connect_timeout_ns;

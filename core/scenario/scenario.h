@@ -35,6 +35,7 @@ struct target {
     const char *connect_host;  /* what connections lead to: the URL's host and port, unless connect-to says otherwise */
     uint16_t connect_port;
     const char *connect_path;  /* connect-to: unix:PATH; then neither host nor port is used. NULL: TCP */
+    const char *name_servers;  /* "address:port,..."; NULL: the system's */
     const struct address_range *sources; /* local addresses that connections take in turn */
     uint32_t source_count;     /* ranges; 0: the system picks */
     uint32_t connections;      /* for the whole run; CONNECTIONS_PER_USER; CONNECTIONS_NEW */

@@ -43,6 +43,36 @@ int read_connect_to(const struct loader *loader, const struct node *node, struct
     return 0;
 }
 
+/* address, address:port or [v6]:port. */
+static bool name_server_valid(const struct loader *loader, const char *text)
+{
+    struct in6_addr address;
+    struct url url;
+    struct error ignored;
+    if (inet_pton(AF_INET6, text, &address) == 1)
+        return true;
+    return url_parse(arena_printf(loader->arena, "dns://%s", text), loader->arena, &url, &ignored) == 0 && url.path[0] == '\0' &&
+           (inet_pton(AF_INET, url.host, &address) == 1 || inet_pton(AF_INET6, url.host, &address) == 1);
+}
+
+int read_name_servers(const struct loader *loader, const struct node *node, struct target *target)
+{
+    bool list = node->kind == NODE_LIST;
+    const char *joined = "", *text;
+    for (uint32_t i = 0; i < (list ? node->count : 1); i++) {
+        const struct node *one = list ? node->items[i] : node;
+        if (read_text(loader, one, &text))
+            return -1;
+        if (!name_server_valid(loader, text))
+            return fail_at(loader, one, "'%.100s' is no name server; write an address, with a port where it is not 53: 127.0.0.1:5353", text);
+        joined = arena_printf(loader->arena, "%s%s%s", joined, joined[0] ? "," : "", text);
+    }
+    if (!joined[0])
+        return fail_at(loader, node, "`name-servers` is empty; leave it out, or write for example name-servers: [127.0.0.1:5353]");
+    target->name_servers = joined;
+    return 0;
+}
+
 /* ---- source addresses ---- */
 
 static int parse_address(const char *text, struct address_range *ret_range)

@@ -13,6 +13,8 @@
 int read_connect_rate(const struct loader *loader, const struct node *node, struct target *target);
 /* connect-to: unix:/path, or host:port. */
 int read_connect_to(const struct loader *loader, const struct node *node, struct target *target);
+/* name-servers: [127.0.0.1:5353]. */
+int read_name_servers(const struct loader *loader, const struct node *node, struct target *target);
 /* tls: { ca: roots.pem, ... }; the target's URL must be known. */
 int read_tls(const struct loader *loader, const struct node *node, struct target *target);
 /* After `connections` is final: certificates of users need connections of users. */

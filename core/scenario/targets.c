@@ -5,7 +5,7 @@
 
 #define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
 
-static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "source", "tls", NULL};
+static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "name-servers", "source", "tls", NULL};
 
 int target_from_url(const struct loader *loader, const struct node *node, const char *text, struct target *ret_target)
 {
@@ -73,6 +73,8 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
         return read_connect_rate(loader, value, target);
     if (strcmp(key->text, "connect-to") == 0)
         return read_connect_to(loader, value, target);
+    if (strcmp(key->text, "name-servers") == 0)
+        return read_name_servers(loader, value, target);
     if (strcmp(key->text, "source") == 0)
         return read_sources(loader, value, target);
     if (strcmp(key->text, "tls") == 0)
