@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SLOW_CONNECT_NS (500 * NS_PER_MS) /* a connection request is sent again after a second: quicker ones need no look */
 #define READS_A_WAKE 4 /* so that one flooding peer does not starve the others */
 
 static void on_io(struct loop_io *io, uint32_t events);
@@ -108,6 +109,8 @@ void conn_established(struct conn *conn)
     if (conn->state == CONN_CONNECTING) {
         conn->connect_ns = now_ns - conn->connect_began_ns;
         conn->pool->address_good = conn->address;
+        conn->syn_retransmits = conn->connect_ns > SLOW_CONNECT_NS ? stream_retransmits(conn) : 0;
+        engine->facts.syn_retransmits += conn->syn_retransmits;
         if (conn->pool->tls) {
             conn->state = CONN_HANDSHAKE;
             conn->tls_began_ns = now_ns;
@@ -185,6 +188,7 @@ void conn_open(struct conn *conn)
     conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = false;
     conn->fail_reason = NULL;
     conn->out_queued = conn->out_written = 0;
+    conn->syn_retransmits = 0;
     conn->dns_ns = conn->connect_ns = conn->tls_ns = NO_TIME;
     conn->began_ns = engine_stamp(engine);
     conn->state = CONN_RESOLVING;
@@ -438,6 +442,11 @@ void conn_settle(struct conn *conn)
     pool_available(conn);
 }
 
+uint32_t conn_retransmits(const struct conn *conn)
+{
+    return conn->state > CONN_CONNECTING && conn->state != CONN_BACKOFF ? stream_retransmits(conn) - conn->syn_retransmits : 0;
+}
+
 static void end_exchanges(struct conn *conn, const char *why)
 {
     while (!list_empty(&conn->exchanges)) {
@@ -463,6 +472,9 @@ void conn_close(struct conn *conn, const char *why, bool reset)
         loop_io_stop(engine->loop, &conn->io);
     timer_clear(&engine->timers, &conn->timer);
     timer_clear(&engine->timers, &conn->tick);
+    engine->facts.retransmits += conn_retransmits(conn);
+    if (conn->state == CONN_CONNECTING)
+        engine->facts.syn_retransmits += stream_retransmits(conn);
     stream_close(conn, reset);
     buffer_fini(&conn->in);
     buffer_fini(&conn->out);

@@ -402,6 +402,16 @@ static uint64_t on_idle(void *arg)
 
 /* ---- snapshots ---- */
 
+/* Of connections that are open to the end; those that closed have added theirs. */
+static uint64_t open_retransmits(const struct engine *engine)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < engine->scenario->target_count; i++)
+        for (uint32_t j = 0; j < engine->pools[i].count; j++)
+            sum += conn_retransmits(&engine->pools[i].conns[j]);
+    return sum;
+}
+
 static void fill_facts(struct engine *engine, struct generator_facts *facts)
 {
     struct rusage usage;
@@ -412,6 +422,8 @@ static void fill_facts(struct engine *engine, struct generator_facts *facts)
     facts->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
     facts->users = engine->users_busy;
     facts->connections = engine->connections_up;
+    if (engine->finished)
+        facts->retransmits += open_retransmits(engine);
 }
 
 void engine_snapshot(struct engine *engine, struct snapshot *ret_snapshot)

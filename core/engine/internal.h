@@ -60,6 +60,7 @@ struct conn {
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
     bool close_wanted, reset_wanted, bind_failed;
+    uint32_t syn_retransmits;   /* of this connection, once it was up */
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
     const char *fail_reason;    /* with close_wanted: static, or in reason_text */
     char reason_text[160];
@@ -300,6 +301,7 @@ void conn_open(struct conn *conn);
 void conn_flush(struct conn *conn);
 void conn_touch(struct conn *conn);
 void conn_settle(struct conn *conn);
+uint32_t conn_retransmits(const struct conn *conn);              /* since it was up */
 void conn_close(struct conn *conn, const char *why, bool reset); /* now; exchanges end as disconnected */
 void conn_resolved(struct conn *conn, const char *error);        /* the target's addresses are known, or why not */
 void conn_established(struct conn *conn);                        /* transport is up */
@@ -313,6 +315,7 @@ enum stream_status stream_read(struct conn *conn, uint8_t *data, size_t size, si
 bool stream_pending(const struct conn *conn); /* bytes that TLS has read and not handed out */
 enum stream_status stream_write(struct conn *conn, size_t *ret_len); /* as much of the output as goes */
 void stream_close(struct conn *conn, bool reset);
+uint32_t stream_retransmits(const struct conn *conn); /* by the kernel, connection requests included */
 
 /* tls.c: sessions over a connected socket. */
 int tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error);

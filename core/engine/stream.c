@@ -157,6 +157,16 @@ enum stream_status stream_write(struct conn *conn, size_t *ret_len)
     return STREAM_OK;
 }
 
+uint32_t stream_retransmits(const struct conn *conn)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    /* A unix socket has none, and says so. */
+    if (conn->fd < 0 || getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return 0;
+    return info.tcpi_total_retrans;
+}
+
 void stream_close(struct conn *conn, bool reset)
 {
     if (conn->tls) {

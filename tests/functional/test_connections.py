@@ -1,5 +1,6 @@
 """Where connections lead and come from: source addresses, unix sockets, connect-to, new ones, how fast."""
 from collections import Counter
+import socket
 import time
 
 from harness import free_port, main, scratch, squall
@@ -37,7 +38,10 @@ def test_source_that_is_not_ours():
 
 def test_unix_socket():
     path = scratch("service.sock")
-    with Server(answers(), unix=path) as server:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    with Server(answers(), listener=listener) as server:
         summary, _ = run(scenario(f'{{ url: "http://service.test", connect-to: "unix:{path}" }}'))
         assert summary["totals"]["ok"] == 40 == server.requests, summary["totals"]
     process = squall("run", scenario('{ url: "http://service.test", connect-timeout: 200ms, connect-to: unix:/nowhere/x.sock }'))

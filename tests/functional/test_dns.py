@@ -1,5 +1,6 @@
 """Names: looked up by the workers, at the start and when their time to live has run out; and name servers that lie, say no,
 or say nothing."""
+import socket
 import threading
 import time
 
@@ -87,7 +88,7 @@ def test_slow_answer_is_a_phase():
 def test_time_to_live():
     """After a TTL of 1 s the name leads elsewhere: new connections go there, and questions are asked no oftener than that."""
     where = ["127.0.0.1"]
-    with Server(answers()) as first, Server(answers(), host="127.0.0.2", port=first.port) as second:
+    with Server(answers()) as first, Server(answers(), listener=socket.create_server(("127.0.0.2", first.port))) as second:
         with NameServer(lambda name, kind: ([where[0]], 1) if kind == "A" else ([], 1)) as names:
             timer = threading.Timer(1.5, lambda: where.__setitem__(0, "127.0.0.2"))
             timer.start()
