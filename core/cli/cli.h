@@ -37,7 +37,7 @@ struct run_arguments {
 };
 
 /* Reads argv; a URL's plugin is loaded on the way, since its table holds some of the flags. On success the plan has
- * everything but the scenario's text and the addresses. */
+ * everything but the scenario's text. */
 int run_arguments_parse(struct run_arguments *arguments, int argc, char **argv, struct protocol_registry *registry, struct error *error);
 void run_arguments_fini(struct run_arguments *arguments);
 /* The table of options as --help shows it; protocol NULL: the plugins' flags are left out. */

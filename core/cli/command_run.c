@@ -78,7 +78,7 @@ static void explain(const struct run_arguments *arguments, const struct result *
 
 static int run(struct run_arguments *arguments, struct scenario *scenario, struct error *error)
 {
-    if (plan_resolve(scenario, &arguments->arena, &arguments->plan, error) < 0 || prepare_outputs(arguments, error) < 0)
+    if (prepare_outputs(arguments, error) < 0)
         return cli_fail(error);
     struct console *console = console_new(stderr, scenario, arguments->quiet);
     struct controller_options options = {.scenario = scenario,

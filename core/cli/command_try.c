@@ -94,7 +94,7 @@ static void on_finished(void *arg)
     loop_stop(engine_loop(attempt->engine));
 }
 
-static int walk(struct run_arguments *arguments, struct scenario *scenario, struct error *error)
+static int walk(const struct scenario *scenario, struct error *error)
 {
     struct page page = {0};
     struct attempt attempt = {.out = true};
@@ -107,9 +107,6 @@ static int walk(struct run_arguments *arguments, struct scenario *scenario, stru
                                    .finished = on_finished,
                                    .tap = on_tap,
                                    .ended = on_ended};
-    if (plan_resolve(scenario, &arguments->arena, &arguments->plan, error) < 0)
-        return cli_fail(error);
-    config.addresses = arguments->plan.addresses;
     attempt.engine = engine_new(&config, error);
     if (!attempt.engine)
         return cli_fail(error);
@@ -134,7 +131,7 @@ int command_try(int argc, char **argv)
     else if (!arguments.help && run_arguments_load(&arguments, &registry, &scenario, &error) < 0)
         code = cli_fail(&error);
     else if (!arguments.help)
-        code = walk(&arguments, scenario, &error);
+        code = walk(scenario, &error);
     scenario_free(scenario);
     run_arguments_fini(&arguments);
     protocol_registry_fini(&registry);

@@ -27,7 +27,7 @@ static const struct row rows[] = {
     {"rate", 'r', KIND_TEXT, "R", "open load: R journeys a second, whatever the service does (200, 10k, 30/m)", offsetof(struct overrides, rate)},
     {"duration", 'd', KIND_TEXT, "T", "for how long (30s, 5m); 10s when neither this nor -n is given", offsetof(struct overrides, duration)},
     {"iterations", 'n', KIND_TEXT, "N", "exactly N journeys in the whole run", offsetof(struct overrides, iterations)},
-    {"connections", 'c', KIND_TEXT, "N", "a pool of N connections for the whole run, or per-user", offsetof(struct overrides, connections)},
+    {"connections", 'c', KIND_TEXT, "N", "a pool of N connections for the whole run; per-user; or new, for each exchange", offsetof(struct overrides, connections)},
     {"workers", 'w', KIND_WORKERS, "N", "worker processes; 1 when the target is this machine, else one a core", 0},
     {"warmup", 0, KIND_TEXT, "T", "load runs, numbers do not count", offsetof(struct overrides, warmup)},
     {"timeout", 0, KIND_TEXT, "T", "of one exchange; 30s", offsetof(struct overrides, timeout)},

@@ -4,7 +4,9 @@
  */
 #include "cluster/controller.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "cluster/bus.h"
+#include "cluster/limits.h"
 #include "cluster/message.h"
 #include "cluster/spawn.h"
 #include "cluster/windows.h"
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define TICK_NS (500 * NS_PER_MS)
@@ -306,7 +309,7 @@ static uint32_t workers_wanted(const struct controller_options *options)
     uint32_t connections = 0;
     if (options->plan->workers)
         count = options->plan->workers;
-    else if (plan_is_local(options->plan))
+    else if (plan_is_local(scenario))
         count = 1; /* a second worker would only take the server's core */
     for (uint32_t i = 0; i < scenario->target_count; i++)
         if (scenario->targets[i].connections > connections)
@@ -329,10 +332,28 @@ static void init_store(const struct scenario *scenario, struct store *store)
     free(metrics);
 }
 
+/* What can be known to fail is told now, and not by a thousand failed connections. */
+static int check_limits(struct controller *controller, uint32_t workers, struct error *error)
+{
+    struct rlimit limit;
+    char text[200];
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY &&
+        limits_descriptors(controller->scenario, workers, limit.rlim_max, error) < 0)
+        return -1;
+    if (limits_ports_short(controller->scenario, limits_ports(), text, sizeof text)) {
+        log_line(LOG_WARNING, "%s", text);
+        verdict_note(&controller->result->verdict, "%s", text);
+    }
+    return 0;
+}
+
 static int start_workers(struct controller *controller, struct error *error)
 {
     int sockets[WORKERS_MAX];
-    controller->worker_count = workers_wanted(controller->options);
+    uint32_t wanted = workers_wanted(controller->options);
+    if (check_limits(controller, wanted, error) < 0)
+        return -1;
+    controller->worker_count = wanted;
     controller->options->plan->workers = controller->worker_count;
     for (uint32_t i = 0; i < controller->worker_count; i++) {
         if (spawn_worker(i, &controller->workers[i].child, &sockets[i], error) < 0) {

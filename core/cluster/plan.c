@@ -1,8 +1,6 @@
-/* See plan.h. Targets' addresses travel as text with a port, so that the message means the same on every machine. */
+/* See plan.h. */
 #include "cluster/plan.h"
 #include "cluster/message.h"
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 
 /* The overrides that are plain texts, a row each: packed, unpacked and never listed again. */
@@ -37,31 +35,11 @@ static void pack_texts(msgpack_packer *packer, const char *key, const char *cons
         message_pack_text(packer, texts[i]);
 }
 
-static void pack_addresses(msgpack_packer *packer, const struct plan *plan)
-{
-    message_pack_key(packer, "addresses");
-    msgpack_pack_array(packer, plan->target_count);
-    for (uint32_t i = 0; i < plan->target_count; i++) {
-        const struct addresses *addresses = &plan->addresses[i];
-        msgpack_pack_array(packer, (size_t)addresses->count * 2);
-        for (uint32_t j = 0; j < addresses->count; j++) {
-            const struct sockaddr_storage *address = &addresses->list[j];
-            bool v4 = address->ss_family == AF_INET;
-            const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-            const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-            char text[INET6_ADDRSTRLEN];
-            inet_ntop(address->ss_family, v4 ? (const void *)&in->sin_addr : (const void *)&in6->sin6_addr, text, sizeof text);
-            message_pack_text(packer, text);
-            msgpack_pack_uint64(packer, ntohs(v4 ? in->sin_port : in6->sin6_port));
-        }
-    }
-}
-
 void plan_pack(const struct plan *plan, struct buffer *out)
 {
     msgpack_packer packer;
     message_packer(&packer, out);
-    msgpack_pack_map(&packer, 10);
+    msgpack_pack_map(&packer, 9);
     message_pack_number(&packer, "v", MESSAGE_VERSION);
     message_pack_key(&packer, "text");
     message_pack_text(&packer, plan->text);
@@ -75,7 +53,6 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     message_pack_key(&packer, "raw_path");
     message_pack_text(&packer, plan->raw_path);
     message_pack_number(&packer, "log_level", plan->log_level);
-    pack_addresses(&packer, plan);
 }
 
 static int unpack_overrides(const msgpack_object *map, struct arena *arena, struct overrides *overrides)
@@ -115,47 +92,6 @@ static int unpack_texts(const msgpack_object *map, const char *key, struct arena
     return 0;
 }
 
-static int unpack_address(const msgpack_object *text, const msgpack_object *port, struct arena *arena, struct sockaddr_storage *ret_address)
-{
-    const char *ip = message_copy(text, arena);
-    if (!ip || port->type != MSGPACK_OBJECT_POSITIVE_INTEGER || port->via.u64 > 65535)
-        return -1;
-    struct sockaddr_in *in = (struct sockaddr_in *)(void *)ret_address;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)ret_address;
-    if (inet_pton(AF_INET, ip, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)port->via.u64);
-        return 0;
-    }
-    if (inet_pton(AF_INET6, ip, &in6->sin6_addr) == 1) {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)port->via.u64);
-        return 0;
-    }
-    return -1;
-}
-
-static int unpack_addresses(const msgpack_object *map, struct arena *arena, struct plan *plan)
-{
-    const msgpack_object_array *targets = message_array(map, "addresses");
-    if (!targets)
-        return -1;
-    plan->target_count = targets->size;
-    plan->addresses = arena_alloc(arena, (targets->size + 1) * sizeof *plan->addresses);
-    for (uint32_t i = 0; i < targets->size; i++) {
-        if (targets->ptr[i].type != MSGPACK_OBJECT_ARRAY)
-            return -1;
-        const msgpack_object_array *list = &targets->ptr[i].via.array;
-        struct addresses *addresses = &plan->addresses[i];
-        addresses->count = list->size / 2;
-        addresses->list = arena_alloc(arena, (addresses->count + 1) * sizeof *addresses->list);
-        for (uint32_t j = 0; j < addresses->count; j++)
-            if (unpack_address(&list->ptr[2 * j], &list->ptr[2 * j + 1], arena, &addresses->list[j]) < 0)
-                return -1;
-    }
-    return 0;
-}
-
 int plan_unpack(const uint8_t *data, size_t len, struct arena *arena, struct plan *ret_plan, struct error *error)
 {
     msgpack_zone zone;
@@ -172,8 +108,7 @@ int plan_unpack(const uint8_t *data, size_t len, struct arena *arena, struct pla
         if (workers > 0 && workers <= UINT32_MAX && log_level <= LOG_DEBUG &&
             unpack_overrides(message_find(&map, "overrides"), arena, &plan.overrides) == 0 &&
             unpack_texts(&map, "plugin_files", arena, plan.plugin_files, &plan.plugin_file_count) == 0 &&
-            unpack_texts(&map, "plugin_directories", arena, plan.plugin_directories, &plan.plugin_directory_count) == 0 &&
-            unpack_addresses(&map, arena, &plan) == 0)
+            unpack_texts(&map, "plugin_directories", arena, plan.plugin_directories, &plan.plugin_directory_count) == 0)
             status = 0;
     }
     msgpack_zone_destroy(&zone);

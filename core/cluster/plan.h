@@ -17,8 +17,6 @@ struct plan {
     uint32_t workers;
     const char *raw_path; /* NULL: no raw log */
     enum log_level log_level;
-    struct addresses *addresses; /* as scenario->targets */
-    uint32_t target_count;
 };
 
 void plan_pack(const struct plan *plan, struct buffer *out);
@@ -27,9 +25,8 @@ int plan_unpack(const uint8_t *data, size_t len, struct arena *arena, struct pla
 /* Loads the plugins that the plan names, then the scenario. */
 int plan_load(const struct plan *plan, struct protocol_registry *registry, struct scenario **ret_scenario, struct error *error);
 
-/* Looks up every target's host (blocking: before the run, in the controller). */
-int plan_resolve(const struct scenario *scenario, struct arena *arena, struct plan *plan, struct error *error);
-/* True when an address is one of this machine's. */
-bool plan_is_local(const struct plan *plan);
+/* True when a target is on this machine: a unix socket, localhost, or one of its addresses. Only numeric hosts are looked at,
+ * since looking names up takes time and is the workers' to do. */
+bool plan_is_local(const struct scenario *scenario);
 
 #endif

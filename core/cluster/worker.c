@@ -126,15 +126,12 @@ static int run(struct worker *worker, const struct plan *plan, const struct scen
     struct engine_config config = {.scenario = scenario,
                                    .worker = number,
                                    .workers = plan->workers,
-                                   .addresses = plan->addresses,
                                    .page = page,
                                    .raw_path = plan->raw_path,
                                    .arg = worker,
                                    .ready = on_ready,
                                    .finished = on_finished,
                                    .second = on_second};
-    if (plan->target_count != scenario->target_count)
-        return error_set_code(error, EXIT_CODE_INTERNAL, "the plan names %u targets, the scenario has %u", plan->target_count, scenario->target_count);
     worker->engine = engine_new(&config, error);
     if (!worker->engine)
         return -1;

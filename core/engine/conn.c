@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SLOW_CONNECT_NS (500 * NS_PER_MS) /* a connection request is sent again after a second: quicker ones need no look */
 #define READS_A_WAKE 4 /* so that one flooding peer does not starve the others */
 
 static void on_io(struct loop_io *io, uint32_t events);
@@ -14,6 +15,23 @@ static void on_io(struct loop_io *io, uint32_t events);
 static struct engine *engine_of(const struct conn *conn)
 {
     return conn->pool->engine;
+}
+
+/* What a connection waited for in vain. */
+static const char *time_out_text(enum conn_state state)
+{
+    switch (state) {
+    case CONN_RESOLVING:
+        return "connect time-out: no name server answered; are they right (/etc/resolv.conf, or the target's name-servers)?";
+    case CONN_CONNECTING:
+        return "connect time-out: no answer to the connection request; is a firewall between, or the server's backlog full?";
+    case CONN_HANDSHAKE:
+        return "connect time-out: the server accepted the connection, and did not go on with the TLS handshake";
+    case CONN_FLUSHING:
+        return "the peer did not read before the connection closed";
+    default:
+        return "connect time-out: the server accepted the connection, and its protocol did not become ready";
+    }
 }
 
 static void on_timer(struct timer *timer, uint64_t now_ns)
@@ -28,7 +46,7 @@ static void on_timer(struct timer *timer, uint64_t now_ns)
         }
         return;
     }
-    conn_close(conn, conn->state == CONN_FLUSHING ? "the peer did not read before the connection closed" : "connect time-out", true);
+    conn_close(conn, time_out_text(conn->state), true);
 }
 
 static void on_tick(struct timer *timer, uint64_t now_ns)
@@ -89,8 +107,10 @@ void conn_established(struct conn *conn)
     struct engine *engine = engine_of(conn);
     uint64_t now_ns = engine_stamp(engine);
     if (conn->state == CONN_CONNECTING) {
-        conn->connect_ns = now_ns - conn->began_ns;
+        conn->connect_ns = now_ns - conn->connect_began_ns;
         conn->pool->address_good = conn->address;
+        conn->syn_retransmits = conn->connect_ns > SLOW_CONNECT_NS ? stream_retransmits(conn) : 0;
+        engine->facts.syn_retransmits += conn->syn_retransmits;
         if (conn->pool->tls) {
             conn->state = CONN_HANDSHAKE;
             conn->tls_began_ns = now_ns;
@@ -108,20 +128,53 @@ void conn_established(struct conn *conn)
 static int try_addresses(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
-    const struct addresses *addresses = conn->pool->addresses;
+    const struct pool *pool = conn->pool;
     int failure = EADDRNOTAVAIL;
-    for (uint32_t i = 0; i < addresses->count; i++, conn->address = (conn->address + 1) % addresses->count) {
-        failure = stream_connect(conn, &addresses->list[conn->address]);
+    conn->address = pool->address_good;
+    conn->connect_began_ns = engine_stamp(engine);
+    for (uint32_t i = 0; i < pool->address_count; i++, conn->address = (conn->address + 1) % pool->address_count) {
+        failure = stream_connect(conn, &pool->addresses[conn->address]);
         if (failure == 0) {
             loop_io_start(engine->loop, &conn->io, conn->fd, LOOP_WRITE, on_io, conn);
             return 0;
         }
         if (failure == EMFILE || failure == ENFILE)
             engine->facts.descriptors_exhausted++;
-        if (failure == EADDRNOTAVAIL)
+        if (failure == EADDRNOTAVAIL && !conn->bind_failed)
             engine->facts.ports_exhausted++;
     }
     return failure;
+}
+
+/* What a failed connect means to the one who reads it, and what to change. */
+static void close_failed(struct conn *conn, int failure)
+{
+    const char *text = strerror(failure);
+    if (conn->bind_failed && failure == EAFNOSUPPORT)
+        text = "no `source` is of the target's kind (IPv4 or IPv6); name one that is";
+    else if (conn->bind_failed && failure == EADDRNOTAVAIL)
+        text = "a `source` is not an address of this machine: add it to an interface or take it out";
+    else if (failure == EADDRNOTAVAIL)
+        text = "no local port is free: name more `source` addresses or widen net.ipv4.ip_local_port_range";
+    else if (failure == EMFILE || failure == ENFILE)
+        text = "no file descriptor is free: raise the limit (ulimit -n) or use fewer connections";
+    else if (failure == EAGAIN)
+        text = "the unix socket's backlog is full: its server accepts too slowly";
+    conn_close(conn, text, false);
+}
+
+void conn_resolved(struct conn *conn, const char *error)
+{
+    if (conn->pool->resolver && engine_of(conn)->now_ns > conn->began_ns)
+        conn->dns_ns = engine_of(conn)->now_ns - conn->began_ns;
+    if (error) {
+        conn_close(conn, error, false);
+        return;
+    }
+    conn->state = CONN_CONNECTING;
+    int failure = try_addresses(conn);
+    if (failure)
+        close_failed(conn, failure);
 }
 
 void conn_open(struct conn *conn)
@@ -135,19 +188,18 @@ void conn_open(struct conn *conn)
     conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = false;
     conn->fail_reason = NULL;
     conn->out_queued = conn->out_written = 0;
-    conn->connect_ns = conn->tls_ns = NO_TIME;
-    conn->address = conn->pool->address_good;
+    conn->syn_retransmits = 0;
+    conn->dns_ns = conn->connect_ns = conn->tls_ns = NO_TIME;
     conn->began_ns = engine_stamp(engine);
-    conn->state = CONN_CONNECTING;
+    conn->state = CONN_RESOLVING;
     conn->pool->connecting++;
     timer_set(&engine->timers, &conn->timer, conn->began_ns + conn->pool->target->connect_timeout_ns);
     if (conn->pool->own_transport) {
         call_connect(conn);
         return;
     }
-    int failure = try_addresses(conn);
-    if (failure)
-        conn_close(conn, strerror(failure), false);
+    if (pool_find_addresses(conn))
+        conn_resolved(conn, NULL);
 }
 
 static void finish_connecting(struct conn *conn)
@@ -158,24 +210,25 @@ static void finish_connecting(struct conn *conn)
         return;
     }
     /* Another address may answer; the attempt as a whole keeps its time-out. */
-    const struct addresses *addresses = conn->pool->addresses;
-    uint32_t next = (conn->address + 1) % addresses->count;
-    if (next != conn->pool->address_good) {
+    const struct pool *pool = conn->pool;
+    uint32_t next = (conn->address + 1) % pool->address_count;
+    if (next != pool->address_good) {
         loop_io_stop(engine_of(conn)->loop, &conn->io);
         stream_close(conn, false);
         conn->address = next;
-        if (stream_connect(conn, &addresses->list[next]) == 0) {
+        if (stream_connect(conn, &pool->addresses[next]) == 0) {
             loop_io_start(engine_of(conn)->loop, &conn->io, conn->fd, LOOP_WRITE, on_io, conn);
             return;
         }
     }
-    conn_close(conn, strerror(failure), false);
+    conn->bind_failed = false;
+    close_failed(conn, failure);
 }
 
 static void continue_handshake(struct conn *conn)
 {
     char text[200];
-    switch (stream_handshake(conn, text, sizeof text)) {
+    switch (tls_handshake(conn, text, sizeof text)) {
     case STREAM_OK:
         conn->write_blocked = false;
         conn_established(conn);
@@ -243,7 +296,8 @@ static void read_input(struct conn *conn)
             return;
         case STREAM_FAILED:
             conn->close_wanted = true;
-            conn->fail_reason = errno == ECONNRESET ? "connection reset by the peer" : "reading failed";
+            if (!conn->fail_reason)
+                conn->fail_reason = errno == ECONNRESET ? "connection reset by the peer" : "reading failed";
             return;
         }
     }
@@ -388,6 +442,11 @@ void conn_settle(struct conn *conn)
     pool_available(conn);
 }
 
+uint32_t conn_retransmits(const struct conn *conn)
+{
+    return conn->state > CONN_CONNECTING && conn->state != CONN_BACKOFF ? stream_retransmits(conn) - conn->syn_retransmits : 0;
+}
+
 static void end_exchanges(struct conn *conn, const char *why)
 {
     while (!list_empty(&conn->exchanges)) {
@@ -413,6 +472,9 @@ void conn_close(struct conn *conn, const char *why, bool reset)
         loop_io_stop(engine->loop, &conn->io);
     timer_clear(&engine->timers, &conn->timer);
     timer_clear(&engine->timers, &conn->tick);
+    engine->facts.retransmits += conn_retransmits(conn);
+    if (conn->state == CONN_CONNECTING)
+        engine->facts.syn_retransmits += stream_retransmits(conn);
     stream_close(conn, reset);
     buffer_fini(&conn->in);
     buffer_fini(&conn->out);

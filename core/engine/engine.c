@@ -103,7 +103,7 @@ static int init_pools(struct engine *engine, struct error *error)
         for (uint32_t j = 0; j < scenario->step_count; j++)
             used |= scenario->steps[j].target == &scenario->targets[i];
         list_init(&engine->pools[i].deadlines);
-        if (used && pool_init(&engine->pools[i], engine, &scenario->targets[i], &engine->config.addresses[i], error) < 0)
+        if (used && pool_init(&engine->pools[i], engine, &scenario->targets[i], error) < 0)
             return -1;
     }
     return 0;
@@ -245,25 +245,23 @@ void engine_connect(struct engine *engine)
     engine_settle(engine);
 }
 
-/* Goes on for as long as connections keep coming up; after a connect time-out without one, some must be enough. */
 static void check_connected(struct engine *engine)
 {
     char text[600];
     engine->connect_deadline_ns = NEVER;
     bool all = true;
     for (uint32_t i = 0; i < engine->scenario->target_count; i++) {
-        const struct pool *pool = &engine->pools[i];
-        if (!pool->count || pool->up >= pool->count)
-            continue;
-        uint64_t deadline_ns = pool->last_up_ns + pool->target->connect_timeout_ns;
-        if (engine->now_ns < deadline_ns) {
+        struct pool *pool = &engine->pools[i];
+        uint64_t deadline_ns = 0;
+        if (!pool_ready(pool, &deadline_ns)) {
             all = false;
             if (deadline_ns < engine->connect_deadline_ns)
                 engine->connect_deadline_ns = deadline_ns;
-        } else if (!pool->ever_up) {
+        } else if (deadline_ns && !pool->ever_up) {
             char limit[32];
-            snprintf(text, sizeof text, "no connection to target %s (%s) within its connect time-out of %s: %s", pool->target->name,
-                     pool->target->url, units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns),
+            units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns);
+            snprintf(text, sizeof text, "no connection to target %s (%s)%s%s: %s", pool->target->name, pool->target->url,
+                     pool->name_wrong ? "" : " within its connect time-out of ", pool->name_wrong ? "" : limit,
                      pool->last_error[0] ? pool->last_error : "no answer");
             engine->connecting = false;
             engine->config.ready(engine->config.arg, text);
@@ -422,6 +420,16 @@ static uint64_t on_idle(void *arg)
 
 /* ---- snapshots ---- */
 
+/* Of connections that are open to the end; those that closed have added theirs. */
+static uint64_t open_retransmits(const struct engine *engine)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < engine->scenario->target_count; i++)
+        for (uint32_t j = 0; j < engine->pools[i].count; j++)
+            sum += conn_retransmits(&engine->pools[i].conns[j]);
+    return sum;
+}
+
 static void fill_facts(struct engine *engine, struct generator_facts *facts)
 {
     struct rusage usage;
@@ -432,6 +440,8 @@ static void fill_facts(struct engine *engine, struct generator_facts *facts)
     facts->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
     facts->users = engine->users_busy;
     facts->connections = engine->connections_up;
+    if (engine->finished)
+        facts->retransmits += open_retransmits(engine);
 }
 
 void engine_snapshot(struct engine *engine, struct snapshot *ret_snapshot)

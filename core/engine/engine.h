@@ -10,16 +10,9 @@
 #include "metrics/raw.h"
 #include "metrics/snapshot.h"
 #include "scenario/scenario.h"
-#include <sys/socket.h>
 
 struct engine;
 struct exchange;
-
-/* Where a target's name leads, found before the run starts. */
-struct addresses {
-    struct sockaddr_storage *list;
-    uint32_t count;
-};
 
 /* One page that the worker writes and the controller reads: what survives a kill -9. */
 struct page {
@@ -44,7 +37,6 @@ static inline uint64_t page_get(const uint64_t *cell)
 struct engine_config {
     const struct scenario *scenario;
     uint32_t worker, workers;
-    const struct addresses *addresses; /* as scenario->targets */
     struct page *page;                 /* zeroed */
     const char *raw_path;              /* NULL: no raw log */
     bool single_journey;               /* squall try: one user, one journey, whatever the load says */

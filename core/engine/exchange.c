@@ -89,9 +89,7 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     conn->in_flight++;
     list_append(&conn->exchanges, &exchange->flight);
     list_append(&exchange->pool->deadlines, &exchange->deadline);
-    list_remove(&conn->available);
-    if (conn->in_flight < conn->capacity)
-        list_append(&conn->pool->available, &conn->available); /* behind the others: they take turns */
+    pool_handed(conn);
     if (abi->exchange_size)
         memset(exchange->view.state, 0, abi->exchange_size);
     if (render(exchange) < 0)
@@ -133,6 +131,8 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
         conn->in_flight--;
         if (outcome <= OUTCOME_REJECTED)
             conn->served = true;
+        if (conn->pool->fresh)
+            conn->retired = true;
         conn_touch(conn);
     } else if (exchange->pool->per_user) {
         exchange->pool->conns[user - engine->users].waiter = NULL;

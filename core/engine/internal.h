@@ -13,9 +13,11 @@
 #include "base/spool.h"
 #include "engine/engine.h"
 #include "engine/list.h"
+#include "engine/resolver.h"
 #include "engine/timers.h"
 #include <openssl/types.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 #define BODY_KEPT_MAX (UINT64_C(1) << 20)  /* of an answer, for checks */
 #define INPUT_HELD_MAX (UINT64_C(1) << 20) /* of bytes that a plugin has not used yet */
@@ -25,6 +27,7 @@
 #define POSTS_MAX 65536
 #define WAITING_ARRIVALS_MAX (UINT64_C(1) << 20)
 #define CONNECTING_MAX 100 /* at once, for each pool: below the usual listen backlog */
+#define POOL_LOADS 64      /* connections with more exchanges in flight count as equally loaded */
 #define NEVER UINT64_MAX
 #define NO_TIME RAW_NO_TIME
 
@@ -32,6 +35,7 @@
 
 enum conn_state {
     CONN_IDLE,       /* no socket; wanted when its turn comes. Left by conn_open */
+    CONN_RESOLVING,  /* the name's address is looked up -> CONNECTING or closed */
     CONN_CONNECTING, /* connect(2) under way -> HANDSHAKE, OPENING, or closed */
     CONN_HANDSHAKE,  /* TLS under way -> OPENING or closed */
     CONN_OPENING,    /* plugin.connect called, capacity still 0 -> UP or closed */
@@ -55,10 +59,13 @@ struct conn {
     SSL *tls;
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
-    bool close_wanted, reset_wanted;
+    bool close_wanted, reset_wanted, bind_failed;
+    uint32_t syn_retransmits;   /* of this connection, once it was up */
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
     const char *fail_reason;    /* with close_wanted: static, or in reason_text */
-    char reason_text[120];
+    char reason_text[160];
+    struct tls_identity *identity; /* a user's certificate and key, once read; tls.c's */
+    struct ssl_session_st *session; /* to be resumed; NULL: none */
     struct buffer out, in;
     size_t out_taken; /* bytes of `out` already written */
     struct segment segments[SEGMENTS];
@@ -66,12 +73,15 @@ struct conn {
     uint64_t out_queued, out_written; /* totals since the connection began */
     struct link unsent;    /* exchanges whose end has not been written, in order */
     struct link exchanges; /* in flight */
-    struct link available; /* in pool->available when it can take an exchange */
+    struct link available; /* in one of pool->loads when it can take an exchange; pooled connections only */
+    uint8_t load;          /* in which */
     struct link touch;     /* in engine->touched */
     struct link turn;      /* in pool->turns */
     struct timer timer;    /* connect time-out, back-off */
     struct timer tick;
-    uint64_t began_ns, connect_ns, tls_began_ns, tls_ns; /* of this connection; *_ns = NO_TIME: not known */
+    uint64_t began_ns; /* of the attempt */
+    uint64_t connect_began_ns, tls_began_ns;
+    uint64_t dns_ns, connect_ns, tls_ns; /* how long each took; NO_TIME: not known, or there was none */
     uint64_t free_since_ns;
     struct exchange *waiter; /* per-user connections: who waits for this one */
 };
@@ -79,13 +89,25 @@ struct conn {
 struct pool {
     struct engine *engine;
     const struct target *target;
-    const struct addresses *addresses;
+    struct sockaddr_storage *addresses; /* where the target's name led last; numeric ones never change */
+    uint32_t address_count;
+    uint64_t addresses_until_ns; /* when the name must be looked up again; 0: it never was */
+    struct resolver *resolver;   /* NULL: nothing to look up */
+    bool looking_up, name_wrong; /* wrong: the name server says that there is no such name */
+    struct link resolving;       /* conns, by their turn */
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
     bool per_user, ever_up, tls, own_transport, turning;
+    bool fresh; /* per_user, and each exchange gets a connection that nothing went over before */
     SSL_CTX *tls_context;
     uint32_t address_good;
-    struct link available, waiting, turns; /* conns, exchanges, conns */
+    uint32_t source_range, source_offset; /* which of the target's source addresses comes next */
+    struct link waiting, turns;    /* exchanges, conns */
+    struct link loads[POOL_LOADS]; /* conns that can take an exchange, by how many they have in flight */
+    uint64_t loads_used;           /* bit i clear: loads[i] is empty */
+    struct timer pace;             /* connect-rate: when the next turn may be */
+    uint64_t next_open_ns;
+    uint32_t unopened;             /* connections that had no turn yet */
     struct link deadlines;                 /* exchanges in flight, in the order of their time-outs */
     uint64_t last_up_ns;
     char last_error[200];
@@ -264,15 +286,17 @@ void measure_field(struct squall_recorder *recorder, struct squall_bytes name, s
 void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t value);
 
 /* pool.c */
-int pool_init(struct pool *pool, struct engine *engine, const struct target *target, const struct addresses *addresses, struct error *error);
+int pool_init(struct pool *pool, struct engine *engine, const struct target *target, struct error *error);
 void pool_fini(struct pool *pool);
 void pool_connect(struct pool *pool);                       /* opens all its connections */
 struct conn *pool_pick(struct pool *pool, struct user *user); /* NULL: wait */
 void pool_available(struct conn *conn);                     /* capacity or in_flight changed */
-void pool_serve(struct pool *pool);                         /* hands waiting exchanges to free connections */
+void pool_handed(struct conn *conn);                        /* it has one exchange more */
+bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns); /* before the run: no more connections are to come */
 void pool_conn_up(struct conn *conn);
 void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed);
 void pool_next_turn(struct pool *pool);
+bool pool_find_addresses(struct conn *conn);                /* false: they are being looked up, conn_resolved follows */
 
 /* conn.c */
 void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *state);
@@ -280,19 +304,29 @@ void conn_open(struct conn *conn);
 void conn_flush(struct conn *conn);
 void conn_touch(struct conn *conn);
 void conn_settle(struct conn *conn);
+uint32_t conn_retransmits(const struct conn *conn);              /* since it was up */
 void conn_close(struct conn *conn, const char *why, bool reset); /* now; exchanges end as disconnected */
+void conn_resolved(struct conn *conn, const char *error);        /* the target's addresses are known, or why not */
 void conn_established(struct conn *conn);                        /* transport is up */
 
-/* stream.c: sockets and TLS. */
+/* stream.c: sockets. */
 enum stream_status { STREAM_OK, STREAM_BLOCKED, STREAM_END, STREAM_FAILED };
-int stream_connect(struct conn *conn, const struct sockaddr_storage *address); /* 0 or errno */
+/* 0 or errno; when it was the local address that failed, conn->bind_failed is set. */
+int stream_connect(struct conn *conn, const struct sockaddr_storage *address);
 int stream_connected(struct conn *conn);                                      /* 0 or errno of the attempt */
-enum stream_status stream_handshake(struct conn *conn, char *text, size_t size);
 enum stream_status stream_read(struct conn *conn, uint8_t *data, size_t size, size_t *ret_len);
 bool stream_pending(const struct conn *conn); /* bytes that TLS has read and not handed out */
 enum stream_status stream_write(struct conn *conn, size_t *ret_len); /* as much of the output as goes */
 void stream_close(struct conn *conn, bool reset);
-int stream_tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error);
+uint32_t stream_retransmits(const struct conn *conn); /* by the kernel, connection requests included */
+
+/* tls.c: sessions over a connected socket. */
+int tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error);
+enum stream_status tls_handshake(struct conn *conn, char *text, size_t size);
+/* What a return value of SSL_read or SSL_write means; a failure leaves its reason in the connection. */
+enum stream_status tls_status(struct conn *conn, int returned);
+void tls_end(struct conn *conn, bool reset);
+void tls_forget(struct conn *conn); /* identity and session */
 
 /* host.c */
 void host_init(struct engine *engine);

@@ -173,6 +173,8 @@ static void record_phases(struct exchange *exchange, struct series *series)
     if (!conn || conn->phases_told)
         return;
     conn->phases_told = true;
+    if (conn->dns_ns != NO_TIME)
+        histogram_record(&series->phases[PHASE_DNS], conn->dns_ns);
     if (conn->connect_ns != NO_TIME)
         histogram_record(&series->phases[PHASE_CONNECT], conn->connect_ns);
     if (conn->tls_ns != NO_TIME)

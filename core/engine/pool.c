@@ -3,31 +3,138 @@
  * in turn; opened again after a loss, at once when they were of use and with a growing pause when they were not.
  */
 #include "engine/internal.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define BACKOFF_FIRST_NS (10 * NS_PER_MS)
 #define BACKOFF_MAX_NS NS_PER_S
+#define LATE_TURNS_NS (10 * NS_PER_MS)
 
 static uint32_t aligned(uint32_t size)
 {
     return (size + 15u) & ~15u;
 }
 
-int pool_init(struct pool *pool, struct engine *engine, const struct target *target, const struct addresses *addresses, struct error *error)
+static void on_pace(struct timer *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    pool_next_turn(LIST_ENTRY(timer, struct pool, pace));
+}
+
+/* ---- addresses ---- */
+
+static void set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    if (address->ss_family == AF_INET)
+        ((struct sockaddr_in *)(void *)address)->sin_port = htons(port);
+    else
+        ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons(port);
+}
+
+/* The address of a unix socket or of a numeric host; false: it is a name. */
+static bool fixed_address(const struct target *target, struct sockaddr_storage *ret_address)
+{
+    struct sockaddr_un *path = (struct sockaddr_un *)(void *)ret_address;
+    memset(ret_address, 0, sizeof *ret_address);
+    if (target->connect_path) {
+        path->sun_family = AF_UNIX;
+        snprintf(path->sun_path, sizeof path->sun_path, "%s", target->connect_path);
+        return true;
+    }
+    if (inet_pton(AF_INET, target->connect_host, &((struct sockaddr_in *)(void *)ret_address)->sin_addr) == 1)
+        ret_address->ss_family = AF_INET;
+    else if (inet_pton(AF_INET6, target->connect_host, &((struct sockaddr_in6 *)(void *)ret_address)->sin6_addr) == 1)
+        ret_address->ss_family = AF_INET6;
+    else
+        return false;
+    set_port(ret_address, target->connect_port);
+    return true;
+}
+
+static int init_addresses(struct pool *pool, struct error *error)
+{
+    struct engine *engine = pool->engine;
+    const struct target *target = pool->target;
+    pool->addresses = arena_alloc(&engine->arena, RESOLVER_ADDRESSES_MAX * sizeof *pool->addresses);
+    if (pool->own_transport)
+        return 0;
+    if (fixed_address(target, pool->addresses)) {
+        pool->address_count = 1;
+        pool->addresses_until_ns = NEVER;
+        return 0;
+    }
+    pool->resolver = resolver_new(engine->loop, &engine->timers, target->name_servers, target->connect_timeout_ns);
+    if (pool->resolver)
+        return 0;
+    return error_set(error, "target %s: c-ares does not take the name servers %s; write addresses with a port: 127.0.0.1:53",
+                     target->name, target->name_servers ? target->name_servers : "of resolv.conf");
+}
+
+static void on_looked_up(void *arg, const struct lookup *lookup)
+{
+    struct pool *pool = arg;
+    uint64_t now_ns = engine_stamp(pool->engine);
+    pool->looking_up = false;
+    pool->name_wrong = lookup->no_such_name;
+    if (!lookup->error) {
+        pool->address_count = lookup->count;
+        pool->address_good = 0;
+        for (uint32_t i = 0; i < lookup->count; i++) {
+            pool->addresses[i] = lookup->addresses[i];
+            set_port(&pool->addresses[i], pool->target->connect_port);
+        }
+        pool->addresses_until_ns = now_ns + lookup->lives_ns;
+    }
+    struct link waiting = {&waiting, &waiting};
+    while (!list_empty(&pool->resolving)) { /* those that come from now on wait for a look-up of their own */
+        struct link *turn = pool->resolving.next;
+        list_remove(turn);
+        list_append(&waiting, turn);
+    }
+    while (!list_empty(&waiting)) {
+        struct conn *conn = LIST_ENTRY(waiting.next, struct conn, turn);
+        list_remove(&conn->turn);
+        conn_resolved(conn, lookup->error);
+    }
+}
+
+bool pool_find_addresses(struct conn *conn)
+{
+    struct pool *pool = conn->pool;
+    if (pool->engine->now_ns < pool->addresses_until_ns)
+        return true;
+    list_append(&pool->resolving, &conn->turn);
+    if (pool->looking_up)
+        return false;
+    pool->looking_up = true;
+    resolver_look_up(pool->resolver, pool->target->connect_host, on_looked_up, pool);
+    return false;
+}
+
+/* ---- making ---- */
+
+int pool_init(struct pool *pool, struct engine *engine, const struct target *target, struct error *error)
 {
     pool->engine = engine;
     pool->target = target;
-    pool->addresses = addresses;
-    pool->per_user = target->connections == CONNECTIONS_PER_USER;
+    pool->per_user = target_per_user(target);
+    pool->fresh = target->connections == CONNECTIONS_NEW;
     pool->own_transport = target->protocol->abi.flags & SQUALL_OWN_TRANSPORT;
     pool->tls = target->view.secure && !pool->own_transport;
-    list_init(&pool->available);
+    pool->pace.fn = on_pace;
+    for (uint32_t i = 0; i < POOL_LOADS; i++)
+        list_init(&pool->loads[i]);
     list_init(&pool->waiting);
     list_init(&pool->turns);
+    list_init(&pool->resolving);
     list_init(&pool->deadlines);
-    if (pool->tls && stream_tls_context(target, &pool->tls_context, error) < 0)
+    if (init_addresses(pool, error) < 0)
+        return -1;
+    if (pool->tls && tls_context(target, &pool->tls_context, error) < 0)
         return -1;
     uint64_t share = schedule_share(target->connections, engine->config.worker, engine->config.workers);
     if (pool->per_user)
@@ -44,16 +151,63 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
 
 void pool_fini(struct pool *pool)
 {
+    for (uint32_t i = 0; pool->tls && pool->conns && i < pool->count; i++)
+        tls_forget(&pool->conns[i]);
+    resolver_free(pool->resolver);
+    pool->resolver = NULL;
     SSL_CTX_free(pool->tls_context);
     pool->tls_context = NULL;
 }
 
 void pool_connect(struct pool *pool)
 {
+    pool->last_up_ns = engine_stamp(pool->engine);
+    if (pool->fresh)
+        return; /* none before its exchange */
+    pool->unopened = pool->count;
     for (uint32_t i = 0; i < pool->count; i++)
         list_append(&pool->turns, &pool->conns[i].turn);
-    pool->last_up_ns = engine_stamp(pool->engine);
     pool_next_turn(pool);
+}
+
+/* Goes on for as long as connections keep coming up, or connect-rate makes them wait for their turn; after a connect
+ * time-out without one it is over, and some must be enough. */
+bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns)
+{
+    if (!pool->count || pool->fresh || pool->up >= pool->count)
+        return true;
+    uint64_t from_ns = pool->last_up_ns;
+    if (!pool->ever_up && pool->name_wrong) { /* it will not come to be by waiting */
+        *ret_deadline_ns = pool->engine->now_ns;
+        return true;
+    }
+    if (pool->ever_up && pool->unopened && pool->next_open_ns > from_ns)
+        from_ns = pool->next_open_ns;
+    *ret_deadline_ns = from_ns + pool->target->connect_timeout_ns;
+    return pool->engine->now_ns >= *ret_deadline_ns;
+}
+
+/* connect-rate: false when the next connection must wait, for the timer then. Turns that came late are made up for a
+ * little, so that the rate holds on average. */
+static bool turn_is_due(struct pool *pool)
+{
+    struct engine *engine = pool->engine;
+    if (pool->target->connect_rate <= 0)
+        return true;
+    if (engine->now_ns < pool->next_open_ns) {
+        timer_set(&engine->timers, &pool->pace, pool->next_open_ns);
+        return false;
+    }
+    uint64_t between_ns = (uint64_t)((double)NS_PER_S * engine->config.workers / pool->target->connect_rate);
+    uint64_t earliest_ns = engine->now_ns - LATE_TURNS_NS;
+    pool->next_open_ns = (pool->next_open_ns > earliest_ns ? pool->next_open_ns : engine->now_ns) + between_ns;
+    return true;
+}
+
+/* A new connection for each exchange is load, and load is not held back; anything else comes in bounded bursts. */
+static bool may_connect(const struct pool *pool)
+{
+    return pool->fresh || pool->connecting < CONNECTING_MAX;
 }
 
 /* An attempt that fails at once comes back here: it must not nest, or a large pool would use up the stack. */
@@ -62,29 +216,47 @@ void pool_next_turn(struct pool *pool)
     if (pool->turning)
         return;
     pool->turning = true;
-    while (pool->connecting < CONNECTING_MAX && !list_empty(&pool->turns) && !pool->engine->finished) {
+    while (may_connect(pool) && !list_empty(&pool->turns) && !pool->engine->finished && turn_is_due(pool)) {
         struct conn *conn = LIST_ENTRY(pool->turns.next, struct conn, turn);
         list_remove(&conn->turn);
+        pool->unopened -= pool->unopened > 0;
         conn_open(conn);
     }
     pool->turning = false;
 }
 
-/* ---- handing out ---- */
+/* ---- handing out: to the connection with the fewest exchanges in flight, in turn among equals ---- */
 
 static bool can_take(const struct conn *conn)
 {
     return conn->state == CONN_UP && !conn->retired && !conn->close_wanted && conn->in_flight < conn->capacity;
 }
 
-/* What a plugin said since the list was made (a lower capacity, retire, fail) counts at once, not when it is settled. */
-static struct conn *first_available(struct pool *pool)
+static uint8_t load_of(const struct conn *conn)
 {
-    while (!list_empty(&pool->available)) {
-        struct conn *conn = LIST_ENTRY(pool->available.next, struct conn, available);
-        if (can_take(conn))
-            return conn;
-        list_remove(&conn->available);
+    return (uint8_t)(conn->in_flight < POOL_LOADS ? conn->in_flight : POOL_LOADS - 1);
+}
+
+/* Behind its equals. */
+static void enlist(struct conn *conn)
+{
+    conn->load = load_of(conn);
+    list_append(&conn->pool->loads[conn->load], &conn->available);
+    conn->pool->loads_used |= UINT64_C(1) << conn->load;
+}
+
+/* What a plugin said since the list was made (a lower capacity, retire, fail) counts at once, not when it is settled. */
+static struct conn *least_loaded(struct pool *pool)
+{
+    while (pool->loads_used) {
+        uint32_t load = (uint32_t)__builtin_ctzll(pool->loads_used);
+        while (!list_empty(&pool->loads[load])) {
+            struct conn *conn = LIST_ENTRY(pool->loads[load].next, struct conn, available);
+            if (can_take(conn))
+                return conn;
+            list_remove(&conn->available);
+        }
+        pool->loads_used &= ~(UINT64_C(1) << load);
     }
     return NULL;
 }
@@ -92,7 +264,7 @@ static struct conn *first_available(struct pool *pool)
 struct conn *pool_pick(struct pool *pool, struct user *user)
 {
     if (!pool->per_user)
-        return first_available(pool);
+        return least_loaded(pool);
     struct conn *conn = &pool->conns[user - pool->engine->users];
     if (can_take(conn))
         return conn;
@@ -104,41 +276,41 @@ struct conn *pool_pick(struct pool *pool, struct user *user)
     return NULL;
 }
 
+void pool_handed(struct conn *conn)
+{
+    list_remove(&conn->available);
+    if (!conn->pool->per_user && can_take(conn))
+        enlist(conn);
+}
+
+static void serve_owner(struct conn *conn)
+{
+    struct exchange *waiter = conn->waiter;
+    conn->free_since_ns = conn->pool->engine->now_ns;
+    conn->waiter = NULL;
+    if (waiter)
+        exchange_hand_over(waiter, conn);
+}
+
 void pool_available(struct conn *conn)
 {
+    struct pool *pool = conn->pool;
     bool listed = !list_empty(&conn->available);
     if (!can_take(conn)) {
-        if (listed)
-            list_remove(&conn->available);
-        return;
-    }
-    if (!listed) {
-        conn->free_since_ns = conn->pool->engine->now_ns;
-        list_append(&conn->pool->available, &conn->available);
-    }
-    pool_serve(conn->pool);
-}
-
-static void serve_owner(struct pool *pool)
-{
-    while (!list_empty(&pool->available)) {
-        struct conn *conn = LIST_ENTRY(pool->available.next, struct conn, available);
         list_remove(&conn->available);
-        struct exchange *waiter = conn->waiter;
-        conn->waiter = NULL;
-        if (waiter)
-            exchange_hand_over(waiter, conn);
-    }
-}
-
-void pool_serve(struct pool *pool)
-{
-    if (pool->per_user) {
-        serve_owner(pool);
         return;
     }
-    struct conn *conn;
-    while (!list_empty(&pool->waiting) && (conn = first_available(pool)))
+    if (pool->per_user) {
+        serve_owner(conn);
+        return;
+    }
+    if (!listed)
+        conn->free_since_ns = pool->engine->now_ns;
+    if (!listed || conn->load != load_of(conn)) {
+        list_remove(&conn->available);
+        enlist(conn);
+    }
+    while (!list_empty(&pool->waiting) && (conn = least_loaded(pool)))
         exchange_hand_over(LIST_ENTRY(pool->waiting.next, struct exchange, wait), conn);
 }
 
@@ -200,7 +372,7 @@ void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed)
     } else {
         pool->up--;
         engine->connections_up--;
-        conn->failures = conn->served ? 0 : conn->failures + 1;
+        conn->failures = conn->served || pool->fresh ? 0 : conn->failures + 1;
     }
     if (engine->finished)
         return;

@@ -1,32 +1,79 @@
 /*
- * Sockets and TLS: connect, read, write, close, all non-blocking. Knows descriptors and OpenSSL; knows neither pools nor
- * plugins. `sent` rests on this file: stream_write counts a byte as written only when the kernel has accepted it (with
+ * Sockets: connect, read, write, close, all non-blocking; what is encrypted goes through tls.c's sessions. Knows neither
+ * pools nor plugins. `sent` rests on this file: stream_write counts a byte as written only when the kernel has accepted it (with
  * TLS: when the record that holds it was accepted whole, since SSL_write reports no less).
  */
 #include "engine/internal.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+static socklen_t address_size(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET    ? sizeof(struct sockaddr_in)
+           : address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                            : sizeof(struct sockaddr_un);
+}
+
+/* The pool's next source address of a family, in turn; false: it has none. */
+static bool next_source(struct pool *pool, int family, struct sockaddr_storage *ret_source)
+{
+    const struct target *target = pool->target;
+    for (uint32_t i = 0; i <= target->source_count; i++) {
+        const struct address_range *range = &target->sources[pool->source_range];
+        if (range->family != family || pool->source_offset == range->count) {
+            pool->source_range = (pool->source_range + 1) % target->source_count;
+            pool->source_offset = 0;
+            continue;
+        }
+        uint8_t *bytes = family == AF_INET ? (uint8_t *)&((struct sockaddr_in *)(void *)ret_source)->sin_addr
+                                           : (uint8_t *)&((struct sockaddr_in6 *)(void *)ret_source)->sin6_addr;
+        size_t size = family == AF_INET ? 4 : 16;
+        memset(ret_source, 0, sizeof *ret_source);
+        ret_source->ss_family = (sa_family_t)family;
+        memcpy(bytes, range->first, size);
+        uint32_t low;
+        memcpy(&low, bytes + size - sizeof low, sizeof low);
+        low = htonl(ntohl(low) + pool->source_offset++);
+        memcpy(bytes + size - sizeof low, &low, sizeof low);
+        return true;
+    }
+    return false;
+}
+
+/* Without IP_BIND_ADDRESS_NO_PORT the kernel would take a port here, for all peers at once. 0 or errno. */
+static int bind_source(struct pool *pool, int fd, int family)
+{
+    struct sockaddr_storage source;
+    int one = 1;
+    if (!pool->target->source_count || family == AF_UNIX)
+        return 0;
+    if (!next_source(pool, family, &source))
+        return EAFNOSUPPORT;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    return bind(fd, (const struct sockaddr *)&source, address_size(&source)) < 0 ? errno : 0;
+}
 
 int stream_connect(struct conn *conn, const struct sockaddr_storage *address)
 {
+    conn->bind_failed = false;
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
     int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    if (connect(fd, (const struct sockaddr *)address, len) < 0 && errno != EINPROGRESS) {
-        int failure = errno;
+    if (address->ss_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    int failure = bind_source(conn->pool, fd, address->ss_family);
+    conn->bind_failed = failure != 0;
+    if (!failure && connect(fd, (const struct sockaddr *)address, address_size(address)) < 0 && errno != EINPROGRESS)
+        failure = errno;
+    if (failure) {
         close(fd);
         return failure;
     }
@@ -41,123 +88,6 @@ int stream_connected(struct conn *conn)
     if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &failure, &len) < 0)
         return errno;
     return failure;
-}
-
-/* ---- TLS ---- */
-
-/* ALPN as the wire wants it (RFC 7301 3.1): each name with its length before it. */
-static int alpn_wire(const char *names, unsigned char *wire, size_t size, unsigned *ret_len)
-{
-    size_t used = 0;
-    while (*names) {
-        size_t len = strcspn(names, ",");
-        if (len == 0 || len > 255 || used + len + 1 > size)
-            return -1;
-        wire[used] = (unsigned char)len;
-        memcpy(wire + used + 1, names, len);
-        used += len + 1;
-        names += len + (names[len] == ',');
-    }
-    *ret_len = (unsigned)used;
-    return 0;
-}
-
-int stream_tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error)
-{
-    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    if (!context)
-        return error_set_code(error, EXIT_CODE_INTERNAL, "target %s: OpenSSL gave no context", target->name);
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    /* Many servers close without close_notify; whether an answer is whole is the protocol's to say. */
-    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_verify(context, target->tls_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    if (target->tls_ca) {
-        if (SSL_CTX_load_verify_locations(context, target->tls_ca, NULL) != 1) {
-            error_set(error, "target %s: %s holds no certificate that OpenSSL can read; give a PEM file", target->name, target->tls_ca);
-            goto failed;
-        }
-    } else {
-        SSL_CTX_set_default_verify_paths(context);
-    }
-    unsigned char wire[256];
-    unsigned len = 0;
-    if (target->protocol->abi.alpn && (alpn_wire(target->protocol->abi.alpn, wire, sizeof wire, &len) < 0 ||
-                                       SSL_CTX_set_alpn_protos(context, wire, len) != 0)) {
-        error_set(error, "target %s: the plugin's ALPN list \"%s\" is not valid", target->name, target->protocol->abi.alpn);
-        goto failed;
-    }
-    ERR_clear_error();
-    *ret_context = context;
-    return 0;
-failed:
-    ERR_clear_error();
-    SSL_CTX_free(context);
-    return -1;
-}
-
-static int tls_begin(struct conn *conn)
-{
-    const struct target *target = conn->pool->target;
-    conn->tls = SSL_new(conn->pool->tls_context);
-    if (!conn->tls || SSL_set_fd(conn->tls, conn->fd) != 1)
-        return -1;
-    struct in6_addr address;
-    bool numeric = inet_pton(AF_INET, target->host, &address) == 1 || inet_pton(AF_INET6, target->host, &address) == 1;
-    /* RFC 6066 3: no SNI for literal addresses; the certificate must then name the address. */
-    if (numeric)
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(conn->tls), target->host);
-    else if (SSL_set_tlsext_host_name(conn->tls, target->host) != 1 || SSL_set1_host(conn->tls, target->host) != 1)
-        return -1;
-    SSL_set_connect_state(conn->tls);
-    return 0;
-}
-
-static void tls_reason(struct conn *conn, char *text, size_t size)
-{
-    long verified = SSL_get_verify_result(conn->tls);
-    unsigned long code = ERR_peek_last_error();
-    if (verified != X509_V_OK && !conn->pool->target->tls_insecure)
-        snprintf(text, size, "TLS: %s (tls: { ca: FILE } trusts another authority, -k checks nothing)", X509_verify_cert_error_string(verified));
-    else if (code && ERR_reason_error_string(code))
-        snprintf(text, size, "TLS: %s", ERR_reason_error_string(code));
-    else
-        snprintf(text, size, "TLS: the connection ended during the handshake");
-    ERR_clear_error();
-}
-
-enum stream_status stream_handshake(struct conn *conn, char *text, size_t size)
-{
-    if (!conn->tls && tls_begin(conn) < 0) {
-        snprintf(text, size, "TLS: OpenSSL could not start a session");
-        return STREAM_FAILED;
-    }
-    int status = SSL_do_handshake(conn->tls);
-    if (status == 1)
-        return STREAM_OK;
-    int why = SSL_get_error(conn->tls, status);
-    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
-        conn->write_blocked = why == SSL_ERROR_WANT_WRITE;
-        return STREAM_BLOCKED;
-    }
-    tls_reason(conn, text, size);
-    return STREAM_FAILED;
-}
-
-static enum stream_status tls_status(struct conn *conn, int returned)
-{
-    int why = SSL_get_error(conn->tls, returned);
-    ERR_clear_error();
-    switch (why) {
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
-        return STREAM_BLOCKED;
-    case SSL_ERROR_ZERO_RETURN:
-        return STREAM_END;
-    default:
-        return STREAM_FAILED;
-    }
 }
 
 /* ---- bytes ---- */
@@ -227,14 +157,20 @@ enum stream_status stream_write(struct conn *conn, size_t *ret_len)
     return STREAM_OK;
 }
 
+uint32_t stream_retransmits(const struct conn *conn)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    /* A unix socket has none, and says so. */
+    if (conn->fd < 0 || getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return 0;
+    return info.tcpi_total_retrans;
+}
+
 void stream_close(struct conn *conn, bool reset)
 {
     if (conn->tls) {
-        if (!reset && SSL_is_init_finished(conn->tls))
-            SSL_shutdown(conn->tls); /* close_notify as far as it goes; RFC 8446 6.1 asks for no answer */
-        SSL_free(conn->tls);
-        conn->tls = NULL;
-        ERR_clear_error();
+        tls_end(conn, reset);
     }
     if (conn->fd < 0)
         return;

@@ -22,6 +22,7 @@ static const struct field fact_fields[] = {
     FACT(cpu_ns),           FACT(rss_bytes),  FACT(users),           FACT(connections),         FACT(users_max),
     FACT(connections_max),  FACT(longest_stall_ns), FACT(spool_lost),     FACT(waited_user),
     FACT(waited_connection), FACT(ports_exhausted), FACT(descriptors_exhausted),
+    FACT(syn_retransmits),   FACT(retransmits),
 };
 _Static_assert(sizeof(fact_fields) / sizeof(fact_fields[0]) * sizeof(uint64_t) == sizeof(struct generator_facts),
                "each fact has its row");

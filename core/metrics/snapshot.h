@@ -18,6 +18,8 @@ struct generator_facts {
     uint64_t waited_user;            /* arrivals that found no idle user */
     uint64_t waited_connection;      /* exchanges that found no free connection */
     uint64_t ports_exhausted, descriptors_exhausted; /* connection attempts that failed with EADDRNOTAVAIL, EMFILE */
+    uint64_t syn_retransmits;        /* connection requests that the kernel had to send again */
+    uint64_t retransmits;            /* segments that it had to send again on connections that were up */
 };
 
 struct snapshot {

@@ -183,6 +183,18 @@ static void note_generator(struct verdict *verdict, const struct verdict_end *en
                      units_print_duration(stall, sizeof(stall), end->facts->longest_stall_ns));
 }
 
+/* The network's part in the numbers: neither ours nor the service's. */
+static void note_network(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure count;
+    if (end->facts->syn_retransmits)
+        verdict_note(verdict, "%s connection requests were sent again, 1 s later or more: the server's backlog was full, or packets were lost",
+                     units_print_grouped(count, sizeof(count), end->facts->syn_retransmits));
+    if (end->facts->retransmits)
+        verdict_note(verdict, "%s segments were sent again: packets were lost on the way, and latency includes the wait",
+                     units_print_grouped(count, sizeof(count), end->facts->retransmits));
+}
+
 void verdict_finish(struct verdict *verdict, const struct verdict_end *end)
 {
     judge_self_delay(verdict, end);
@@ -192,4 +204,5 @@ void verdict_finish(struct verdict *verdict, const struct verdict_end *end)
     judge_queues(verdict, end);
     note_wall(verdict, end);
     note_generator(verdict, end);
+    note_network(verdict, end);
 }

@@ -48,7 +48,7 @@ int read_rate(const struct loader *loader, const struct node *node, double *ret_
 int read_bool(const struct loader *loader, const struct node *node, bool *ret_bool);
 int read_map(const struct loader *loader, const struct node *node, const char *what, const char *example);
 int read_list(const struct loader *loader, const struct node *node, const char *what, const char *example);
-/* 64, or per-user. */
+/* 64, per-user, or new. */
 int read_connections(const struct loader *loader, const struct node *node, uint32_t *ret_connections);
 /* What to show of a value in a message: the text as written when it holds a secret. */
 const char *shown_value(const struct loader *loader, const struct node *node);

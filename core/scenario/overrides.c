@@ -3,6 +3,7 @@
  * empty load and passes through the same code.
  */
 #include "scenario/load.h"
+#include "scenario/target_keys.h"
 #include <math.h>
 #include <string.h>
 
@@ -195,8 +196,10 @@ int load_defaults(const struct loader *loader)
         if (!target->connections_set)
             target->connections = load->closed ? CONNECTIONS_PER_USER : CONNECTIONS_DEFAULT;
         /* a user has one exchange at a time: more connections than users would idle */
-        if (target->connections != CONNECTIONS_PER_USER && target->connections > load->users)
+        if (!target_per_user(target) && target->connections > load->users)
             target->connections = load->users;
+        if (check_tls(loader, target))
+            return -1;
         longest = target->timeout_ns > longest ? target->timeout_ns : longest;
     }
     if (scenario->drain_ns == UINT64_MAX)

@@ -18,6 +18,8 @@ static void print_targets(const struct scenario *scenario, struct buffer *out)
         buffer_printf(out, "  %-16s %s  (%s", target->name, target->url, target->protocol->name);
         if (target->connections == CONNECTIONS_PER_USER)
             buffer_printf(out, ", a connection per user");
+        else if (target->connections == CONNECTIONS_NEW)
+            buffer_printf(out, ", a new connection for each exchange");
         else
             buffer_printf(out, ", %u connection%s", target->connections, target->connections == 1 ? "" : "s");
         buffer_printf(out, ", timeout %s, connect-timeout %s%s)\n", duration(timeout, target->timeout_ns),

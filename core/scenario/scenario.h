@@ -15,6 +15,14 @@
 
 #define CONNECTIONS_DEFAULT 64
 #define CONNECTIONS_PER_USER UINT32_MAX
+#define CONNECTIONS_NEW (UINT32_MAX - 1) /* a user's own too, and closed after each exchange */
+
+/* Addresses in a row: first, first + 1, and so on. */
+struct address_range {
+    int family;        /* AF_INET: first[0..3]; AF_INET6: first[0..15]; network byte order */
+    uint8_t first[16];
+    uint32_t count;
+};
 
 struct target {
     struct squall_target view; /* what the plugin sees; state allocated and target_init called */
@@ -24,13 +32,36 @@ struct target {
     const char *path;          /* the URL's path and query, "" when none: prefixes nothing; used by the URL form only */
     const char *host;          /* IPv6 without brackets */
     uint16_t port;
-    uint32_t connections;      /* for the whole run; CONNECTIONS_PER_USER */
+    const char *connect_host;  /* what connections lead to: the URL's host and port, unless connect-to says otherwise */
+    uint16_t connect_port;
+    const char *connect_path;  /* connect-to: unix:PATH; then neither host nor port is used. NULL: TCP */
+    const char *name_servers;  /* "address:port,..."; NULL: the system's */
+    const struct address_range *sources; /* local addresses that connections take in turn */
+    uint32_t source_count;     /* ranges; 0: the system picks */
+    uint32_t connections;      /* for the whole run; CONNECTIONS_PER_USER; CONNECTIONS_NEW */
+    double connect_rate;       /* connections opened per second by the whole run at most; 0: no limit */
     bool connections_set;      /* by the operator, not by default */
     uint64_t timeout_ns;       /* of an exchange, from its hand-over to a connection; default 30 s */
     uint64_t connect_timeout_ns; /* TCP and TLS; default 5 s */
     bool tls_insecure;         /* -k, tls: { insecure: true } */
-    const char *tls_ca;        /* PEM file or NULL; absolute */
+    const char *tls_ca, *tls_crl; /* PEM files or NULL; absolute */
+    const struct template *tls_cert, *tls_key; /* names of PEM files, of each user; NULL: none. For target_file */
+    const struct node *tls_cert_place;         /* for messages */
+    const char *tls_server_name;  /* SNI, and what the certificate must name; NULL: the host */
+    bool tls_1_3_only;            /* min-version: 1.3; otherwise 1.2 */
+    bool tls_session_reuse;
+    const char *folder;           /* of the scenario, ends with '/'; NULL: URL form */
 };
+
+/* Each user has a connection of its own, kept or not. */
+static inline bool target_per_user(const struct target *target)
+{
+    return target->connections >= CONNECTIONS_NEW;
+}
+
+/* The absolute path of a file that a scenario names: relative to the scenario's folder, and below it. 0, or -1 with the
+ * reason, without a position. `ret_path` is the caller's to free. */
+int target_file(const char *folder, const char *name, char **ret_path, struct error *error);
 
 /* A step's option that must be rendered for each exchange. */
 struct step_variable {

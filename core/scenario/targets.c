@@ -1,57 +1,11 @@
 /* The `targets` part of a scenario: URLs, connections, time-outs, TLS, and the options of the target's protocol. */
 #include "scenario/load.h"
-#include <stdlib.h>
+#include "scenario/target_keys.h"
 #include <string.h>
 
 #define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
 
-static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "tls", NULL};
-
-/* Files are read only below the scenario's folder. */
-static int read_ca(const struct loader *loader, const struct node *node, const char **ret_path)
-{
-    const char *text;
-    if (read_text(loader, node, &text))
-        return -1;
-    const char *slash = strrchr(loader->file, '/');
-    const char *folder = slash ? arena_copy(loader->arena, loader->file, (size_t)(slash - loader->file) + 1) : "./";
-    char *root = realpath(folder, NULL);
-    char *path = realpath(text[0] == '/' ? text : arena_printf(loader->arena, "%s%s", folder, text), NULL);
-    size_t root_len = root ? strlen(root) : 0;
-    bool found = path != NULL;
-    bool below = found && root && (root_len == 1 || (strncmp(path, root, root_len) == 0 && path[root_len] == '/'));
-    if (below)
-        *ret_path = arena_copy(loader->arena, path, strlen(path));
-    free(root);
-    free(path);
-    if (!found)
-        return fail_at(loader, node,
-                       "the file '%.200s' is not there; name a PEM file, relative to the scenario's folder", text);
-    if (!below)
-        return fail_at(loader, node, "the file '%.200s' lies outside of the scenario's folder; copy it there", text);
-    return 0;
-}
-
-static int read_tls(const struct loader *loader, const struct node *node, struct target *target)
-{
-    static const char *const keys[] = {"insecure", "ca", NULL};
-    if (read_map(loader, node, "`tls`", "tls: { insecure: true }"))
-        return -1;
-    if (!target->view.secure)
-        return fail_at(
-            loader, node,
-            "`tls` has no meaning, since the scheme of %s is not a secure one; change the scheme or leave `tls` out",
-            target->url);
-    for (uint32_t i = 0; i < node->count; i++) {
-        const struct node *key = node_key(node, i), *value = node_value(node, i);
-        int result = strcmp(key->text, "insecure") == 0 ? read_bool(loader, value, &target->tls_insecure)
-                     : strcmp(key->text, "ca") == 0     ? read_ca(loader, value, &target->tls_ca)
-                                                        : fail_unknown_key(loader, key, "`tls`", keys);
-        if (result)
-            return -1;
-    }
-    return 0;
-}
+static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "name-servers", "source", "tls", NULL};
 
 int target_from_url(const struct loader *loader, const struct node *node, const char *text, struct target *ret_target)
 {
@@ -71,7 +25,8 @@ int target_from_url(const struct loader *loader, const struct node *node, const 
                        url.scheme, url.scheme, url.authority);
     target.url = arena_printf(loader->arena, "%s://%s", url.scheme, url.authority);
     target.path = url.path;
-    target.host = url.host;
+    target.host = target.connect_host = url.host;
+    target.connect_port = target.port;
     target.view.host = (struct squall_bytes){(const uint8_t *)url.host, strlen(url.host)};
     target.view.authority = (struct squall_bytes){(const uint8_t *)url.authority, strlen(url.authority)};
     target.view.port = target.port;
@@ -114,6 +69,14 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
         return read_duration(loader, value, 1, &target->timeout_ns);
     if (strcmp(key->text, "connect-timeout") == 0)
         return read_duration(loader, value, 1, &target->connect_timeout_ns);
+    if (strcmp(key->text, "connect-rate") == 0)
+        return read_connect_rate(loader, value, target);
+    if (strcmp(key->text, "connect-to") == 0)
+        return read_connect_to(loader, value, target);
+    if (strcmp(key->text, "name-servers") == 0)
+        return read_name_servers(loader, value, target);
+    if (strcmp(key->text, "source") == 0)
+        return read_sources(loader, value, target);
     if (strcmp(key->text, "tls") == 0)
         return read_tls(loader, value, target);
     int32_t row = option_find(set->table, key->text);

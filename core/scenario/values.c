@@ -8,8 +8,8 @@
 
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
-    "abort",  "after",     "any",    "await",  "before", "cert",  "choose", "data",     "every",
-    "expect", "foreach",   "if",     "import", "key",    "loop",  "pace",   "parallel", "ready-before-load",
+    "abort",  "after",     "any",    "await",  "before", "choose", "data",     "every",
+    "expect", "foreach",   "if",     "import", "loop",  "pace",   "parallel", "ready-before-load",
     "repeat", "save",      "script", "set",    "setup",  "shape", "tags",   "teardown", "transaction",
     "until",  "variables", "when",   "while",
 };
@@ -202,9 +202,13 @@ int read_connections(const struct loader *loader, const struct node *node, uint3
         *ret_connections = CONNECTIONS_PER_USER;
         return 0;
     }
+    if (strcmp(text, "new") == 0) {
+        *ret_connections = CONNECTIONS_NEW;
+        return 0;
+    }
     if (units_parse_count(text, &count) || count == 0 || count > 1000000)
         return fail_at(loader, node,
-                       "'%.80s' is not a number of connections; write a number from 1 to 1,000,000, or per-user",
+                       "'%.80s' is not a number of connections; write a number from 1 to 1,000,000, per-user, or new",
                        shown_value(loader, node));
     *ret_connections = (uint32_t)count;
     return 0;

@@ -204,6 +204,10 @@ static void test_notes(void **state)
     end.cpu_share = 0.5;
     facts.longest_stall_ns++;
     expect(&end, NULL, "stood still for 100ms");
+    facts = (struct generator_facts){.syn_retransmits = 1234};
+    expect(&end, NULL, "1,234 connection requests were sent again");
+    facts = (struct generator_facts){.retransmits = 1234};
+    expect(&end, NULL, "1,234 segments were sent again");
 }
 
 static void test_texts_are_bounded(void **state)

@@ -52,19 +52,22 @@ class Peer:
 
 
 class Server:
-    """Listens in a block; `requests` and `connections` count what came."""
+    """Listens in a block; `requests` and `connections` count what came, `addresses` where from.
 
-    def __init__(self, handler, listener=None):
-        self.handler = handler
+    `listener`: a socket that listens already. `tls`: an ssl.SSLContext.
+    """
+
+    def __init__(self, handler, listener=None, tls=None):
+        self.handler, self.tls, self.addresses = handler, tls, []
         self.lock, self.over = threading.Lock(), threading.Event()
         self.requests = self.connections = 0
         self.open = set()
         self.listener = listener or socket.create_server(("127.0.0.1", 0), backlog=511)
-        self.port = self.listener.getsockname()[1]
+        self.port = None if self.listener.family == socket.AF_UNIX else self.listener.getsockname()[1]
         self.threads = []
 
     def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}{path}"
 
     def __enter__(self):
         thread = threading.Thread(target=self._accept, daemon=True)
@@ -75,25 +78,34 @@ class Server:
     def _accept(self):
         while not self.over.is_set():
             try:
-                connection, _ = self.listener.accept()
+                connection, address = self.listener.accept()
             except OSError:
                 return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if connection.family != socket.AF_UNIX:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 self.connections += 1
+                self.addresses.append(address[0] if address else "")
                 peer = Peer(self, connection, self.connections)
                 self.open.add(connection)
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer):
+        plain = peer.socket
         try:
+            if self.tls:
+                peer.socket = self.tls.wrap_socket(plain, server_side=True)
+                with self.lock:
+                    self.open.discard(plain)
+                    self.open.add(peer.socket)
             self.handler(peer)
         except OSError:
-            pass  # the client went away, or the test is over
+            pass  # the client went away, its handshake failed, or the test is over
         finally:
             peer.close()
             with self.lock:
                 self.open.discard(peer.socket)
+                self.open.discard(plain)
 
     def __exit__(self, *_):
         self.over.set()

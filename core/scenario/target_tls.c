@@ -1,0 +1,133 @@
+/* The `tls` part of a target: whom to trust, what to show, and which files hold it. */
+#include "scenario/expression_tree.h"
+#include "scenario/target_keys.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const tls_keys[] = {"ca", "cert", "crl", "insecure", "key", "min-version", "server-name", "session-reuse", NULL};
+
+int target_file(const char *folder, const char *name, char **ret_path, struct error *error)
+{
+    struct arena arena;
+    arena_init(&arena);
+    char *root = realpath(folder, NULL);
+    char *path = realpath(name[0] == '/' ? name : arena_printf(&arena, "%s%s", folder, name), NULL);
+    arena_fini(&arena);
+    size_t root_len = root ? strlen(root) : 0;
+    bool found = path != NULL;
+    bool below = found && root && (root_len == 1 || (strncmp(path, root, root_len) == 0 && path[root_len] == '/'));
+    free(root);
+    if (below) {
+        *ret_path = path;
+        return 0;
+    }
+    free(path);
+    if (!found)
+        return error_set(error, "the file '%.200s' is not there; name a PEM file, relative to the scenario's folder", name);
+    return error_set(error, "the file '%.200s' lies outside of the scenario's folder; copy it there", name);
+}
+
+static int check_file(const struct loader *loader, const struct node *node, const struct target *target, const char *name,
+                      const char **ret_path)
+{
+    char *path = NULL;
+    if (target_file(target->folder, name, &path, loader->error))
+        return fail_prefix(loader, node, 0);
+    *ret_path = arena_copy(loader->arena, path, strlen(path));
+    free(path);
+    return 0;
+}
+
+static int read_file_name(const struct loader *loader, const struct node *node, const struct target *target, const char **ret_path)
+{
+    const char *text;
+    return read_text(loader, node, &text) ? -1 : check_file(loader, node, target, text, ret_path);
+}
+
+/* A name that is the same for all is looked at now, the others when their users come. */
+static int read_file_names(const struct loader *loader, const struct node *node, struct target *target, const struct template **ret)
+{
+    uint32_t column = 0;
+    const char *ignored;
+    struct eval eval = {0};
+    if (node->kind != NODE_SCALAR || node_empty(node))
+        return fail_at(loader, node, "the name of a PEM file is needed here; write for example cert: \"${user.id}.pem\"");
+    if (template_compile(node->text, loader->arena, ret, &column, loader->error))
+        return fail_prefix(loader, node, column);
+    if (!template_constant(*ret)) {
+        target->tls_cert_place = node;
+        return 0;
+    }
+    return check_file(loader, node, target, (const char *)template_render(*ret, &eval).data, &ignored);
+}
+
+static int read_min_version(const struct loader *loader, const struct node *node, struct target *target)
+{
+    const char *text;
+    if (read_text(loader, node, &text))
+        return -1;
+    if (strcmp(text, "1.2") != 0 && strcmp(text, "1.3") != 0)
+        return fail_at(loader, node, "'%.80s' is no lowest version of TLS; write 1.2 or 1.3", text);
+    target->tls_1_3_only = text[2] == '3';
+    return 0;
+}
+
+static int read_server_name(const struct loader *loader, const struct node *node, struct target *target)
+{
+    const char *text;
+    if (read_text(loader, node, &text))
+        return -1;
+    if (!text[0] || strlen(text) > 253)
+        return fail_at(loader, node, "'%.80s' is no server name; write one as a certificate bears it: www.example.org", text);
+    target->tls_server_name = text;
+    return 0;
+}
+
+static int read_tls_key(const struct loader *loader, const struct node *key, const struct node *value, struct target *target)
+{
+    if (strcmp(key->text, "insecure") == 0)
+        return read_bool(loader, value, &target->tls_insecure);
+    if (strcmp(key->text, "session-reuse") == 0)
+        return read_bool(loader, value, &target->tls_session_reuse);
+    if (strcmp(key->text, "ca") == 0)
+        return read_file_name(loader, value, target, &target->tls_ca);
+    if (strcmp(key->text, "crl") == 0)
+        return read_file_name(loader, value, target, &target->tls_crl);
+    if (strcmp(key->text, "cert") == 0)
+        return read_file_names(loader, value, target, &target->tls_cert);
+    if (strcmp(key->text, "key") == 0)
+        return read_file_names(loader, value, target, &target->tls_key);
+    if (strcmp(key->text, "min-version") == 0)
+        return read_min_version(loader, value, target);
+    if (strcmp(key->text, "server-name") == 0)
+        return read_server_name(loader, value, target);
+    return fail_unknown_key(loader, key, "`tls`", tls_keys);
+}
+
+int read_tls(const struct loader *loader, const struct node *node, struct target *target)
+{
+    if (read_map(loader, node, "`tls`", "tls: { insecure: true }"))
+        return -1;
+    if (!target->view.secure)
+        return fail_at(
+            loader, node,
+            "`tls` has no meaning, since the scheme of %s is not a secure one; change the scheme or leave `tls` out",
+            target->url);
+    const char *slash = strrchr(loader->file, '/');
+    target->folder = slash ? arena_copy(loader->arena, loader->file, (size_t)(slash - loader->file) + 1) : "./";
+    for (uint32_t i = 0; i < node->count; i++)
+        if (read_tls_key(loader, node_key(node, i), node_value(node, i), target))
+            return -1;
+    if (target->tls_key && !target->tls_cert)
+        return fail_at(loader, node_get(node, "key"), "a key without its certificate; name that too: cert: FILE.pem");
+    return 0;
+}
+
+int check_tls(const struct loader *loader, const struct target *target)
+{
+    if (!target->tls_cert_place || target_per_user(target))
+        return 0;
+    return fail_at(loader, target->tls_cert_place,
+                   "the users of target `%s` share its connections, so a certificate cannot differ by user; write "
+                   "connections: per-user, or one file for all", target->name);
+}
