@@ -109,7 +109,7 @@ static int path_of(struct conn *conn, const struct template *name, char **ret_pa
     struct engine *engine = conn->pool->engine;
     struct eval eval = {.scratch = &engine->scratch};
     if (conn->owner) {
-        eval.user_id = conn->owner->view.id;
+        eval.user_id = conn->owner->id;
         eval.iteration = conn->owner->iteration;
         eval.random = &conn->owner->random;
     }

@@ -1,7 +1,5 @@
 /* See fixture.h. */
 #include "fixture.h"
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #define HANGS_AFTER_S 60
@@ -54,19 +52,11 @@ void run_begin(struct run *run, const struct settings *settings)
                                 : scenario_from_url(&settings->overrides, &registry, &run->scenario, &error);
     if (status < 0)
         fail_msg("%s", error.text);
-    for (uint32_t i = 0; i < run->scenario->target_count; i++) {
-        struct sockaddr_in *in = (struct sockaddr_in *)(void *)&run->address[i];
-        in->sin_family = AF_INET;
-        in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        in->sin_port = htons(settings->port);
-        run->addresses[i] = (struct addresses){&run->address[i], 1};
-    }
     run->worker = settings->worker;
     run->workers = settings->workers ? settings->workers : 1;
     struct engine_config config = {.scenario = run->scenario,
                                    .worker = run->worker,
                                    .workers = run->workers,
-                                   .addresses = run->addresses,
                                    .page = &run->page,
                                    .arg = run,
                                    .ready = on_ready,

@@ -18,8 +18,6 @@ struct run {
     struct scenario *scenario;
     struct engine *engine;
     struct page page;
-    struct addresses addresses[4];
-    struct sockaddr_storage address[4];
     struct store total; /* of all snapshots */
     struct generator_facts facts;
     uint32_t snapshots, worker, workers;
@@ -34,7 +32,6 @@ struct settings {
     const char *yaml;           /* NULL: the URL form */
     struct overrides overrides;
     struct protocol *protocols[2];
-    uint16_t port;              /* of 127.0.0.1: where every target leads */
     uint32_t worker, workers;   /* workers 0: 1 */
 };
 

@@ -298,7 +298,7 @@ static void begin(const char *users, const char *iterations, const char *connect
              "squall: 1\ntargets: { t: { url: \"line://127.0.0.1:%u\", connections: %s, timeout: 20s, connect-timeout: 300ms } }\n"
              "load: [ { users: %s, iterations: %s } ]\nflow: [ { line: , name: a } ]\n",
              port, connections, users, iterations);
-    struct settings settings = {.yaml = yaml, .protocols = {&line_protocol}, .port = port};
+    struct settings settings = {.yaml = yaml, .protocols = {&line_protocol}};
     run_begin(&run, &settings);
 }
 
