@@ -20,7 +20,8 @@
 
 #define TICK_NS (500 * NS_PER_MS)
 #define START_AHEAD_NS (20 * NS_PER_MS) /* enough for every worker to hear of the start before it comes */
-#define STOP_NOW_WAIT_NS (3 * NS_PER_S)
+#define LOST_DRAIN_NS (2 * NS_PER_S)    /* for the others' exchanges under way, once a worker is lost */
+#define STOP_NOW_WAIT_NS (3 * NS_PER_S) /* for a worker that was told to stop now */
 #define WORKERS_MAX 64
 
 enum phase_of_run {
@@ -50,6 +51,7 @@ struct controller {
     enum phase_of_run phase;
     uint64_t began_ns, start_ns, ended_ns, stop_now_at_ns;
     uint32_t interrupts;
+    bool told_now; /* workers have been told to stop at once */
     struct snapshot snapshot; /* scratch for unpacking */
     struct windows windows;
     struct error failure; /* text set: the run cannot go on */
@@ -109,6 +111,8 @@ static void lose_worker(struct controller *controller, uint32_t number, const ch
         error_set_code(&controller->failure, EXIT_CODE_INVALID, "worker %u %s before the start (%s)", number, how, text);
     /* The load is no longer the one that was asked for: the others need not go on. */
     tell(controller, "stop", "now", 0);
+    if (!controller->hurry.position)
+        timer_set(&controller->timers, &controller->hurry, clock_now_ns() + LOST_DRAIN_NS);
     finish_if_all_done(controller);
 }
 
@@ -275,10 +279,21 @@ static void on_snapshot(void *arg, uint32_t from, const uint8_t *data, size_t le
 
 /* ---- interrupts ---- */
 
+static void stop_now(struct controller *controller)
+{
+    controller->told_now = true;
+    tell(controller, "stop", "now", 1);
+    timer_set(&controller->timers, &controller->hurry, clock_now_ns() + STOP_NOW_WAIT_NS);
+}
+
 static void on_hurry(struct timer *timer, uint64_t now_ns)
 {
     struct controller *controller = (struct controller *)(void *)((char *)timer - offsetof(struct controller, hurry));
     (void)now_ns;
+    if (!controller->told_now) {
+        stop_now(controller);
+        return;
+    }
     for (uint32_t i = 0; i < controller->worker_count; i++)
         lose_worker(controller, i, "did not stop when told to");
     finish(controller);
@@ -293,9 +308,8 @@ static void on_interrupt(void *arg, int signal_number)
     if (controller->interrupts == 1) {
         tell(controller, "stop", "now", 0);
     } else {
-        tell(controller, "stop", "now", 1);
-        if (!controller->hurry.position)
-            timer_set(&controller->timers, &controller->hurry, clock_now_ns() + STOP_NOW_WAIT_NS);
+        if (!controller->told_now)
+            stop_now(controller);
     }
 }
 
@@ -487,11 +501,13 @@ static int run_loop(struct controller *controller, struct error *error)
 }
 
 /* Nothing was measured, and that is a result too: reports say why. */
-static void fill_unreachable(struct controller *controller, const struct error *error)
+static void fill_not_started(struct controller *controller, const struct error *error)
 {
     struct result *result = controller->result;
-    result->unreachable = true;
-    result->exit_code = EXIT_CODE_UNREACHABLE;
+    result->unreachable = error->exit_code == EXIT_CODE_UNREACHABLE;
+    result->exit_code = (enum exit_code)error->exit_code;
+    for (uint32_t i = 0; i < controller->worker_count; i++)
+        result->workers_lost += controller->workers[i].lost;
     result->workers = controller->worker_count;
     snprintf(result->unreachable_text, sizeof result->unreachable_text, "%s", error->text);
     for (uint32_t i = 0; i < controller->scenario->threshold_count; i++)
@@ -515,9 +531,10 @@ int controller_run(const struct controller_options *options, struct result *ret_
     int status = controller->loop ? run_loop(controller, error) : error_set_code(error, EXIT_CODE_INTERNAL, "no event loop: out of descriptors?");
     if (status == 0)
         fill_result(controller);
-    else if (error->exit_code == EXIT_CODE_UNREACHABLE)
-        fill_unreachable(controller, error);
-    bool measured = status == 0 || result.unreachable;
+    bool not_started = status < 0 && (error->exit_code == EXIT_CODE_UNREACHABLE || error->exit_code == EXIT_CODE_INVALID);
+    if (not_started)
+        fill_not_started(controller, error);
+    bool measured = status == 0 || not_started;
     bus_close(controller->bus, 0);
     for (uint32_t i = 0; i < controller->worker_count; i++)
         spawn_reap(&controller->workers[i].child, status == 0);

@@ -18,7 +18,8 @@ struct controller_options {
 };
 
 /* Runs to the end. 0 with the result filled (store initialised, to be freed by result_fini), or -1 when the
- * run could not be made: error->exit_code says why. A target that was never reached is a result: result->unreachable. */
+ * run could not be made: error->exit_code says why. A target that was never reached, or a worker lost before
+ * the start, is a result: its exit code says so. */
 int controller_run(const struct controller_options *options, struct result *ret_result, struct error *error);
 void result_fini(struct result *result);
 
