@@ -231,7 +231,7 @@ static void test_load(void **state)
 {
     (void)state;
     struct scenario *scenario = load_with(whole, NULL);
-    const struct load *load = &scenario->load;
+    const struct load *load = &scenario->loads[0];
     assert_false(load->closed);
     assert_int_equal(load->stage_count, 2);
     assert_true(load->stages[0].from == 0 && load->stages[0].to == 200);
@@ -324,7 +324,7 @@ static void test_loads(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
         struct scenario *scenario = load_with(loads[i].text, &loads[i].overrides);
-        const struct load *load = &scenario->load;
+        const struct load *load = &scenario->loads[0];
         const struct stage *last = &load->stages[load->stage_count - 1];
         CHECK(i, load->closed == loads[i].closed);
         CHECK(i, load->users_set == loads[i].users_set);
@@ -340,13 +340,53 @@ static void test_loads(void **state)
     }
 }
 
+/* Side by side: names, who walks, and what each ends by. */
+static void test_named_loads(void **state)
+{
+    (void)state;
+    struct scenario *scenario =
+        load_with(HEAD "load:\n"
+                       "  a: [ { hold: 2/s, for: 30s } ]\n"
+                       "  b: { users: [third, first], pace: 2s, iterations: 9, stages: [ { users: 3 } ] }\n"
+                       "  c: { users: second, stages: [ { users: 4, for: 1s, pace: 5s }, { users: 2, for: 40s } ], pace: 1s,\n"
+                       "       iterations-per-user: 7 }\n"
+                       "users: { first: { flow: [ { web: /, target: a } ] }, second: { flow: [ { web: /, target: a } ] },\n"
+                       "         third: { flow: [ { web: /, target: b } ] } }\n",
+                  NULL);
+    const struct load *a = &scenario->loads[0], *b = &scenario->loads[1], *c = &scenario->loads[2];
+    assert_int_equal(scenario->load_count, 3);
+    assert_string_equal(a->name, "a");
+    assert_int_equal(a->class_count, 3);
+    assert_int_equal(a->users, 20);
+    assert_true(b->closed && b->iterations == 9 && b->user_iterations == UINT64_MAX);
+    assert_int_equal(b->class_count, 2);
+    assert_true(b->classes[0] == 0 && b->classes[1] == 2);
+    assert_int_equal(b->stages[0].pace_ns, 2 * SECOND);
+    assert_true(c->class_count == 1 && c->classes[0] == 1);
+    assert_int_equal(c->stages[0].pace_ns, 5 * SECOND);
+    assert_int_equal(c->stages[1].pace_ns, SECOND);
+    assert_int_equal(c->user_iterations, 7);
+    assert_int_equal(scenario_users(scenario), 27);
+    assert_true(scenario_length_ns(scenario) == UINT64_MAX && scenario_counts_journeys(scenario));
+    assert_false(scenario_closed(scenario));
+    assert_true(scenario_rate_at(scenario, SECOND) == 2 && scenario_rate_at(scenario, 31 * SECOND) == 0);
+    assert_int_equal(scenario->targets[0].connections, 27); /* the default pool of 64, but never more than users */
+    /* 20 users of 3 classes: as many workers as have one of each. 3 closed users: 3 workers. */
+    assert_int_equal(load_workers(a, 64), 6);
+    assert_int_equal(load_workers(b, 64), 3);
+    assert_int_equal(load_workers(a, 2), 2);
+    assert_true(load_schedule(scenario, a, 0, 1).seed == scenario->seed);
+    assert_true(load_schedule(scenario, b, 0, 1).seed != scenario->seed);
+    scenario_free(scenario);
+}
+
 static void test_arrow_units(void **state)
 {
     (void)state;
     struct scenario *scenario = load_with(TWO, NULL);
     /* "10 -> 600/m": the side without a unit takes the other's */
-    assert_true(scenario->load.stages[0].from > 0.166 && scenario->load.stages[0].from < 0.167);
-    assert_true(scenario->load.stages[0].to == 10);
+    assert_true(scenario->loads[0].stages[0].from > 0.166 && scenario->loads[0].stages[0].from < 0.167);
+    assert_true(scenario->loads[0].stages[0].to == 10);
     scenario_free(scenario);
 }
 
@@ -360,8 +400,8 @@ static void test_other_overrides(void **state)
     assert_int_equal(scenario->drain_ns, 0);
     assert_int_equal(scenario->seed, 99);
     assert_int_equal(scenario->targets[1].timeout_ns, 9 * SECOND);
-    assert_int_equal(scenario->load.stages[0].arrivals, ARRIVALS_POISSON);
-    assert_int_equal(scenario->load.stages[1].arrivals, ARRIVALS_POISSON);
+    assert_int_equal(scenario->loads[0].stages[0].arrivals, ARRIVALS_POISSON);
+    assert_int_equal(scenario->loads[0].stages[1].arrivals, ARRIVALS_POISSON);
     assert_true(scenario->targets[1].tls_insecure);
     assert_false(scenario->targets[0].tls_insecure);
     scenario_free(scenario);
@@ -421,18 +461,31 @@ static void test_class_of(void **state)
     (void)state;
     for (size_t w = 0; w < sizeof weights / sizeof weights[0]; w++) {
         struct user_class classes[4] = {{0}};
-        struct scenario scenario = {.classes = classes};
+        uint32_t places[4] = {0, 1, 2, 3}, users[4];
+        struct load load = {.classes = places};
+        struct scenario scenario = {.classes = classes, .loads = &load, .load_count = 1};
         double sum = 0, counts[4] = {0};
         for (; scenario.class_count < 4 && weights[w][scenario.class_count] > 0; scenario.class_count++)
             sum += classes[scenario.class_count].weight = weights[w][scenario.class_count];
+        load.class_count = scenario.class_count;
+        for (uint32_t i = load.class_count; i < 300; i++) {
+            uint32_t given = 0;
+            scenario_class_users(&scenario, &load, i, users);
+            for (uint32_t c = 0; c < load.class_count; c++) {
+                double fair = (double)i * classes[c].weight / sum;
+                assert_true(users[c] >= 1 && users[c] <= fair + 2 && users[c] + load.class_count + 1 >= fair);
+                given += users[c];
+            }
+            assert_int_equal(given, i);
+        }
         for (uint64_t i = 0; i < 5000; i++) {
-            counts[scenario_class_of(&scenario, i)]++;
+            counts[scenario_class_of(&scenario, &load, i)]++;
             for (uint32_t c = 0; c < scenario.class_count; c++) {
                 double off = counts[c] - (double)(i + 1) * classes[c].weight / sum;
                 assert_true(off < 1.5 && off > -1.5);
             }
         }
-        assert_int_equal(scenario_class_of(&scenario, 0), 0);
+        assert_int_equal(scenario_class_of(&scenario, &load, 0), 0);
     }
 }
 
@@ -482,7 +535,7 @@ int main(void)
         cmocka_unit_test(test_constant_step), cmocka_unit_test(test_render),
         cmocka_unit_test(test_loads),         cmocka_unit_test(test_init_sees_constants_only),
         cmocka_unit_test(test_load),          cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_arrow_units),   cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_named_loads),   cmocka_unit_test(test_arrow_units),   cmocka_unit_test(test_plan),
         cmocka_unit_test(test_class_of),      cmocka_unit_test(test_other_overrides),
         cmocka_unit_test(test_defaults),
     };
