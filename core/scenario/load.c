@@ -57,7 +57,8 @@ static int load_root(const struct loader *loader, const struct node *root)
                        "the scenario has no targets; write targets: { api: { url: \"scheme://host:port\" } }");
     if (load_targets(loader, targets))
         return -1;
-    if (load ? load_loads(loader, load) != 0 : !loader->overrides->users && !loader->overrides->rate)
+    if (load ? load_loads(loader, load) != 0
+             : !loader->overrides->users && !loader->overrides->rate && !loader->overrides->preset)
         return load ? -1
                     : fail_at(loader, root,
                               "the scenario has no load; write load: [ { users: 10, for: 30s } ] or load: [ { hold: "

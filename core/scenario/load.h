@@ -96,6 +96,14 @@ struct load load_empty(const char *name);
 int load_stages(const struct loader *loader, const struct node *node, struct load *load);
 int load_pace(const struct loader *loader, const struct node *node, bool closed, uint64_t *ret_pace_ns);
 int load_user_iterations(const struct loader *loader, const struct node *node, struct load *load);
+/* Stages from a preset: a map with the key `preset`, or what flags say. NULL: not given. */
+struct preset_nodes {
+    const struct node *preset, *rate, *users, *peak, *length, *arrivals;
+    bool users_are_pool; /* --users beside --rate */
+};
+int preset_load(const struct loader *loader, const struct preset_nodes *nodes, struct load *load);
+int load_preset(const struct loader *loader, const struct node *node, struct load *load);
+int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals);
 int load_overrides(const struct loader *loader);
 int load_users(const struct loader *loader, const struct node *root);
 int load_thresholds(const struct loader *loader, const struct node *node);

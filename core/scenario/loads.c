@@ -94,13 +94,20 @@ static int load_map(const struct loader *loader, const struct node *node, struct
 
 static int load_one(const struct loader *loader, const struct node *node, struct load *load)
 {
-    return node->kind == NODE_MAP ? load_map(loader, node, load) : load_stages(loader, node, load);
+    bool map = node->kind == NODE_MAP && !node_get(node, "preset");
+    return map ? load_map(loader, node, load) : load_stages(loader, node, load);
+}
+
+/* Who walks it; a preset's `users` are how many. */
+static const struct node *walkers_of(const struct node *node)
+{
+    return node->kind == NODE_MAP && !node_get(node, "preset") ? node_get(node, "users") : NULL;
 }
 
 /* No names. */
 static bool is_one(const struct node *node)
 {
-    return node->kind != NODE_MAP || node_get(node, "stages");
+    return node->kind != NODE_MAP || node_get(node, "stages") || node_get(node, "preset");
 }
 
 int load_loads(const struct loader *loader, const struct node *node)
@@ -126,12 +133,11 @@ int load_loads(const struct loader *loader, const struct node *node)
 
 int load_walkers(const struct loader *loader, const struct node *node)
 {
-    const struct node *users = is_one(node) && node->kind == NODE_MAP ? node_get(node, "users") : NULL;
+    const struct node *users = is_one(node) ? walkers_of(node) : NULL;
     if (users && load_classes(loader, users, &loader->scenario->loads[0]))
         return -1;
     for (uint32_t i = 0; !is_one(node) && i < node->count; i++) {
-        const struct node *value = node_value(node, i);
-        users = value->kind == NODE_MAP ? node_get(value, "users") : NULL;
+        users = walkers_of(node_value(node, i));
         if (users && load_classes(loader, users, &loader->scenario->loads[i]))
             return -1;
     }

@@ -51,6 +51,58 @@ static int replace_stages(const struct loader *loader)
     return 0;
 }
 
+/* --ramp: the first part of what --rate or --users hold. */
+static int override_ramp(const struct loader *loader)
+{
+    const struct overrides *overrides = loader->overrides;
+    struct load *load = &loader->scenario->loads[0];
+    const struct node *node = flag(loader, "--ramp", overrides->ramp);
+    uint64_t ns;
+    if (!node)
+        return 0;
+    if (overrides->preset || (!overrides->rate && !overrides->users))
+        return fail_at(loader, node, "climbs to what --rate or --users hold; give one of them, and no --preset");
+    if (read_duration(loader, node, 1, &ns))
+        return -1;
+    struct stage *stages = arena_alloc(loader->arena, 2 * sizeof *stages);
+    stages[1] = stages[0] = load->stages[0];
+    if (ns > stages[1].duration_ns)
+        return fail_at(loader, node, "longer than the load, of which it is the first part; make --duration longer");
+    stages[0].from = 0;
+    stages[0].duration_ns = ns;
+    if (stages[1].duration_ns != UINT64_MAX)
+        stages[1].duration_ns -= ns;
+    load->stages = stages;
+    load->stage_count = stages[1].duration_ns ? 2 : 1;
+    return 0;
+}
+
+/* --preset: its stages in place of the one that --rate or --users would hold. */
+static int override_preset(const struct loader *loader)
+{
+    const struct overrides *overrides = loader->overrides;
+    struct scenario *scenario = loader->scenario;
+    struct preset_nodes nodes = {.preset = flag(loader, "--preset", overrides->preset),
+                                 .rate = flag(loader, "--rate", overrides->rate),
+                                 .users = flag(loader, "--users", overrides->users),
+                                 .peak = flag(loader, "--peak", overrides->peak),
+                                 .length = flag(loader, "--duration", overrides->duration),
+                                 .users_are_pool = true};
+    struct load load = load_empty(NULL);
+    uint64_t users;
+    if (nodes.users && nodes.rate) {
+        if (read_count(loader, nodes.users, 1, USERS_MAX, &users))
+            return -1;
+        load.users = (uint32_t)users;
+        load.users_set = true;
+    }
+    if (preset_load(loader, &nodes, &load))
+        return -1;
+    scenario->loads[0] = load;
+    scenario->load_count = 1;
+    return 0;
+}
+
 static int fail_several(const struct loader *loader, const struct node *node)
 {
     return fail_at(loader, node,
@@ -64,7 +116,7 @@ static int override_duration(const struct loader *loader)
     struct load *load = &loader->scenario->loads[0];
     const struct node *node = flag(loader, "--duration", loader->overrides->duration);
     uint64_t ns;
-    if (!node)
+    if (!node || loader->overrides->preset)
         return 0;
     if (read_duration(loader, node, 1, &ns))
         return -1;
@@ -175,12 +227,15 @@ int load_overrides(const struct loader *loader)
 {
     const struct overrides *overrides = loader->overrides;
     struct load *load = &loader->scenario->loads[0];
-    if ((overrides->users || overrides->rate || load->stage_count == 0) && replace_stages(loader))
+    if (overrides->peak && !overrides->preset)
+        return error_set(loader->error, "--peak: belongs to --preset; give one, or leave it out");
+    if (overrides->preset ? override_preset(loader)
+                          : (overrides->users || overrides->rate || load->stage_count == 0) && replace_stages(loader))
         return -1;
     if (loader->file && overrides->flag_count)
         return error_set(loader->error, "%s: belongs to the URL form; in a scenario file write it in the step",
                          overrides->flags[0].flag);
-    return override_duration(loader) || override_iterations(loader) || override_arrivals(loader) ||
+    return override_duration(loader) || override_ramp(loader) || override_iterations(loader) || override_arrivals(loader) ||
                    override_targets(loader) || override_times(loader)
                ? -1
                : 0;

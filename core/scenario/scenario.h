@@ -135,7 +135,8 @@ struct flag_value {
 };
 struct overrides {
     const char *url;          /* URL form */
-    const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals; /* NULL: not given */
+    const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals;
+    const char *preset, *peak, *ramp; /* NULL: not given, as all above */
     bool insecure;
     const struct flag_value *flags; /* for the plugin's tables, URL form only */
     uint32_t flag_count;

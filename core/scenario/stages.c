@@ -64,7 +64,7 @@ static int read_level(const struct loader *loader, const struct node *node, bool
     return 0;
 }
 
-static int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals)
+int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals)
 {
     const char *text;
     if (read_text(loader, node, &text))
@@ -182,6 +182,8 @@ static int load_stage(const struct loader *loader, const struct node *node, bool
 
 int load_stages(const struct loader *loader, const struct node *node, struct load *load)
 {
+    if (node->kind == NODE_MAP && node_get(node, "preset"))
+        return load_preset(loader, node, load);
     if (read_list(loader, node, "`load`", LOAD_EXAMPLE))
         return -1;
     if (node->count > STAGES_MAX)

@@ -380,6 +380,49 @@ static void test_named_loads(void **state)
     scenario_free(scenario);
 }
 
+/* Presets and --ramp, as the stages that they stand for: levels at their ends and lengths in milliseconds. */
+static const struct {
+    const char *text;
+    struct overrides overrides;
+    bool closed;
+    uint32_t users, count;
+    struct {
+        double from, to;
+        uint64_t ms;
+    } stages[8];
+} shapes[] = {
+    {HEAD "load: { preset: spike, rate: 100/s, peak: 1000/s, for: 5m }\n" FLOW, {0}, false, 10000, 5,
+     {{100, 100, 120000}, {100, 1000, 6000}, {1000, 1000, 30000}, {1000, 100, 6000}, {100, 100, 138000}}},
+    {HEAD "load: { x: { preset: spike, users: 3 } }\n" FLOW, {0}, true, 30, 5,
+     {{3, 3, 120000}, {3, 30, 6000}, {30, 30, 30000}, {30, 3, 6000}, {3, 3, 138000}}},
+    {HEAD "load: { x: { stages: { preset: smoke } } }\n" FLOW, {0}, true, 1, 1, {{1, 1, 30000}}},
+    {NONE, {.preset = "stress", .rate = "6", .duration = "1m40s"}, false, 240, 8,
+     {{0, 6, 5000}, {6, 6, 20000}, {6, 12, 5000}, {12, 12, 20000}, {12, 18, 5000}, {18, 18, 20000}, {18, 24, 5000}, {24, 24, 20000}}},
+    {OPEN, {.preset = "soak", .rate = "6", .users = "9", .duration = "333ms"}, false, 9, 2, {{0, 6, 16}, {6, 6, 316}}},
+    {OPEN, {.preset = "smoke", .users = "9", .iterations = "3"}, true, 9, 1, {{9, 9, 0}}},
+    {NONE, {.rate = "6", .ramp = "4s"}, false, 60, 2, {{0, 6, 4000}, {6, 6, 6000}}},
+    {OPEN, {.users = "6", .ramp = "4s", .duration = "4s"}, true, 6, 1, {{0, 6, 4000}}},
+};
+
+static void test_shapes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        struct scenario *scenario = load_with(shapes[i].text, &shapes[i].overrides);
+        const struct load *load = &scenario->loads[0];
+        CHECK(i, load->closed == shapes[i].closed);
+        CHECK(i, load->users == shapes[i].users);
+        CHECK(i, load->stage_count == shapes[i].count);
+        for (uint32_t s = 0; s < load->stage_count; s++) {
+            double from = load->stages[s].from - shapes[i].stages[s].from, to = load->stages[s].to - shapes[i].stages[s].to;
+            CHECK(i, from < 1e-9 && from > -1e-9 && to < 1e-9 && to > -1e-9);
+            CHECK(i, load->stages[s].duration_ns / 1000000 == shapes[i].stages[s].ms ||
+                         (!shapes[i].stages[s].ms && load->stages[s].duration_ns == UINT64_MAX));
+        }
+        scenario_free(scenario);
+    }
+}
+
 static void test_arrow_units(void **state)
 {
     (void)state;
@@ -535,7 +578,7 @@ int main(void)
         cmocka_unit_test(test_constant_step), cmocka_unit_test(test_render),
         cmocka_unit_test(test_loads),         cmocka_unit_test(test_init_sees_constants_only),
         cmocka_unit_test(test_load),          cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_named_loads),   cmocka_unit_test(test_arrow_units),   cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_named_loads),   cmocka_unit_test(test_shapes),   cmocka_unit_test(test_arrow_units),   cmocka_unit_test(test_plan),
         cmocka_unit_test(test_class_of),      cmocka_unit_test(test_other_overrides),
         cmocka_unit_test(test_defaults),
     };
