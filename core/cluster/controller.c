@@ -4,11 +4,13 @@
  */
 #include "cluster/controller.h"
 #include "base/clock.h"
+#include "base/units.h"
 #include "cluster/bus.h"
 #include "cluster/message.h"
 #include "cluster/spawn.h"
 #include "cluster/windows.h"
 #include "engine/timers.h"
+#include "metrics/threshold_watch.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +51,7 @@ struct controller {
     uint32_t interrupts;
     struct snapshot snapshot; /* scratch for unpacking */
     struct windows windows;
+    struct threshold_watch *watch;
     struct error failure; /* text set: the run cannot go on */
     uint64_t ended_before, shown_ns, ticks, ticked_ns;
     double cpu_share;
@@ -97,6 +100,7 @@ static void lose_worker(struct controller *controller, uint32_t number, const ch
     if (worker->lost || worker->last)
         return;
     worker->lost = true;
+    threshold_watch_over(controller->watch, number);
     bus_drop(controller->bus, number);
     char text[120];
     spawn_kill(&worker->child, text, sizeof text);
@@ -242,6 +246,24 @@ static void take_facts(struct controller *controller, struct worker_state *worke
     worker->facts = *facts;
 }
 
+/* A threshold with `abort` that has failed ends the run as one Ctrl-C would. */
+static void watch_thresholds(struct controller *controller)
+{
+    struct result *result = controller->result;
+    struct threshold_result judged;
+    char actual[64], at[32];
+    sum_pages(controller, result->store.ledgers, NULL);
+    int32_t index = threshold_watch_judge(controller->watch, &result->store, &judged);
+    if (index < 0 || result->aborted_text[0] || controller->phase != RUN_GOING)
+        return;
+    const struct threshold *threshold = &controller->scenario->thresholds[index];
+    uint64_t now_ns = clock_now_ns();
+    snprintf(result->aborted_text, sizeof result->aborted_text, "%.180s: it was %s, so the run was ended after %s", threshold->text,
+             threshold_print_actual(threshold, &judged, actual, sizeof actual),
+             units_print_duration(at, sizeof at, (now_ns - controller->start_ns) / NS_PER_MS * NS_PER_MS));
+    tell(controller, "stop", "now", 0);
+}
+
 static void on_snapshot(void *arg, uint32_t from, const uint8_t *data, size_t len)
 {
     struct controller *controller = arg;
@@ -257,6 +279,10 @@ static void on_snapshot(void *arg, uint32_t from, const uint8_t *data, size_t le
     take_facts(controller, worker, &snapshot->facts);
     store_merge(&controller->result->store, &snapshot->store);
     windows_add(&controller->windows, snapshot, waited, &controller->result->verdict);
+    threshold_watch_add(controller->watch, from, snapshot->window, &snapshot->store);
+    if (snapshot->last)
+        threshold_watch_over(controller->watch, from);
+    watch_thresholds(controller);
     if (snapshot->last) {
         worker->last = true;
         finish_if_all_done(controller);
@@ -331,6 +357,9 @@ static int start_workers(struct controller *controller, struct error *error)
     int sockets[WORKERS_MAX];
     controller->worker_count = workers_wanted(controller->options);
     controller->options->plan->workers = controller->worker_count;
+    const struct scenario *scenario = controller->scenario;
+    controller->watch = threshold_watch_new(scenario->thresholds, scenario->threshold_count, controller->worker_count, scenario->warmup_ns,
+                                            scenario_length_ns(scenario));
     for (uint32_t i = 0; i < controller->worker_count; i++) {
         if (spawn_worker(i, &controller->workers[i].child, &sockets[i], error) < 0) {
             controller->worker_count = i;
@@ -398,13 +427,12 @@ static void judge(struct controller *controller)
                               .total = &result->store};
     windows_finish(&controller->windows, &result->verdict);
     /* What fell due is what was asked: the schedule counts every arrival, however late the loop gets to it. */
-    if (open_load && !result->interrupted && seconds > 0) {
+    if (open_load && !result->interrupted && !result->aborted_text[0] && seconds > 0) {
         end.rate_asked = (double)measured->due / seconds;
         end.rate_reached = (double)(measured->completed + measured->failed) / seconds;
     }
     verdict_finish(&result->verdict, &end);
-    for (uint32_t i = 0; i < scenario->threshold_count; i++)
-        threshold_judge(&scenario->thresholds[i], &result->store, result->measured_ns, &result->thresholds[i]);
+    threshold_watch_finish(controller->watch, &result->store, result->measured_ns, result->thresholds);
 }
 
 static void choose_exit_code(struct controller *controller)
@@ -500,6 +528,7 @@ int controller_run(const struct controller_options *options, struct result *ret_
     for (uint32_t i = 0; i < controller->worker_count; i++)
         spawn_reap(&controller->workers[i].child, status == 0);
     windows_fini(&controller->windows);
+    threshold_watch_free(controller->watch);
     store_fini(&controller->snapshot.store);
     timers_fini(&controller->timers);
     loop_free(controller->loop);

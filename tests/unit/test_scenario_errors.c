@@ -14,6 +14,12 @@
 /* The flow's first entry begins on line 5, column 5. */
 #define STEP LOAD "flow:\n  - "
 
+#define ELEVEN_WINDOWS                                                                                                 \
+    "- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n"          \
+    "- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n"          \
+    "- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n"          \
+    "- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n"
+
 static const struct {
     const char *text, *position, *error;
 } rows[] = {
@@ -184,8 +190,12 @@ static const struct {
     /* thresholds */
     {LOAD FLOW "thresholds: p99(latency) < 1s\n", "5:13", "`thresholds` must be a list"},
     {LOAD FLOW "thresholds: [ { GET: p99(latency) < 1s } ]\n", "5:17", "not known in thresholds"},
-    {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abort: true } ]\n", "5:17",
-     "`when` is not part of this version"},
+    {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abort: maybe } ]\n", "5:49", "neither true nor false"},
+    {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abrt: true } ]\n", "5:42", "did you mean `abort`"},
+    {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, grace: 2s } ]\n", "5:49", "a grace has no meaning"},
+    {LOAD FLOW "thresholds: [ { when: rate(faild) > 2%, abort: true } ]\n", "5:28", "did you mean \"failed\""},
+    {LOAD FLOW "thresholds: [ rate(failed) < 2% over any 7ms ]\n", "5:42", "write whole seconds"},
+    {LOAD FLOW "thresholds:\n" ELEVEN_WINDOWS ELEVEN_WINDOWS "\n", "18:3", "too many windows"},
     {LOAD FLOW "thresholds: [ [ ] ]\n", "5:15", "a threshold is an expression"},
 };
 
