@@ -202,7 +202,8 @@ static void draw_loads(struct frame *frame, uint32_t rows)
         free(name);
         draw_stages(frame, each);
     }
-    hidden(frame, count - shown, "more", "load");
+    if (rows > 1)
+        hidden(frame, count - shown, "more", "load");
 }
 
 static void draw_headline(const struct frame *frame)
