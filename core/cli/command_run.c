@@ -71,6 +71,8 @@ static void explain(const struct run_arguments *arguments, const struct result *
         return;
     for (uint32_t i = 0; i < result->verdict.reason_count; i++)
         fprintf(stderr, "squall: %s\n", result->verdict.reasons[i]);
+    if (result->aborted_text[0])
+        fprintf(stderr, "squall: %s\n", result->aborted_text);
     for (uint32_t i = 0; i < result->scenario->threshold_count; i++)
         if (!result->thresholds[i].pass)
             fprintf(stderr, "squall: threshold failed: %s\n", result->scenario->thresholds[i].text);

@@ -5,12 +5,14 @@
 #include "cluster/controller.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "cluster/bus.h"
 #include "cluster/limits.h"
 #include "cluster/message.h"
 #include "cluster/spawn.h"
 #include "cluster/windows.h"
 #include "engine/timers.h"
+#include "metrics/threshold_watch.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +56,7 @@ struct controller {
     bool told_now; /* workers have been told to stop at once */
     struct snapshot snapshot; /* scratch for unpacking */
     struct windows windows;
+    struct threshold_watch *watch;
     struct error failure; /* text set: the run cannot go on */
     uint64_t ended_before, shown_ns, ticks, ticked_ns;
     double cpu_share;
@@ -102,6 +105,7 @@ static void lose_worker(struct controller *controller, uint32_t number, const ch
     if (worker->lost || worker->last)
         return;
     worker->lost = true;
+    threshold_watch_over(controller->watch, number);
     bus_drop(controller->bus, number);
     char text[120];
     spawn_kill(&worker->child, text, sizeof text);
@@ -157,12 +161,6 @@ static void sum_pages(const struct controller *controller, struct ledger *ret_le
     }
 }
 
-static uint64_t load_length_ns(const struct scenario *scenario)
-{
-    struct schedule schedule = {.stages = scenario->load.stages, .stage_count = scenario->load.stage_count, .workers = 1};
-    return schedule_length_ns(&schedule);
-}
-
 static void show_progress(struct controller *controller, uint64_t now_ns)
 {
     const struct scenario *scenario = controller->scenario;
@@ -177,14 +175,13 @@ static void show_progress(struct controller *controller, uint64_t now_ns)
     progress.connecting = !controller->start_ns;
     if (!progress.connecting) {
         progress.elapsed_ns = now_ns > controller->start_ns ? now_ns - controller->start_ns : 0;
-        progress.draining = controller->phase == RUN_GOING && progress.elapsed_ns > load_length_ns(scenario);
+        progress.draining = controller->phase == RUN_GOING && progress.elapsed_ns > scenario_length_ns(scenario);
         windows_show(&controller->windows, &progress);
         if (now_ns > controller->shown_ns)
             progress.rate_per_s = (double)(progress.ended - controller->ended_before) * 1e9 / (double)(now_ns - controller->shown_ns);
         controller->ended_before = progress.ended;
         controller->shown_ns = now_ns;
-        struct schedule schedule = {.stages = scenario->load.stages, .stage_count = scenario->load.stage_count, .workers = 1};
-        progress.rate_asked_per_s = scenario->load.closed ? 0 : schedule_rate_at(&schedule, progress.elapsed_ns);
+        progress.rate_asked_per_s = scenario_rate_at(scenario, progress.elapsed_ns);
         progress.late = verdict_late(&controller->result->verdict);
     } else {
         progress.elapsed_ns = now_ns - controller->began_ns;
@@ -256,6 +253,24 @@ static void take_facts(struct controller *controller, struct worker_state *worke
     worker->facts = *facts;
 }
 
+/* A threshold with `abort` that has failed ends the run as one Ctrl-C would. */
+static void watch_thresholds(struct controller *controller)
+{
+    struct result *result = controller->result;
+    struct threshold_result judged;
+    char actual[64], at[32];
+    sum_pages(controller, result->store.ledgers, NULL);
+    int32_t index = threshold_watch_judge(controller->watch, &result->store, &judged);
+    if (index < 0 || result->aborted_text[0] || controller->phase != RUN_GOING)
+        return;
+    const struct threshold *threshold = &controller->scenario->thresholds[index];
+    uint64_t now_ns = clock_now_ns();
+    snprintf(result->aborted_text, sizeof result->aborted_text, "%.180s: it was %s, so the run was ended after %s", threshold->text,
+             threshold_print_actual(threshold, &judged, actual, sizeof actual),
+             units_print_duration(at, sizeof at, (now_ns - controller->start_ns) / NS_PER_MS * NS_PER_MS));
+    tell(controller, "stop", "now", 0);
+}
+
 static void on_snapshot(void *arg, uint32_t from, const uint8_t *data, size_t len)
 {
     struct controller *controller = arg;
@@ -271,6 +286,10 @@ static void on_snapshot(void *arg, uint32_t from, const uint8_t *data, size_t le
     take_facts(controller, worker, &snapshot->facts);
     store_merge(&controller->result->store, &snapshot->store);
     windows_add(&controller->windows, snapshot, waited, &controller->result->verdict);
+    threshold_watch_add(controller->watch, from, snapshot->window, &snapshot->store);
+    if (snapshot->last)
+        threshold_watch_over(controller->watch, from);
+    watch_thresholds(controller);
     if (snapshot->last) {
         worker->last = true;
         finish_if_all_done(controller);
@@ -328,8 +347,12 @@ static uint32_t workers_wanted(const struct controller_options *options)
     for (uint32_t i = 0; i < scenario->target_count; i++)
         if (scenario->targets[i].connections > connections)
             connections = scenario->targets[i].connections;
-    if (count > scenario->load.users)
-        count = scenario->load.users;
+    uint32_t useful = 0; /* workers that have a part in some load */
+    for (uint32_t i = 0; i < scenario->load_count; i++) {
+        uint32_t part = load_workers(&scenario->loads[i], count);
+        useful = part > useful ? part : useful;
+    }
+    count = useful;
     if (count > connections)
         count = connections;
     if (count > WORKERS_MAX)
@@ -369,6 +392,9 @@ static int start_workers(struct controller *controller, struct error *error)
         return -1;
     controller->worker_count = wanted;
     controller->options->plan->workers = controller->worker_count;
+    const struct scenario *scenario = controller->scenario;
+    controller->watch = threshold_watch_new(scenario->thresholds, scenario->threshold_count, controller->worker_count, scenario->warmup_ns,
+                                            scenario_length_ns(scenario));
     for (uint32_t i = 0; i < controller->worker_count; i++) {
         if (spawn_worker(i, &controller->workers[i].child, &sockets[i], error) < 0) {
             controller->worker_count = i;
@@ -411,8 +437,8 @@ static void close_ledger(struct ledger *ledger)
 /* The measured part of the load's time: its length less the warm-up; less than that when it ended early. */
 static uint64_t measured_ns(const struct controller *controller, uint64_t duration_ns)
 {
-    uint64_t length_ns = load_length_ns(controller->scenario);
-    uint64_t end_ns = duration_ns < length_ns || controller->scenario->load.iterations != UINT64_MAX ? duration_ns : length_ns;
+    uint64_t length_ns = scenario_length_ns(controller->scenario);
+    uint64_t end_ns = duration_ns < length_ns || scenario_counts_journeys(controller->scenario) ? duration_ns : length_ns;
     return end_ns > controller->scenario->warmup_ns ? end_ns - controller->scenario->warmup_ns : 0;
 }
 
@@ -422,10 +448,12 @@ static void judge(struct controller *controller)
     const struct scenario *scenario = controller->scenario;
     const struct ledger *measured = &result->store.ledgers[BLOCK_MEASURED];
     double seconds = (double)result->measured_ns / 1e9;
-    bool pool_set = scenario->load.users_set;
+    bool pool_set = false, open_load = !scenario_closed(scenario);
+    for (uint32_t i = 0; i < scenario->load_count; i++)
+        pool_set |= !scenario->loads[i].closed && scenario->loads[i].users_set;
     for (uint32_t i = 0; i < scenario->target_count; i++)
         pool_set |= scenario->targets[i].connections_set;
-    struct verdict_end end = {.open_load = !scenario->load.closed,
+    struct verdict_end end = {.open_load = open_load,
                               .users_were_idle = !result->facts.waited_user,
                               .connections_were_idle = !result->facts.waited_connection,
                               .pool_set_by_operator = pool_set,
@@ -434,13 +462,12 @@ static void judge(struct controller *controller)
                               .total = &result->store};
     windows_finish(&controller->windows, &result->verdict);
     /* What fell due is what was asked: the schedule counts every arrival, however late the loop gets to it. */
-    if (!scenario->load.closed && !result->interrupted && seconds > 0) {
+    if (open_load && !result->interrupted && !result->aborted_text[0] && seconds > 0) {
         end.rate_asked = (double)measured->due / seconds;
         end.rate_reached = (double)(measured->completed + measured->failed) / seconds;
     }
     verdict_finish(&result->verdict, &end);
-    for (uint32_t i = 0; i < scenario->threshold_count; i++)
-        threshold_judge(&scenario->thresholds[i], &result->store, result->measured_ns, &result->thresholds[i]);
+    threshold_watch_finish(controller->watch, &result->store, result->measured_ns, result->thresholds);
 }
 
 static void choose_exit_code(struct controller *controller)
@@ -539,6 +566,7 @@ int controller_run(const struct controller_options *options, struct result *ret_
     for (uint32_t i = 0; i < controller->worker_count; i++)
         spawn_reap(&controller->workers[i].child, status == 0);
     windows_fini(&controller->windows);
+    threshold_watch_free(controller->watch);
     store_fini(&controller->snapshot.store);
     timers_fini(&controller->timers);
     loop_free(controller->loop);

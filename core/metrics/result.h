@@ -20,6 +20,7 @@ struct result {
     struct generator_facts facts;        /* counts summed, maxima added up over workers */
     uint64_t cpu_ns;
     bool interrupted;
+    char aborted_text[300];              /* the threshold that ended the run, "" where none did */
     bool unreachable;                    /* exit 3 */
     char unreachable_text[1200]; /* as long as an error text */
     enum exit_code exit_code;

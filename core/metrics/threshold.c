@@ -16,10 +16,16 @@ enum source {
     FROM_LATENCY,   /* latency_ok and latency_failed together */
     FROM_HISTOGRAM, /* of a series, at `place` */
     FROM_JOURNEYS_DURATION,
+    FROM_GENERATOR, /* a histogram of the store, at `place` */
+    FROM_PLUGIN_TIMES,
+    FROM_PLUGIN_NUMBERS, /* a histogram of something else than times */
+    FROM_PLUGIN_COUNTER,
     FROM_EXCHANGES,
     FROM_FAILED,
     FROM_OUTCOME, /* number `place` */
     FROM_JOURNEYS,
+    FROM_DROPPED,
+    FROM_SKIPPED_TICKS,
     FROM_CHECKS,
     FROM_PASSED,
 };
@@ -46,9 +52,28 @@ static const struct metric_row metric_rows[] = {
     {"exchanges", FROM_EXCHANGES, false, true, 0},
     {"failed", FROM_FAILED, true, true, 0},
     {"journeys", FROM_JOURNEYS, false, true, 0},
+    {"dropped", FROM_DROPPED, true, true, 0},
+    {"skipped_ticks", FROM_SKIPPED_TICKS, false, true, 0},
+    {"self_delay", FROM_GENERATOR, false, false, offsetof(struct store, self_delay)},
+    {"send_lag", FROM_GENERATOR, false, false, offsetof(struct store, send_lag)},
+    {"receive_lag", FROM_GENERATOR, false, false, offsetof(struct store, receive_lag)},
     {"checks", FROM_CHECKS, true, false, 0},
     {"passed", FROM_PASSED, true, false, 0},
     OUTCOMES(OUTCOME_METRIC)};
+
+/* For what plugins declare. */
+static const struct metric_row plugin_times = {"", FROM_PLUGIN_TIMES, false, false, 0},
+                               plugin_numbers = {"", FROM_PLUGIN_NUMBERS, false, false, 0},
+                               plugin_counter = {"", FROM_PLUGIN_COUNTER, false, true, 0};
+
+/* threshold->metric of a plugin's: counters from PLUGIN_COUNTER on. */
+enum { PLUGIN_TIMES, PLUGIN_NUMBERS, PLUGIN_COUNTER };
+
+static const struct metric_row *row_of(const struct threshold *threshold)
+{
+    static const struct metric_row *const plugins[] = {&plugin_times, &plugin_numbers, &plugin_counter};
+    return threshold->plugin_metric ? plugins[threshold->metric] : &metric_rows[threshold->metric];
+}
 
 struct function_row {
     const char *name;
@@ -78,6 +103,9 @@ static const struct {
 
 struct parser {
     const char *text, *at;
+    const struct threshold_metric *metrics; /* plugins' */
+    uint32_t metric_count;
+    struct arena *arena;
     const char *mistake; /* where the present word starts: what an error points at */
     struct error *error;
 };
@@ -162,11 +190,14 @@ static int parse_function(struct parser *parser, struct threshold *threshold)
 
 static int unknown_metric(struct parser *parser, const char *word)
 {
-    char all[400] = "";
+    char all[600] = "";
+    size_t used = 0;
     const char *nearest = suggestion(word, &metric_rows[0].name, COUNT(metric_rows), sizeof(metric_rows[0]));
-    for (unsigned i = 0; i < COUNT(metric_rows); i++) {
-        size_t used = strlen(all);
-        snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", metric_rows[i].name);
+    if (!nearest && parser->metric_count)
+        nearest = suggestion(word, &parser->metrics[0].name, parser->metric_count, sizeof(parser->metrics[0]));
+    for (unsigned i = 0; i < COUNT(metric_rows) + parser->metric_count && used < sizeof(all); i++) {
+        const char *name = i < COUNT(metric_rows) ? metric_rows[i].name : parser->metrics[i - COUNT(metric_rows)].name;
+        used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", name);
     }
     return error_set(parser->error, "\"%s\" is no metric%s%s%s; there are %s", word, nearest ? ": did you mean \"" : "",
                      nearest ? nearest : "", nearest ? "\"?" : "", all);
@@ -174,7 +205,37 @@ static int unknown_metric(struct parser *parser, const char *word)
 
 static bool is_duration(const struct metric_row *row)
 {
-    return row->source <= FROM_JOURNEYS_DURATION;
+    return row->source <= FROM_PLUGIN_TIMES;
+}
+
+static bool is_histogram(const struct metric_row *row)
+{
+    return row->source <= FROM_PLUGIN_NUMBERS;
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+static bool find_metric(const struct parser *parser, const char *word, struct threshold *threshold)
+{
+    for (unsigned i = 0; i < COUNT(metric_rows); i++) {
+        if (strcmp(word, metric_rows[i].name) == 0) {
+            threshold->metric = i;
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < parser->metric_count; i++) {
+        const struct threshold_metric *metric = &parser->metrics[i];
+        if (strcmp(word, metric->name) != 0)
+            continue;
+        threshold->plugin_metric = arena_copy(parser->arena, word, strlen(word));
+        threshold->metric = metric->counter ? PLUGIN_COUNTER : ends_in(word, "_ns") ? PLUGIN_TIMES : PLUGIN_NUMBERS;
+        return true;
+    }
+    return false;
 }
 
 static int parse_metric(struct parser *parser, struct threshold *threshold)
@@ -182,17 +243,15 @@ static int parse_metric(struct parser *parser, struct threshold *threshold)
     char word[WORD_MAX + 1];
     bool counts = threshold->measure == MEASURE_RATE || threshold->measure == MEASURE_COUNT;
     read_word(parser, word);
-    for (unsigned i = 0; i < COUNT(metric_rows); i++) {
-        if (strcmp(word, metric_rows[i].name) != 0)
-            continue;
-        if (counts && is_duration(&metric_rows[i]))
-            return error_set(parser->error, "\"%s\" is a time: judge it with a percentile such as p99, or with mean, min or max", word);
-        if (!counts && !is_duration(&metric_rows[i]))
-            return error_set(parser->error, "\"%s\" is a number of events: judge it with rate or count", word);
-        threshold->metric = i;
-        return 0;
-    }
-    return unknown_metric(parser, word);
+    if (!find_metric(parser, word, threshold))
+        return unknown_metric(parser, word);
+    const struct metric_row *row = row_of(threshold);
+    if (counts && is_histogram(row))
+        return error_set(parser->error, "\"%s\" is a %s: judge it with a percentile such as p99, or with mean, min or max", word,
+                         is_duration(row) ? "time" : "number of each exchange");
+    if (!counts && !is_histogram(row))
+        return error_set(parser->error, "\"%s\" is a number of events: judge it with rate or count", word);
+    return 0;
 }
 
 static int parse_operator(struct parser *parser, struct threshold *threshold)
@@ -224,18 +283,19 @@ static int parse_duration_value(struct parser *parser, const char *word, struct 
 
 static int parse_rate_value(struct parser *parser, const char *word, struct threshold *threshold)
 {
-    const struct metric_row *row = &metric_rows[threshold->metric];
+    const struct metric_row *row = row_of(threshold);
+    const char *name = threshold->plugin_metric ? threshold->plugin_metric : row->name;
     if (strchr(word, '/')) {
         threshold->unit = UNIT_PER_SECOND;
         if (!row->per_second)
-            return error_set(parser->error, "rate(%s) is a share: write it like 99%%", row->name);
+            return error_set(parser->error, "rate(%s) is a share: write it like 99%%", name);
         if (units_parse_rate(word, &threshold->value) < 0)
             return error_set(parser->error, "\"%s\" is no rate: write it like 500/s", word);
         return 0;
     }
     threshold->unit = UNIT_RATIO;
     if (!row->share)
-        return error_set(parser->error, "rate(%s) is a number per second: write it like 500/s", row->name);
+        return error_set(parser->error, "rate(%s) is a number per second: write it like 500/s", name);
     if (units_parse_ratio(word, &threshold->value) < 0)
         return error_set(parser->error, "\"%s\" is no share: write it like 0.1%% or 0.001, at most 100%%%s", word,
                          row->per_second ? "; or a number per second like 5/s" : "");
@@ -256,7 +316,7 @@ static int parse_value(struct parser *parser, struct threshold *threshold)
         return error_set(parser->error, "a value is missing behind the operator");
     if (threshold->measure == MEASURE_RATE)
         return parse_rate_value(parser, word, threshold);
-    if (threshold->measure != MEASURE_COUNT)
+    if (threshold->measure != MEASURE_COUNT && is_duration(row_of(threshold)))
         return parse_duration_value(parser, word, threshold);
     threshold->unit = UNIT_COUNT;
     if (units_parse_count(word, &count) < 0)
@@ -265,21 +325,52 @@ static int parse_value(struct parser *parser, struct threshold *threshold)
     return 0;
 }
 
+/* Whether the next word is this one; then it is passed. */
+static bool take_word(struct parser *parser, const char *word)
+{
+    size_t len = strlen(word);
+    skip_space(parser);
+    if (strncmp(parser->at, word, len) != 0 || (parser->at[len] && !isspace((unsigned char)parser->at[len])))
+        return false;
+    parser->at += len;
+    return true;
+}
+
+static int parse_window(struct parser *parser, struct threshold *threshold)
+{
+    char word[WORD_MAX + 1];
+    uint64_t ns = 0;
+    if (!take_word(parser, "over"))
+        return 0;
+    if (!take_word(parser, "any"))
+        return error_set(parser->error, "\"any\" is missing: write it like p95(latency) < 100ms over any 10s");
+    enum source source = row_of(threshold)->source;
+    if (source == FROM_JOURNEYS || source == FROM_DROPPED)
+        return error_set(parser->error, "journeys are counted over the whole run: judge exchanges instead, or leave the window out");
+    read_word(parser, word);
+    if (units_parse_duration(word, &ns) < 0 || ns == 0 || ns % 1000000000 != 0)
+        return error_set(parser->error, "\"%s\" is no window; write whole seconds, like 10s", word);
+    if (ns / 1000000000 > THRESHOLD_WINDOW_MAX_S)
+        return error_set(parser->error, "a window has at most %us", THRESHOLD_WINDOW_MAX_S);
+    threshold->window_s = (uint32_t)(ns / 1000000000);
+    return 0;
+}
+
 static int parse_end(struct parser *parser)
 {
     skip_space(parser);
     if (!*parser->at)
         return 0;
-    return error_set(parser->error, "nothing may follow the value, but there is \"%.40s\"; a unit stands right behind its number", parser->at);
+    return error_set(parser->error, "nothing but \"over any 10s\" may follow the value, but there is \"%.40s\"; a unit stands right behind its number", parser->at);
 }
 
-int threshold_parse(const char *text, struct arena *arena, struct threshold *ret, uint32_t *ret_column, struct error *error)
+int threshold_parse(const char *text, const struct threshold_metric *metrics, uint32_t metric_count, struct arena *arena, struct threshold *ret, uint32_t *ret_column, struct error *error)
 {
-    struct parser parser = {.text = text, .at = text, .mistake = text, .error = error};
+    struct parser parser = {.text = text, .at = text, .mistake = text, .metrics = metrics, .metric_count = metric_count, .arena = arena, .error = error};
     struct threshold threshold = {.series = -1, .check = -1};
     if (parse_function(&parser, &threshold) < 0 || expect(&parser, '(') < 0 || parse_metric(&parser, &threshold) < 0 ||
         expect(&parser, ')') < 0 || parse_operator(&parser, &threshold) < 0 || parse_value(&parser, &threshold) < 0 ||
-        parse_end(&parser) < 0) {
+        parse_window(&parser, &threshold) < 0 || parse_end(&parser) < 0) {
         *ret_column = (uint32_t)(parser.mistake - text) + 1;
         return -1;
     }
@@ -288,16 +379,28 @@ int threshold_parse(const char *text, struct arena *arena, struct threshold *ret
     return 0;
 }
 
+void threshold_negate(struct threshold *threshold)
+{
+    static const enum threshold_op opposites[] = {[OP_LESS] = OP_GREATER_EQUAL,  [OP_LESS_EQUAL] = OP_GREATER,
+                                                  [OP_GREATER] = OP_LESS_EQUAL,  [OP_GREATER_EQUAL] = OP_LESS,
+                                                  [OP_EQUAL] = OP_NOT_EQUAL,     [OP_NOT_EQUAL] = OP_EQUAL};
+    threshold->op = opposites[threshold->op];
+    threshold->when = !threshold->when;
+}
+
 /* ---- Judging ----------------------------------------------------------------------------------- */
 
-/* What one series, or all of them, hold for a metric. */
-struct gathered {
-    struct histogram times;
-    uint64_t lower_bounds, lower_bound_min_ns;
-    uint64_t events, total; /* and what the events are a share of */
-};
+static void gather_plugin(const struct threshold *threshold, const struct series *series, uint32_t index, struct threshold_part *part)
+{
+    int32_t row = threshold->plugin_rows[index];
+    if (row < 0 || (uint32_t)row >= series->metric_count)
+        return;
+    part->total += series->count;
+    part->events += series->metrics[row].counter;
+    histogram_merge(&part->times, &series->metrics[row].histogram);
+}
 
-static void gather_series(const struct metric_row *row, const struct series *series, struct gathered *gathered)
+static void gather_series(const struct metric_row *row, const struct series *series, struct threshold_part *gathered)
 {
     gathered->total += series->count;
     switch (row->source) {
@@ -324,9 +427,9 @@ static void gather_series(const struct metric_row *row, const struct series *ser
     }
 }
 
-static void gather_checks(const struct threshold *threshold, const struct store *store, struct gathered *gathered)
+static void gather_checks(const struct threshold *threshold, const struct store *store, struct threshold_part *gathered)
 {
-    const struct metric_row *row = &metric_rows[threshold->metric];
+    const struct metric_row *row = row_of(threshold);
     for (uint32_t i = 0; i < store->check_count; i++) {
         const struct check_count *check = &store->checks[i];
         if (threshold->check >= 0 && (uint32_t)threshold->check != i)
@@ -338,9 +441,23 @@ static void gather_checks(const struct threshold *threshold, const struct store 
         gathered->events = gathered->total;
 }
 
-static void gather(const struct threshold *threshold, const struct store *store, struct gathered *gathered)
+static void gather_generator(const struct metric_row *row, const struct store *store, struct threshold_part *part)
 {
-    const struct metric_row *row = &metric_rows[threshold->metric];
+    const struct ledger *ledger = &store->ledgers[BLOCK_MEASURED];
+    if (row->source == FROM_GENERATOR) {
+        histogram_merge(&part->times, (const struct histogram *)(const void *)((const char *)store + row->place));
+    } else if (row->source == FROM_DROPPED) {
+        part->events += ledger->dropped;
+        part->total += ledger->due;
+    } else {
+        part->events += store->skipped_ticks;
+        part->total++; /* that there were none is known too */
+    }
+}
+
+void threshold_gather(const struct threshold *threshold, const struct store *store, struct threshold_part *gathered)
+{
+    const struct metric_row *row = row_of(threshold);
     bool of_checks = row->source == FROM_CHECKS || row->source == FROM_PASSED;
     if (of_checks || (threshold->check >= 0 && row->source == FROM_FAILED)) {
         gather_checks(threshold, store, gathered);
@@ -351,20 +468,27 @@ static void gather(const struct threshold *threshold, const struct store *store,
         if (threshold->series >= 0)
             return; /* nor has a step */
         histogram_merge(&gathered->times, &store->journey_ns);
-        gathered->events = ledger->completed;
-        gathered->total = ledger->due;
+        gathered->events += ledger->completed;
+        gathered->total += ledger->due;
+    } else if (row->source == FROM_GENERATOR || row->source == FROM_DROPPED || row->source == FROM_SKIPPED_TICKS) {
+        gather_generator(row, store, gathered);
     } else {
-        for (uint32_t i = 0; i < store->series_count; i++)
-            if (threshold->series < 0 || (uint32_t)threshold->series == i)
+        for (uint32_t i = 0; i < store->series_count; i++) {
+            if (threshold->series >= 0 && (uint32_t)threshold->series != i)
+                continue;
+            if (threshold->plugin_metric)
+                gather_plugin(threshold, &store->series[i], i, gathered);
+            else
                 gather_series(row, &store->series[i], gathered);
+        }
     }
 }
 
-static void measure(const struct threshold *threshold, const struct gathered *gathered, uint64_t measured_ns,
+static void measure(const struct threshold *threshold, const struct threshold_part *gathered, uint64_t measured_ns,
                     struct threshold_result *result)
 {
     const struct histogram *times = &gathered->times;
-    bool of_times = is_duration(&metric_rows[threshold->metric]);
+    bool of_times = is_histogram(row_of(threshold));
     result->no_data = of_times ? times->count == 0 : gathered->total == 0;
     if (threshold->unit == UNIT_PER_SECOND && measured_ns == 0)
         result->no_data = true;
@@ -415,20 +539,26 @@ static bool holds(double actual, enum threshold_op op, double value)
     return false;
 }
 
-void threshold_judge(const struct threshold *threshold, const struct store *store, uint64_t measured_ns,
-                     struct threshold_result *ret_result)
+void threshold_judge_part(const struct threshold *threshold, const struct threshold_part *part, uint64_t measured_ns,
+                          struct threshold_result *ret_result)
 {
     struct threshold_result result = {0};
-    struct gathered gathered = {.lower_bound_min_ns = UINT64_MAX};
-    histogram_init(&gathered.times);
-    gather(threshold, store, &gathered);
-    measure(threshold, &gathered, measured_ns, &result);
-    histogram_fini(&gathered.times);
+    measure(threshold, part, measured_ns, &result);
     bool wants_more = threshold->op == OP_GREATER || threshold->op == OP_GREATER_EQUAL || threshold->op == OP_NOT_EQUAL;
     /* The true value may be anything above a lower bound: it cannot show that a limit was kept. */
     bool unknown = result.lower_bound && threshold->measure != MEASURE_MEAN && !wants_more;
-    result.pass = !result.no_data && !unknown && holds(result.actual, threshold->op, threshold->value);
+    result.pass = result.no_data ? threshold->when : !unknown && holds(result.actual, threshold->op, threshold->value);
     *ret_result = result;
+}
+
+void threshold_judge(const struct threshold *threshold, const struct store *store, uint64_t measured_ns,
+                     struct threshold_result *ret_result)
+{
+    struct threshold_part part;
+    threshold_part_init(&part);
+    threshold_gather(threshold, store, &part);
+    threshold_judge_part(threshold, &part, measured_ns, ret_result);
+    threshold_part_fini(&part);
 }
 
 char *threshold_print_actual(const struct threshold *threshold, const struct threshold_result *result, char *buf, size_t size)

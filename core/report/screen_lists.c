@@ -21,12 +21,16 @@ void screen_thresholds(const struct screen *screen)
         const struct threshold *threshold = &result->scenario->thresholds[i];
         const struct threshold_result *judged = &result->thresholds[i];
         enum tone tone = judged->pass ? TONE_GOOD : TONE_BAD;
-        char actual[80] = "no data", number[64];
+        char actual[120] = "no data", number[64], from[32], to[32];
         if (!judged->no_data) {
             threshold_print_actual(threshold, judged, number, sizeof number);
-            bool said = number[0] == '>' || strncmp(number, AT_LEAST, strlen(AT_LEAST)) == 0;
-            snprintf(actual, sizeof actual, "%s%s", judged->lower_bound && !said ? AT_LEAST : "", number);
+            bool bound = strncmp(number, ">=", 2) == 0;
+            snprintf(actual, sizeof actual, "%s%s", bound ? AT_LEAST : "", number + (bound ? 2 : 0));
         }
+        size_t used = strlen(actual);
+        if (judged->windowed && !judged->no_data)
+            snprintf(actual + used, sizeof actual - used, " at %s..%s", text_clock(from, sizeof from, judged->from_ns, false),
+                     text_clock(to, sizeof to, judged->to_ns, false));
         char *text = text_clean_copy(threshold->text);
         table_cell(&table, tone, judged->pass ? MARK_GOOD : MARK_BAD);
         table_cell(&table, tone, actual);

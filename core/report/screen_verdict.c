@@ -102,6 +102,10 @@ void screen_verdict(const struct screen *screen)
         char text[sizeof result->unreachable_text];
         screen_line(screen, MARK_BAD, TONE_BAD, text_clean(text, sizeof text, result->unreachable_text), TONE_PLAIN);
     }
+    if (result->aborted_text[0]) {
+        char text[sizeof result->aborted_text];
+        screen_line(screen, MARK_BAD, TONE_BAD, text_clean(text, sizeof text, result->aborted_text), TONE_PLAIN);
+    }
     if (result->interrupted)
         interrupted(screen);
     if (result->store.ledgers[BLOCK_MEASURED].begun == 0 && !result->unreachable)

@@ -235,6 +235,14 @@ static json_t *thresholds_array(const struct result *result)
         put(object, "unit", string(units[threshold->unit]));
         if (judged->lower_bound)
             put(object, "lower_bound", json_true());
+        if (threshold->window_s)
+            put_integer(object, "window_ns", (uint64_t)threshold->window_s * 1000000000);
+        if (judged->windowed && !judged->no_data) {
+            put_integer(object, "window_start_ns", judged->from_ns);
+            put_integer(object, "window_end_ns", judged->to_ns);
+        }
+        if (threshold->abort)
+            put(object, "aborted", json_boolean(judged->aborted));
         add(array, object);
     }
     return array;
@@ -297,6 +305,8 @@ static json_t *summary_object(const struct result *result)
     put_integer(object, "measured_ns", result->measured_ns);
     put_integer(object, "exit_code", (uint64_t)result->exit_code);
     put(object, "interrupted", json_boolean(result->interrupted));
+    if (result->aborted_text[0])
+        put(object, "aborted", string(result->aborted_text));
     if (result->unreachable)
         put(object, "unreachable", string(result->unreachable_text));
     put(object, "verdict", verdict_object(&result->verdict));

@@ -8,10 +8,10 @@
 
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
-    "abort",  "after",     "any",    "await",  "before", "choose", "data",     "every",
-    "expect", "foreach",   "if",     "import", "loop",  "pace",   "parallel", "ready-before-load",
+    "after",  "any",       "await",  "before", "choose", "data",     "every",
+    "expect", "foreach",   "if",     "import", "loop",   "parallel", "ready-before-load",
     "repeat", "save",      "script", "set",    "setup",  "shape", "tags",   "teardown", "transaction",
-    "until",  "variables", "when",   "while",
+    "until",  "variables", "while",
 };
 
 const struct node *node_from_flag(struct arena *arena, const char *flag, const char *value)

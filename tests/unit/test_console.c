@@ -128,7 +128,7 @@ static void test_frame_bounds(void **state)
     sample_init(&sample, 1, 0);
     for (unsigned i = 0; i < 16; i++)
         sample.stages[i] = (struct stage){.kind = STAGE_USERS, .from = i, .to = 1000 * i, .duration_ns = 60 * NS_PER_S};
-    sample.scenario.load =
+    sample.loads[0] =
         (struct load){.stages = sample.stages, .stage_count = 16, .closed = true, .iterations = UINT64_MAX};
     sample.scenario.name = "a name of a scenario which is so long that it cannot stand in any narrow terminal "
                            "\xE6\xBC\xA2\xE6\xBC\xA2\xE6\xBC\xA2";
@@ -153,13 +153,51 @@ static void test_frame_bounds(void **state)
     sample_fini(&sample);
 }
 
+/* Several loads: each under its name, never more lines than the terminal has. */
+static void test_frame_loads(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"browse", "buy", "import", "a \x1b[31mtrick"};
+    struct sample sample;
+    sample_init(&sample, 1, 0);
+    for (unsigned i = 0; i < 16; i++)
+        sample.stages[i] = (struct stage){.kind = STAGE_RATE, .from = i + 1, .to = i + 1, .duration_ns = 5 * NS_PER_S};
+    for (unsigned i = 0; i < 4; i++)
+        sample.loads[i] = (struct load){.name = names[i],
+                                        .stages = &sample.stages[4 * i],
+                                        .stage_count = 4,
+                                        .iterations = UINT64_MAX,
+                                        .user_iterations = UINT64_MAX};
+    for (uint32_t count = 2; count <= 4; count++)
+        for (uint32_t height = 8; height < 30; height++) {
+            struct progress progress = progress_at(&sample, 7 * NS_PER_S);
+            struct buffer out = {0};
+            uint32_t lines = 0;
+            sample.scenario.load_count = count;
+            console_frame(&progress, 80, height, false, &out);
+            buffer_append(&out, "", 1);
+            for (const char *at = (char *)out.data; (at = strchr(at, '\n')); at++)
+                lines++;
+            if (lines > height)
+                fail_msg("%u lines on a terminal of %u with %u loads:\n%s", lines, height, count, (char *)out.data);
+            assert_non_null(strstr((char *)out.data, "  browse\n"));
+            assert_non_null(strstr((char *)out.data, "hold 2/s")); /* the present stage of the first */
+            assert_true(height == 8 || count == 2 || strstr((char *)out.data, "more load"));
+            assert_true(height < 15 || strstr((char *)out.data, "  buy\n"));
+            assert_null(strchr((char *)out.data, '\x1b'));
+            assert_non_null(strstr((char *)out.data, "20s"));
+            buffer_fini(&out);
+        }
+    sample_fini(&sample);
+}
+
 static void test_frame_iterations(void **state)
 {
     (void)state;
     struct sample sample;
     sample_init(&sample, 1, 0);
     sample.stages[0] = (struct stage){.kind = STAGE_USERS, .from = 5, .to = 5, .duration_ns = UINT64_MAX};
-    sample.scenario.load = (struct load){.stages = sample.stages, .stage_count = 1, .closed = true, .iterations = 1000};
+    sample.loads[0] = (struct load){.stages = sample.stages, .stage_count = 1, .closed = true, .iterations = 1000, .user_iterations = UINT64_MAX};
     struct progress progress = progress_at(&sample, 7 * NS_PER_S);
     progress.journeys_done = 250;
     struct buffer out = {0};
@@ -289,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_frame),
         cmocka_unit_test(test_frame_bounds),
+        cmocka_unit_test(test_frame_loads),
         cmocka_unit_test(test_frame_iterations),
         cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_dumb_terminal),

@@ -12,6 +12,7 @@
 static const struct address_range sources[] = {{.family = AF_INET, .count = 3}, {.family = AF_INET, .count = 1}};
 static struct target targets[3];
 static struct step steps[2];
+static struct load loads[2];
 
 /* Steps use the first two targets; the third would not fit anywhere. */
 static struct scenario make_scenario(uint32_t first, uint32_t second, uint32_t users)
@@ -21,7 +22,9 @@ static struct scenario make_scenario(uint32_t first, uint32_t second, uint32_t u
     targets[2] = (struct target){.name = "unused", .connections = 1000000};
     steps[0].target = &targets[0];
     steps[1].target = &targets[1];
-    return (struct scenario){.targets = targets, .target_count = 3, .steps = steps, .step_count = 2, .load = {.users = users}};
+    loads[0] = (struct load){.users = users / 3};
+    loads[1] = (struct load){.users = users - users / 3};
+    return (struct scenario){.targets = targets, .target_count = 3, .steps = steps, .step_count = 2, .loads = loads, .load_count = 2};
 }
 
 static void test_descriptors(void **state)

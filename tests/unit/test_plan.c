@@ -173,6 +173,7 @@ static void test_load(void **state)
                                       .drain = "5s",
                                       .seed = "9",
                                       .arrivals = "poisson",
+                                      .ramp = "1s",
                                       .flags = flags,
                                       .flag_count = 1}};
     struct protocol_registry registry;
@@ -192,10 +193,10 @@ static void test_load(void **state)
     assert_int_equal(left.len, right.len);
     assert_memory_equal(left.data, right.data, left.len);
     assert_int_equal(theirs->seed, 9);
-    assert_int_equal(theirs->load.iterations, 17);
+    assert_int_equal(theirs->loads[0].iterations, 17);
     assert_int_equal(theirs->drain_ns, UINT64_C(5000000000));
     assert_int_equal(theirs->targets[0].timeout_ns, UINT64_C(4000000000));
-    assert_int_equal(theirs->load.stages[0].arrivals, ARRIVALS_POISSON);
+    assert_int_equal(theirs->loads[0].stages[0].arrivals, ARRIVALS_POISSON);
     scenario_free(ours);
     scenario_free(theirs);
     buffer_fini(&out);

@@ -14,6 +14,12 @@
 /* The flow's first entry begins on line 5, column 5. */
 #define STEP LOAD "flow:\n  - "
 
+#define ELEVEN_WINDOWS                                                                                                 \
+    "- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n"          \
+    "- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n"          \
+    "- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n"          \
+    "- p99(latency) < 1s over any 300s\n- p99(latency) < 1s over any 300s\n"
+
 static const struct {
     const char *text, *position, *error;
 } rows[] = {
@@ -86,7 +92,35 @@ static const struct {
     {TARGET "load: [ { for: 1s } ]\n", "3:9", "neither a rate nor users"},
     {TARGET "load: [ { hold: 1/s, ramp: 0 -> 1/s, for: 1s } ]\n", "3:9", "not both"},
     {TARGET "load: [ { hold: 1/s, fro: 1s } ]\n", "3:22", "did you mean `for`"},
-    {TARGET "load: [ { users: 1, for: 1s, pace: 2s } ]\n", "3:30", "`pace` is not part of this version"},
+    {TARGET "load: [ { hold: 1/s, for: 1s, pace: 2s } ]\n", "3:37", "`pace` belongs to users"},
+    {TARGET "load: [ { users: 1, for: 1s, pace: 0s } ]\n", "3:36", "zero has no meaning here"},
+    {TARGET "load: [ { hold: 1/s, iterations-per-user: 2 } ]\n", "3:43", "belongs to a load of users"},
+    {TARGET "load: [ { users: 1, iterations-per-user: 2 }, { users: 2, for: 1s } ]\n", "3:42", "ends the whole load"},
+    {TARGET "load: { stages: [ { hold: 1/s, for: 1s } ], pace: 1s }\n", "3:51", "`pace` belongs to users"},
+    {TARGET "load: { stages: [ { hold: 1/s } ], iterations-per-user: 3 }\n", "3:57", "belongs to a load of users"},
+    {TARGET "load: { stages: [ { users: 1 }, { users: 2 } ], iterations: 3 }\n", "3:19", "this stage has no end"},
+    {TARGET "load: { a: [ { hold: 1/s, for: 1s } ], b: { users: [users] } }\n", "3:43", "this load has no stages"},
+    {TARGET "load: { a: { stage: [ ] } }\n", "3:14", "did you mean `stages`"},
+    {TARGET "load: { a: 5 }\n", "3:12", "`load` must be a list"},
+    {TARGET "load: { hold: 1/s, for: 1s }\n", "3:7", "`load` must be a list"},
+    {TARGET "load: { preset: spke, rate: 1/s }\n", "3:17", "did you mean spike"},
+    {TARGET "load: { preset: spike }\n", "3:17", "how much load is missing"},
+    {TARGET "load: { preset: spike, rate: 1/s, users: 2 }\n", "3:42", "keep one of them"},
+    {TARGET "load: { preset: soak, rate: 1/s, peak: 2/s }\n", "3:40", "holds one level"},
+    {TARGET "load: { preset: spike, rate: 3/s, peak: 2/s }\n", "3:41", "below the level"},
+    {TARGET "load: { preset: spike, rate: 0/s }\n", "3:30", "a rate of zero"},
+    {TARGET "load: { preset: spike, users: 3, arrivals: poisson }\n", "3:44", "belongs to a rate"},
+    {TARGET "load: { preset: spike, rate: 3/s, over: 3s }\n", "3:35", "`over` is not known in a preset"},
+    {TARGET "load: {}\n", "3:7", "`load` must be a map of names"},
+    {TARGET "load: { a: { users: yuo, stages: [ { users: 1, for: 1s } ] } }\nusers: { you: { flow: [ { web: / } ] } }\n", "3:21",
+     "did you mean `you`"},
+    {TARGET "load: { a: { users: [you, you], stages: [ { users: 1, for: 1s } ] } }\nusers: { you: { flow: [ { web: / } ] } }\n",
+     "3:27", "stands here twice"},
+    {TARGET "load: { a: { users: 5, stages: [ { users: 1, for: 1s } ] } }\nusers: { you: { flow: [ { web: / } ] } }\n", "3:21",
+     "belongs into the stages"},
+    {TARGET "load: { a: [ { hold: 1/s, for: 1s, users: 1 } ] }\n"
+            "users: { you: { flow: [ { web: / } ] }, me: { flow: [ { web: / } ] } }\n",
+     "1:1", "the load a has 1 users for 2 classes"},
     {TARGET "load: [ { hold: fast, for: 1s } ]\n", "3:17", "'fast' is not a rate"},
     {TARGET "load: [ { hold: 0/s, for: 1s } ]\n", "3:17", "does nothing"},
     {TARGET "load: [ { hold: 1G/s, for: 1s } ]\n", "3:17", "too high"},
@@ -160,8 +194,12 @@ static const struct {
     /* thresholds */
     {LOAD FLOW "thresholds: p99(latency) < 1s\n", "5:13", "`thresholds` must be a list"},
     {LOAD FLOW "thresholds: [ { GET: p99(latency) < 1s } ]\n", "5:17", "not known in thresholds"},
-    {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abort: true } ]\n", "5:17",
-     "`when` is not part of this version"},
+    {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abort: maybe } ]\n", "5:49", "neither true nor false"},
+    {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abrt: true } ]\n", "5:42", "did you mean `abort`"},
+    {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, grace: 2s } ]\n", "5:49", "a grace has no meaning"},
+    {LOAD FLOW "thresholds: [ { when: rate(faild) > 2%, abort: true } ]\n", "5:28", "did you mean \"failed\""},
+    {LOAD FLOW "thresholds: [ rate(failed) < 2% over any 7ms ]\n", "5:42", "write whole seconds"},
+    {LOAD FLOW "thresholds:\n" ELEVEN_WINDOWS ELEVEN_WINDOWS "\n", "18:3", "too many windows"},
     {LOAD FLOW "thresholds: [ [ ] ]\n", "5:15", "a threshold is an expression"},
 };
 

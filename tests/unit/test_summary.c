@@ -65,6 +65,11 @@ static void fill(struct sample *sample)
                      (struct threshold_result){.actual = 1e9, .lower_bound = true});
     sample_threshold(sample, "rate(failed) < 0.1%", UNIT_RATIO, (struct threshold_result){.actual = 0.25});
     sample_threshold(sample, "count(ok) > 1", UNIT_COUNT, (struct threshold_result){.no_data = true});
+    sample_threshold(sample, "when p99(latency) > 1s over any 2s", UNIT_DURATION,
+                     (struct threshold_result){
+                         .actual = 2e9, .windowed = true, .from_ns = 4 * NS_PER_S, .to_ns = 6 * NS_PER_S, .aborted = true});
+    sample->thresholds[3].window_s = 2;
+    sample->thresholds[3].abort = true;
     strcpy(sample->result.verdict.notes[sample->result.verdict.note_count++], "a note");
     strcpy(sample->result.verdict.reasons[sample->result.verdict.reason_count++], "a reason");
     sample->result.verdict.trusted = false;
@@ -204,6 +209,9 @@ static void test_values(void **state)
         {"steps.1.count", 100},
         {"checks.0.failed", 10},
         {"thresholds.0.actual", 1000000000},
+        {"thresholds.3.window_ns", 2000000000},
+        {"thresholds.3.window_start_ns", 4000000000},
+        {"thresholds.3.window_end_ns", 6000000000},
         {"exit_code", 98},
         {"errors.0.first_at_ns", 2000000000},
         {"generator.self_delay_ns.max", 20000},

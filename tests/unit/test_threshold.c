@@ -103,7 +103,7 @@ static void test_judge(void **state)
         struct error error;
         uint32_t column;
         char printed[64];
-        if (threshold_parse(judged[i].text, &arena, &threshold, &column, &error) < 0)
+        if (threshold_parse(judged[i].text, NULL, 0, &arena, &threshold, &column, &error) < 0)
             fail_msg("%s: column %u: %s", judged[i].text, column, error.text);
         assert_string_equal(threshold.text, judged[i].text);
         threshold.series = judged[i].series;
@@ -130,7 +130,7 @@ static void test_no_data(void **state)
         struct error error;
         uint32_t column;
         char printed[64];
-        assert_int_equal(threshold_parse(rows[i].text, &arena, &threshold, &column, &error), 0);
+        assert_int_equal(threshold_parse(rows[i].text, NULL, 0, &arena, &threshold, &column, &error), 0);
         threshold.series = rows[i].series;
         threshold.check = rows[i].check;
         threshold_judge(&threshold, &store, 10 * NS_PER_S, &result);
@@ -165,7 +165,14 @@ static const struct refused {
     {"p99(latency) < 200mz", 16, "is no duration"},
     {"p99(latency) < 200 ms", 16, "has no unit: write 200ms"},
     {"rate(failed) < 0.5 %", 20, "right behind its number"},
-    {"p99(latency) < 200ms over any 10s", 22, "nothing may follow"},
+    {"p99(latency) < 200ms in 10s", 22, "may follow the value"},
+    {"p99(latency) < 200ms over 10s", 27, "\"any\" is missing"},
+    {"p99(latency) < 200ms over any 1500ms", 31, "write whole seconds"},
+    {"p99(latency) < 200ms over any 0s", 31, "write whole seconds"},
+    {"p99(latency) < 200ms over any", 30, "write whole seconds"},
+    {"p99(latency) < 200ms over any 10m", 31, "at most 300s"},
+    {"p99(latency) < 200ms over any 10s 5", 35, "may follow the value"},
+    {"count(journeys) < 5 over any 10s", 26, "counted over the whole run"},
     {"rate(failed) < 101%", 16, "is no share"},
     {"rate(exchanges) > 5%", 19, "write it like 500/s"},
     {"rate(exchanges) > x/s", 19, "is no rate"},
@@ -180,7 +187,7 @@ static void test_refusals(void **state)
         struct threshold threshold;
         struct error error = {0};
         uint32_t column = 0;
-        if (threshold_parse(refused[i].text, &arena, &threshold, &column, &error) == 0)
+        if (threshold_parse(refused[i].text, NULL, 0, &arena, &threshold, &column, &error) == 0)
             fail_msg("%s: accepted", refused[i].text);
         if (column != refused[i].column || !strstr(error.text, refused[i].words))
             fail_msg("%s: column %u: %s", refused[i].text, column, error.text);

@@ -18,12 +18,13 @@ JOURNEYS = ("completed", "failed", "dropped", "unfinished")
 
 
 class Noise:
-    """Measures how long a sleeping process is kept from the processor while the block runs: `worst_ns`."""
+    """Measures how long a sleeping process is kept from the processor while the block runs: `worst_ns`, and in which share of
+    the sleeps for more than a millisecond: `late`."""
 
     STEP_S = 0.002
 
     def __enter__(self):
-        self.worst_ns = 0
+        self.worst_ns = self.sleeps = self.late_sleeps = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -35,6 +36,12 @@ class Noise:
             time.sleep(self.STEP_S)
             late = time.monotonic_ns() - before - int(self.STEP_S * SECOND)
             self.worst_ns = max(self.worst_ns, late)
+            self.sleeps += 1
+            self.late_sleeps += late > MS
+
+    @property
+    def late(self):
+        return self.late_sleeps / max(1, self.sleeps)
 
     def __exit__(self, *_):
         self._over.set()
