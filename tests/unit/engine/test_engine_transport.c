@@ -220,8 +220,11 @@ static void line_request(struct squall_conn *conn, struct squall_exchange *excha
     assert_true(state->count < (line.capacity ? line.capacity : 1));
     state->asked[state->count++] = exchange;
     if (line.fills) {
-        while (host->out_reserve(conn, sizeof filler))
+        uint8_t *room;
+        while ((room = host->out_reserve(conn, sizeof filler))) {
+            memset(room, 'x', sizeof filler); /* no end of a line left over from before */
             host->out_commit(conn, sizeof filler);
+        }
         assert_non_null(host->out_reserve(conn, 0)); /* asking for less does not call off writable() */
     } else {
         put(conn, line.request_size ? line.request_size : 4);
