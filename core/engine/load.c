@@ -81,6 +81,7 @@ static void start_arrivals(struct engine *engine, uint64_t now_ns)
     while (engine->arrivals_left && engine->start_ns + engine->next_arrival.due_ns <= now_ns) {
         uint64_t due_ns = engine->start_ns + engine->next_arrival.due_ns;
         page_add(&ledger_of(engine, due_ns)->due, 1);
+        engine->facts.started_until_ns = now_ns - engine->start_ns;
         if (list_empty(&engine->idle_users)) {
             wait_for_user(engine, engine->next_arrival.index, due_ns);
         } else {
