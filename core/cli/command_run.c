@@ -116,20 +116,5 @@ static int run(struct run_arguments *arguments, struct scenario *scenario, struc
 
 int command_run(int argc, char **argv)
 {
-    struct run_arguments arguments;
-    struct protocol_registry registry;
-    struct scenario *scenario = NULL;
-    struct error error = {0};
-    int code = EXIT_CODE_OK;
-    protocol_registry_init(&registry);
-    if (run_arguments_parse(&arguments, argc, argv, &registry, &error) < 0)
-        code = cli_fail(&error);
-    else if (!arguments.help && run_arguments_load(&arguments, &registry, &scenario, &error) < 0)
-        code = cli_fail(&error);
-    else if (!arguments.help)
-        code = run(&arguments, scenario, &error);
-    scenario_free(scenario);
-    run_arguments_fini(&arguments);
-    protocol_registry_fini(&registry);
-    return code;
+    return with_scenario(argc, argv, run);
 }
