@@ -103,8 +103,9 @@ static void lose_worker(struct controller *controller, uint32_t number, const ch
     bus_drop(controller->bus, number);
     char text[120];
     spawn_kill(&worker->child, text, sizeof text);
-    verdict_incomplete(&controller->result->verdict, "worker %u %s (%s); what it had counted until then is in the totals", number,
-                       how, text);
+    verdict_incomplete(&controller->result->verdict, "worker %u %s%s (%s)%s", number, how,
+                       controller->phase == RUN_CONNECTING ? " before the start" : "", text,
+                       controller->phase == RUN_CONNECTING ? "" : "; what it had counted until then is in the totals");
     if (controller->phase == RUN_CONNECTING && !controller->failure.text[0])
         error_set_code(&controller->failure, EXIT_CODE_INVALID, "worker %u %s before the start (%s)", number, how, text);
     /* The load is no longer the one that was asked for: the others need not go on. */
