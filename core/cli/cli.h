@@ -36,13 +36,11 @@ struct run_arguments {
     bool quiet, help;
 };
 
-/* Reads argv; a URL's plugin is loaded on the way, since its table holds some of the flags. On success the plan has
- * everything but the scenario's text. */
-int run_arguments_parse(struct run_arguments *arguments, int argc, char **argv, struct protocol_registry *registry, struct error *error);
-void run_arguments_fini(struct run_arguments *arguments);
-/* The table of options as --help shows it; protocol NULL: the plugins' flags are left out. */
-void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol);
-/* Reads the scenario's file, if it is one, and loads plugins and scenario. */
-int run_arguments_load(struct run_arguments *arguments, struct protocol_registry *registry, struct scenario **ret_scenario, struct error *error);
+/*
+ * What run, check and try begin with: reads argv (a URL's plugin is loaded on the way, since its table holds some of the
+ * flags), answers --help, loads plugins and scenario, and gives them to fn, whose exit code it returns.
+ */
+typedef int scenario_fn(struct run_arguments *arguments, struct scenario *scenario, struct error *error);
+int with_scenario(int argc, char **argv, scenario_fn *fn);
 
 #endif

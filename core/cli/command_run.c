@@ -51,17 +51,19 @@ static uint32_t screen_width(void)
     return 100;
 }
 
-static void show_result(const struct run_arguments *arguments, const struct result *result)
+static int show_result(const struct run_arguments *arguments, const struct result *result)
 {
     struct buffer screen = {0};
     bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     if (arguments->quiet || result->unreachable)
-        return; /* there is nothing on the screen that the error does not say */
+        return 0; /* there is nothing on the screen that the error does not say */
     screen_print(result, screen_width(), colour, &screen);
     screen_print_files(arguments->outputs, arguments->output_count, screen_width(), colour, &screen);
     fwrite(screen.data, 1, screen.len, stdout);
-    fflush(stdout);
+    if (fflush(stdout) != 0)
+        fprintf(stderr, "squall: the report could not be printed: %s\n", strerror(errno));
     buffer_fini(&screen);
+    return ferror(stdout) ? -1 : 0;
 }
 
 /* Also when quiet: why the exit code is what it is. */
@@ -102,7 +104,8 @@ static int run(struct run_arguments *arguments, struct scenario *scenario, struc
     }
     if (write_outputs(arguments, &result, error) < 0)
         result.exit_code = exit_code_worst(result.exit_code, EXIT_CODE_INTERNAL);
-    show_result(arguments, &result);
+    if (show_result(arguments, &result) < 0)
+        result.exit_code = exit_code_worst(result.exit_code, EXIT_CODE_INTERNAL);
     explain(arguments, &result);
     if (result.unreachable)
         error_set_code(error, EXIT_CODE_UNREACHABLE, "%s", result.unreachable_text);
@@ -115,20 +118,5 @@ static int run(struct run_arguments *arguments, struct scenario *scenario, struc
 
 int command_run(int argc, char **argv)
 {
-    struct run_arguments arguments;
-    struct protocol_registry registry;
-    struct scenario *scenario = NULL;
-    struct error error = {0};
-    int code = EXIT_CODE_OK;
-    protocol_registry_init(&registry);
-    if (run_arguments_parse(&arguments, argc, argv, &registry, &error) < 0)
-        code = cli_fail(&error);
-    else if (!arguments.help && run_arguments_load(&arguments, &registry, &scenario, &error) < 0)
-        code = cli_fail(&error);
-    else if (!arguments.help)
-        code = run(&arguments, scenario, &error);
-    scenario_free(scenario);
-    run_arguments_fini(&arguments);
-    protocol_registry_fini(&registry);
-    return code;
+    return with_scenario(argc, argv, run);
 }

@@ -94,8 +94,9 @@ static void on_finished(void *arg)
     loop_stop(engine_loop(attempt->engine));
 }
 
-static int walk(const struct scenario *scenario, struct error *error)
+static int walk(struct run_arguments *arguments, struct scenario *scenario, struct error *error)
 {
+    (void)arguments;
     struct page page = {0};
     struct attempt attempt = {.out = true};
     struct engine_config config = {.scenario = scenario,
@@ -120,20 +121,5 @@ static int walk(const struct scenario *scenario, struct error *error)
 
 int command_try(int argc, char **argv)
 {
-    struct run_arguments arguments;
-    struct protocol_registry registry;
-    struct scenario *scenario = NULL;
-    struct error error = {0};
-    int code = EXIT_CODE_OK;
-    protocol_registry_init(&registry);
-    if (run_arguments_parse(&arguments, argc, argv, &registry, &error) < 0)
-        code = cli_fail(&error);
-    else if (!arguments.help && run_arguments_load(&arguments, &registry, &scenario, &error) < 0)
-        code = cli_fail(&error);
-    else if (!arguments.help)
-        code = walk(scenario, &error);
-    scenario_free(scenario);
-    run_arguments_fini(&arguments);
-    protocol_registry_fini(&registry);
-    return code;
+    return with_scenario(argc, argv, walk);
 }

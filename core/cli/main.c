@@ -33,8 +33,8 @@ static const struct command commands[] = {
     {"try", command_try, "SCENARIO or URL     walk one journey and show what goes over the wire"},
     {"plugin", command_plugin, "list, show NAME  the protocols that this squall speaks"},
     {"target", command_target, "                 the embedded demo server"},
-    {"version", command_version, ""},
-    {"help", command_help, ""},
+    {"version", command_version, "               of squall and of its plugin interface"},
+    {"help", command_help, "                  this text"},
     {"worker", command_worker, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol);
+
 enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
@@ -323,7 +325,7 @@ static int take_positional(struct run_arguments *arguments, int argc, char **arg
     return 0;
 }
 
-int run_arguments_parse(struct run_arguments *arguments, int argc, char **argv, struct protocol_registry *registry, struct error *error)
+static int run_arguments_parse(struct run_arguments *arguments, int argc, char **argv, struct protocol_registry *registry, struct error *error)
 {
     struct getopt_tables tables;
     const struct protocol *protocol = NULL;
@@ -348,7 +350,7 @@ int run_arguments_parse(struct run_arguments *arguments, int argc, char **argv, 
     return take_positional(arguments, argc, argv, error);
 }
 
-void run_arguments_fini(struct run_arguments *arguments)
+static void run_arguments_fini(struct run_arguments *arguments)
 {
     arena_fini(&arguments->arena);
 }
@@ -362,7 +364,7 @@ static void help_row(FILE *out, char letter, const char *name, const char *metav
     fprintf(out, "  %-24s %s\n", left, text);
 }
 
-void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol)
+static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol)
 {
     fprintf(out, "usage: squall %s SCENARIO or URL [options]\n\n", command);
     for (size_t i = 0; i < ROWS; i++)
@@ -397,7 +399,7 @@ static int suggest_scheme(const char *path, struct protocol_registry *registry, 
     return -1;
 }
 
-int run_arguments_load(struct run_arguments *arguments, struct protocol_registry *registry, struct scenario **ret_scenario, struct error *error)
+static int run_arguments_load(struct run_arguments *arguments, struct protocol_registry *registry, struct scenario **ret_scenario, struct error *error)
 {
     if (arguments->scenario_path) {
         char *text;
@@ -410,4 +412,24 @@ int run_arguments_load(struct run_arguments *arguments, struct protocol_registry
         return scenario_load(arguments->plan.text, len, arguments->plan.file, &arguments->plan.overrides, registry, ret_scenario, error);
     }
     return scenario_from_url(&arguments->plan.overrides, registry, ret_scenario, error);
+}
+
+int with_scenario(int argc, char **argv, scenario_fn *fn)
+{
+    struct run_arguments arguments;
+    struct protocol_registry registry;
+    struct scenario *scenario = NULL;
+    struct error error = {0};
+    int code = EXIT_CODE_OK;
+    protocol_registry_init(&registry);
+    if (run_arguments_parse(&arguments, argc, argv, &registry, &error) < 0)
+        code = cli_fail(&error);
+    else if (!arguments.help && run_arguments_load(&arguments, &registry, &scenario, &error) < 0)
+        code = cli_fail(&error);
+    else if (!arguments.help)
+        code = fn(&arguments, scenario, &error);
+    scenario_free(scenario);
+    run_arguments_fini(&arguments);
+    protocol_registry_fini(&registry);
+    return code;
 }

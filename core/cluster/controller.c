@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define TICK_NS (500 * NS_PER_MS)
+#define TICK_AFTER_NS (30 * NS_PER_MS)
 #define START_AHEAD_NS (20 * NS_PER_MS) /* enough for every worker to hear of the start before it comes */
 #define LOST_DRAIN_NS (2 * NS_PER_S)    /* for the others' exchanges under way, once a worker is lost */
 #define STOP_NOW_WAIT_NS (3 * NS_PER_S) /* for a worker that was told to stop now */
@@ -59,7 +60,7 @@ struct controller {
     struct threshold_watch *watch;
     struct error failure; /* text set: the run cannot go on */
     uint64_t ended_before, shown_ns, ticks, ticked_ns;
-    double cpu_share;
+    double cpu_share, rate_per_s;
 };
 
 static uint64_t on_idle(void *arg)
@@ -109,8 +110,9 @@ static void lose_worker(struct controller *controller, uint32_t number, const ch
     bus_drop(controller->bus, number);
     char text[120];
     spawn_kill(&worker->child, text, sizeof text);
-    verdict_incomplete(&controller->result->verdict, "worker %u %s (%s); what it measured until then is counted, the rest is lost", number,
-                       how, text);
+    verdict_incomplete(&controller->result->verdict, "worker %u %s%s (%s)%s", number, how,
+                       controller->phase == RUN_CONNECTING ? " before the start" : "", text,
+                       controller->phase == RUN_CONNECTING ? "" : "; what it had counted until then is in the totals");
     if (controller->phase == RUN_CONNECTING && !controller->failure.text[0])
         error_set_code(&controller->failure, EXIT_CODE_INVALID, "worker %u %s before the start (%s)", number, how, text);
     /* The load is no longer the one that was asked for: the others need not go on. */
@@ -173,14 +175,17 @@ static void show_progress(struct controller *controller, uint64_t now_ns)
     progress.failed = ledger_failed(&ledgers[0]) + ledger_failed(&ledgers[1]);
     progress.in_flight = ledgers[0].begun + ledgers[1].begun - progress.ended;
     progress.connecting = !controller->start_ns;
+    progress.stopping = controller->interrupts && controller->phase == RUN_GOING;
     if (!progress.connecting) {
         progress.elapsed_ns = now_ns > controller->start_ns ? now_ns - controller->start_ns : 0;
         progress.draining = controller->phase == RUN_GOING && progress.elapsed_ns > scenario_length_ns(scenario);
         windows_show(&controller->windows, &progress);
-        if (now_ns > controller->shown_ns)
-            progress.rate_per_s = (double)(progress.ended - controller->ended_before) * 1e9 / (double)(now_ns - controller->shown_ns);
-        controller->ended_before = progress.ended;
-        controller->shown_ns = now_ns;
+        if (now_ns > controller->shown_ns + TICK_NS) { /* a rate over less than that says nothing */
+            controller->rate_per_s = (double)(progress.ended - controller->ended_before) * 1e9 / (double)(now_ns - controller->shown_ns);
+            controller->ended_before = progress.ended;
+            controller->shown_ns = now_ns;
+        }
+        progress.rate_per_s = controller->rate_per_s;
         progress.rate_asked_per_s = scenario_rate_at(scenario, progress.elapsed_ns);
         progress.late = verdict_late(&controller->result->verdict);
     } else {
@@ -216,6 +221,9 @@ static void start_if_all_ready(struct controller *controller)
     for (uint32_t i = 0; i < controller->worker_count; i++)
         controller->workers[i].cpu_at_ns = controller->start_ns;
     clock_date(controller->result->started_at, sizeof controller->result->started_at);
+    /* Live lines come just after each second's snapshots. */
+    controller->ticks = 1;
+    timer_set(&controller->timers, &controller->tick, controller->start_ns + TICK_NS + TICK_AFTER_NS);
     tell(controller, "go", "start_ns", controller->start_ns);
 }
 
@@ -326,6 +334,7 @@ static void on_interrupt(void *arg, int signal_number)
     controller->result->interrupted = true;
     if (controller->interrupts == 1) {
         tell(controller, "stop", "now", 0);
+        show_progress(controller, clock_now_ns());
     } else {
         if (!controller->told_now)
             stop_now(controller);
@@ -413,6 +422,12 @@ static int start_workers(struct controller *controller, struct error *error)
     return 0;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Counts add up over workers; times are the latest worker's. */
 static void sum_facts(struct controller *controller, struct generator_facts *ret_facts)
 {
     memset(ret_facts, 0, sizeof *ret_facts);
@@ -420,10 +435,12 @@ static void sum_facts(struct controller *controller, struct generator_facts *ret
         const struct generator_facts *facts = &controller->workers[i].facts;
         const uint64_t *from = (const uint64_t *)(const void *)facts;
         uint64_t *to = (uint64_t *)(void *)ret_facts;
-        uint64_t stall_ns = ret_facts->longest_stall_ns > facts->longest_stall_ns ? ret_facts->longest_stall_ns : facts->longest_stall_ns;
+        struct generator_facts before = *ret_facts;
         for (size_t cell = 0; cell < sizeof *facts / sizeof(uint64_t); cell++)
             to[cell] += from[cell];
-        ret_facts->longest_stall_ns = stall_ns;
+        ret_facts->longest_stall_ns = larger(before.longest_stall_ns, facts->longest_stall_ns);
+        ret_facts->ended_at_ns = larger(before.ended_at_ns, facts->ended_at_ns);
+        ret_facts->started_until_ns = larger(before.started_until_ns, facts->started_until_ns);
     }
 }
 
@@ -434,11 +451,11 @@ static void close_ledger(struct ledger *ledger)
     ledger->journeys_unfinished += ledger->due - ledger->completed - ledger->failed - ledger->dropped - ledger->journeys_unfinished;
 }
 
-/* The measured part of the load's time: its length less the warm-up; less than that when it ended early. */
-static uint64_t measured_ns(const struct controller *controller, uint64_t duration_ns)
+/* What rates divide by: from the end of the warm-up to the end of the load, or to the end of its last exchange where that
+ * is later. A service that needs the drain to keep up has not kept up. */
+static uint64_t measured_ns(const struct controller *controller)
 {
-    uint64_t length_ns = scenario_length_ns(controller->scenario);
-    uint64_t end_ns = duration_ns < length_ns || scenario_counts_journeys(controller->scenario) ? duration_ns : length_ns;
+    uint64_t end_ns = controller->result->facts.ended_at_ns;
     return end_ns > controller->scenario->warmup_ns ? end_ns - controller->scenario->warmup_ns : 0;
 }
 
@@ -447,7 +464,6 @@ static void judge(struct controller *controller)
     struct result *result = controller->result;
     const struct scenario *scenario = controller->scenario;
     const struct ledger *measured = &result->store.ledgers[BLOCK_MEASURED];
-    double seconds = (double)result->measured_ns / 1e9;
     bool pool_set = false, open_load = !scenario_closed(scenario);
     for (uint32_t i = 0; i < scenario->load_count; i++)
         pool_set |= !scenario->loads[i].closed && scenario->loads[i].users_set;
@@ -461,10 +477,12 @@ static void judge(struct controller *controller)
                               .cpu_share = controller->cpu_share,
                               .total = &result->store};
     windows_finish(&controller->windows, &result->verdict);
-    /* What fell due is what was asked: the schedule counts every arrival, however late the loop gets to it. */
-    if (open_load && !result->interrupted && !result->aborted_text[0] && seconds > 0) {
-        end.rate_asked = (double)measured->due / seconds;
-        end.rate_reached = (double)(measured->completed + measured->failed) / seconds;
+    /* What fell due is what was asked; how long the workers took to start it is the rate that they reached. */
+    uint64_t length_ns = scenario_length_ns(scenario);
+    if (open_load && length_ns != UINT64_MAX && !result->interrupted && !result->aborted_text[0] && result->verdict.complete) {
+        uint64_t due = measured->due + result->store.ledgers[BLOCK_WARMUP].due;
+        end.rate_asked = (double)due * 1e9 / (double)length_ns;
+        end.rate_reached = (double)due * 1e9 / (double)larger(length_ns, result->facts.started_until_ns);
     }
     verdict_finish(&result->verdict, &end);
     threshold_watch_finish(controller->watch, &result->store, result->measured_ns, result->thresholds);
@@ -486,6 +504,22 @@ static void choose_exit_code(struct controller *controller)
     result->exit_code = code;
 }
 
+/* A killed worker's counts stand in its page; what it had not reported yet is in no histogram. */
+static void tell_what_tables_lack(struct controller *controller)
+{
+    struct result *result = controller->result;
+    uint64_t counted = ledger_ended(&result->store.ledgers[BLOCK_MEASURED]);
+    uint64_t in_tables = 0;
+    for (uint32_t i = 0; i < result->store.series_count; i++)
+        in_tables += result->store.series[i].count;
+    counted -= result->store.ledgers[BLOCK_MEASURED].outcomes[OUTCOME_UNFINISHED];
+    for (uint32_t i = 0; i < result->store.series_count; i++)
+        in_tables -= result->store.series[i].outcomes[OUTCOME_UNFINISHED];
+    if (result->workers_lost && counted > in_tables)
+        verdict_incomplete(&result->verdict, "%llu exchanges are in the totals and not in the tables: a lost worker had counted them since its last report",
+                           (unsigned long long)(counted - in_tables));
+}
+
 static void fill_result(struct controller *controller)
 {
     struct result *result = controller->result;
@@ -493,12 +527,13 @@ static void fill_result(struct controller *controller)
     for (uint32_t i = 0; i < controller->worker_count; i++)
         result->workers_lost += controller->workers[i].lost;
     result->duration_ns = controller->start_ns && controller->ended_ns > controller->start_ns ? controller->ended_ns - controller->start_ns : 0;
-    result->measured_ns = measured_ns(controller, result->duration_ns);
-    sum_pages(controller, result->store.ledgers, NULL);
+        sum_pages(controller, result->store.ledgers, NULL);
     for (uint32_t block = 0; block < BLOCK_COUNT && result->workers_lost; block++)
         close_ledger(&result->store.ledgers[block]);
     sum_facts(controller, &result->facts);
     result->cpu_ns = result->facts.cpu_ns;
+    result->measured_ns = measured_ns(controller);
+    tell_what_tables_lack(controller);
     judge(controller);
     for (uint32_t block = 0; block < BLOCK_COUNT; block++) {
         char text[160];

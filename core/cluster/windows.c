@@ -25,6 +25,7 @@ static void close_window(struct window *window, struct verdict *verdict)
     histogram_reset(&window->self_delay);
     window->used = false;
     window->ended = window->waited = 0;
+    window->partial = false;
 }
 
 void windows_add(struct windows *windows, const struct snapshot *snapshot, uint64_t waited, struct verdict *verdict)
@@ -34,6 +35,7 @@ void windows_add(struct windows *windows, const struct snapshot *snapshot, uint6
         close_window(window, verdict);
     window->used = true;
     window->waited += waited;
+    window->partial |= snapshot->last;
     window->number = snapshot->window;
     if (snapshot->window > windows->newest)
         windows->newest = snapshot->window;
@@ -54,10 +56,15 @@ void windows_finish(struct windows *windows, struct verdict *verdict)
 
 void windows_show(const struct windows *windows, struct progress *progress)
 {
-    const struct window *window = &windows->open[windows->newest % WINDOWS_OPEN];
-    if (!window->used)
+    const struct window *found = NULL;
+    for (uint32_t i = 0; i < WINDOWS_OPEN; i++) {
+        const struct window *window = &windows->open[i];
+        if (window->used && !window->partial && window->ended && (!found || window->number > found->number))
+            found = window;
+    }
+    if (!found)
         return;
-    progress->window_count = window->ended;
-    progress->p50_ns = histogram_quantile(&window->latency, 0.5);
-    progress->p99_ns = histogram_quantile(&window->latency, 0.99);
+    progress->window_count = found->ended;
+    progress->p50_ns = histogram_quantile(&found->latency, 0.5);
+    progress->p99_ns = histogram_quantile(&found->latency, 0.99);
 }

@@ -348,12 +348,18 @@ void engine_settle(struct engine *engine)
     }
 }
 
+/* Between when the loop meant to go on and when it did. */
+static void note_stall(struct engine *engine, uint64_t meant_ns, uint64_t now_ns)
+{
+    if (engine->started && meant_ns && now_ns > meant_ns && now_ns - meant_ns > engine->facts.longest_stall_ns)
+        engine->facts.longest_stall_ns = now_ns - meant_ns;
+}
+
 static void on_woke(void *arg, uint64_t woke_ns)
 {
     struct engine *engine = arg;
     engine->now_ns = engine->woke_ns = woke_ns;
-    if (engine->asked_ns && woke_ns > engine->asked_ns && woke_ns - engine->asked_ns > engine->facts.longest_stall_ns && engine->started)
-        engine->facts.longest_stall_ns = woke_ns - engine->asked_ns;
+    note_stall(engine, engine->asked_ns, woke_ns);
     page_set(&engine->config.page->heartbeat_ns, woke_ns);
     /* Arrivals first: they were due while we slept, the answers only now came to be read. */
     if (woke_ns >= engine->next_due_ns)
@@ -389,6 +395,7 @@ static uint64_t on_idle(void *arg)
 {
     struct engine *engine = arg;
     uint64_t now_ns = engine_stamp(engine);
+    note_stall(engine, engine->woke_ns, now_ns);
     timers_run(&engine->timers, now_ns);
     exchange_expire(engine, now_ns);
     load_run_due(engine, now_ns);
@@ -426,6 +433,11 @@ static uint64_t open_retransmits(const struct engine *engine)
     return sum;
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void fill_facts(struct engine *engine, struct generator_facts *facts)
 {
     struct rusage usage;
@@ -434,6 +446,8 @@ static void fill_facts(struct engine *engine, struct generator_facts *facts)
     facts->cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
                     (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NS_PER_US;
     facts->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    uint64_t ended_ns = engine->over ? later(engine->over_ns, engine->last_done_ns) : engine->now_ns;
+    facts->ended_at_ns = engine->started && ended_ns > engine->start_ns ? ended_ns - engine->start_ns : 0;
     facts->users = engine->users_busy;
     facts->connections = engine->connections_up;
     if (engine->finished)

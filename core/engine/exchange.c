@@ -121,6 +121,7 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     /* An answer may overtake its request's last byte; done >= sent holds all the same. */
     if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->request_ended && exchange->sent_ns == NO_TIME && outcome <= OUTCOME_MALFORMED)
         exchange_sent(exchange, done_ns);
+    engine->last_done_ns = done_ns;
     list_remove(&exchange->wait);
     list_remove(&exchange->flight);
     list_remove(&exchange->unsent);

@@ -228,6 +228,7 @@ struct engine {
     uint64_t asked_ns;        /* when the loop wanted to be woken */
     uint64_t start_ns, over_ns, warm_until_ns, drain_until_ns, next_due_ns;
     bool connecting, started, over, stopping, finished;
+    uint64_t last_done_ns; /* when the last exchange ended */
     uint64_t connect_deadline_ns;
     uint64_t next_exchange_id;
     uint32_t connections_up;

@@ -182,6 +182,7 @@ static void start_arrivals(struct load_run *run, uint64_t now_ns)
         uint64_t due_ns = engine->start_ns + run->next_arrival.due_ns;
         struct class_queue *queue = &run->queues[scenario_class_of(engine->scenario, run->load, run->next_arrival.index)];
         page_add(&ledger_of(engine, due_ns)->due, 1);
+        engine->facts.started_until_ns = now_ns - engine->start_ns;
         if (list_empty(&queue->idle)) {
             wait_for_user(run, queue, due_ns);
         } else {

@@ -234,7 +234,7 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
         page_add(&ledger->bytes_out, result->bytes_out);
     }
     uint32_t code = result ? result->code : 0;
-    if (outcome != OUTCOME_OK)
+    if (outcome != OUTCOME_OK && exchange->block == BLOCK_MEASURED)
         measure_error(engine, exchange->step->series, outcome, code, reason);
     if (result && outcome <= OUTCOME_MALFORMED)
         call_record(exchange);

@@ -32,6 +32,7 @@ struct progress {
     uint64_t elapsed_ns;       /* since the start of the load; may pass its length while draining */
     bool connecting;           /* before the start */
     bool draining;
+    bool stopping;             /* interrupted once: what is under way may end */
     uint64_t connections, users_busy, in_flight;
     double rate_per_s, rate_asked_per_s; /* exchanges ended in the last second; journeys asked, 0 closed */
     uint64_t ended, failed;    /* so far, measured and warm-up */

@@ -21,6 +21,7 @@ struct field {
 static const struct field fact_fields[] = {
     FACT(cpu_ns),           FACT(rss_bytes),  FACT(users),           FACT(connections),         FACT(users_max),
     FACT(connections_max),  FACT(longest_stall_ns), FACT(spool_lost),     FACT(waited_user),
+    FACT(ended_at_ns), FACT(started_until_ns),
     FACT(waited_connection), FACT(ports_exhausted), FACT(descriptors_exhausted),
     FACT(syn_retransmits),   FACT(retransmits),
 };

@@ -17,6 +17,8 @@ struct generator_facts {
     uint64_t spool_lost;             /* raw records that found no room */
     uint64_t waited_user;            /* arrivals that found no idle user */
     uint64_t waited_connection;      /* exchanges that found no free connection */
+    uint64_t ended_at_ns;            /* since the start: the later of the load's end and the last exchange's; now, before */
+    uint64_t started_until_ns;       /* since the start: when the last arrival was dealt with */
     uint64_t ports_exhausted, descriptors_exhausted; /* connection attempts that failed with EADDRNOTAVAIL, EMFILE */
     uint64_t syn_retransmits;        /* connection requests that the kernel had to send again */
     uint64_t retransmits;            /* segments that it had to send again on connections that were up */

@@ -11,6 +11,7 @@
 
 #define SELF_DELAY_MIN_NS NS_PER_MS /* below this a delay of ours is nobody's concern */
 #define WINDOWS_MIN 2u
+#define LATE_MIN 10u /* fewer are one hiccup of the machine, whatever share of a short run they are */
 #define CPU_NOTED 0.9
 #define STALL_NOTED_NS (100 * NS_PER_MS)
 
@@ -63,8 +64,11 @@ void verdict_window(struct verdict *verdict, const struct histogram *self_delay,
     uint64_t limit_ns = histogram_quantile(latency, 0.99) / 4;
     if (limit_ns < SELF_DELAY_MIN_NS)
         limit_ns = SELF_DELAY_MIN_NS;
-    verdict->windows++;
-    verdict->windows_late += histogram_quantile(self_delay, 0.99) > limit_ns;
+    uint64_t delay_ns = histogram_quantile(self_delay, 0.99);
+    /* What was held up for n seconds was due in each of them, though it all ended in this one. */
+    uint64_t seconds = delay_ns > limit_ns ? 1 + delay_ns / NS_PER_S : 1;
+    verdict->windows += seconds;
+    verdict->windows_late += delay_ns > limit_ns ? seconds : 0;
     verdict->windows_short += waited > 0 && waited >= (self_delay->count + 99) / 100;
     verdict->exchanges += self_delay->count;
     verdict->exchanges_late += histogram_count_above(self_delay, limit_ns);
@@ -72,7 +76,7 @@ void verdict_window(struct verdict *verdict, const struct histogram *self_delay,
 
 bool verdict_late(const struct verdict *verdict)
 {
-    return verdict->windows_late >= WINDOWS_MIN && verdict->exchanges_late >= (verdict->exchanges + 99) / 100;
+    return verdict->windows_late >= WINDOWS_MIN && verdict->exchanges_late >= LATE_MIN && verdict->exchanges_late >= (verdict->exchanges + 99) / 100;
 }
 
 static bool cpu_full(const struct verdict_end *end)
@@ -100,7 +104,7 @@ static void judge_rate(struct verdict *verdict, const struct verdict_end *end)
     if (!end->users_were_idle || !end->connections_were_idle)
         return;
     verdict_distrust(verdict,
-                     "%s/s of the %s/s asked for were reached while users and connections were idle: "
+                     "%s/s of the %s/s asked for were started while users and connections were idle: "
                      "use more workers or a lower rate",
                      units_print_count(reached, sizeof(reached), end->rate_reached),
                      units_print_count(asked, sizeof(asked), end->rate_asked));
@@ -122,6 +126,9 @@ static void judge_pools(struct verdict *verdict, const struct verdict_end *end)
     if (end->pool_set_by_operator && (no_user || verdict->windows_short))
         verdict_note(verdict, "a limit that you set was reached: %s arrivals waited for a user, %s exchanges for a connection",
                      users, connections);
+    else if (no_user && cpu_full(end))
+        verdict_distrust(verdict, "%s arrivals found no idle user while the busiest worker used %.0f %% of a core: use more workers or a lower rate",
+                         users, 100 * end->cpu_share);
     else if (no_user)
         verdict_distrust(verdict, "%s arrivals found no idle user in a pool that squall chose: set the number of users (-u)", users);
     else if (no_connection)
@@ -161,7 +168,7 @@ static void judge_queues(struct verdict *verdict, const struct verdict_end *end)
 static void note_wall(struct verdict *verdict, const struct verdict_end *end)
 {
     figure p99;
-    if (end->open_load || verdict->exchanges == 0)
+    if (end->open_load || verdict->exchanges == 0 || end->cpu_share <= 0) /* too short to know the CPU's share */
         return;
     units_print_duration(p99, sizeof(p99), histogram_quantile(&end->total->self_delay, 0.99));
     if (verdict_late(verdict) || cpu_full(end))

@@ -273,6 +273,8 @@ static void phase_text(const struct progress *progress, char *buf, size_t size)
     buf[0] = '\0';
     if (progress->connecting)
         snprintf(buf, size, "connecting, %s open", text_count(number, sizeof number, progress->connections));
+    else if (progress->stopping)
+        snprintf(buf, size, "stopping; Ctrl-C again ends it at once");
     else if (progress->draining)
         snprintf(buf, size, "draining, for at most %s",
                  units_print_duration(number, sizeof number, scenario->drain_ns));
@@ -331,7 +333,9 @@ void console_line(const struct progress *progress, struct buffer *out)
                   progress->failed, progress->in_flight, progress->users_busy);
     if (progress->elapsed_ns < progress->scenario->warmup_ns)
         buffer_printf(out, " warm-up");
-    if (progress->draining)
+    if (progress->stopping)
+        buffer_printf(out, " stopping");
+    else if (progress->draining)
         buffer_printf(out, " draining");
     if (progress->late)
         buffer_printf(out, " late");

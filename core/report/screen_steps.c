@@ -133,6 +133,10 @@ static const char *waited_for(const struct result *result, const struct series *
 {
     if (is_bound(series, p99_ns[0]))
         return "the rest never got an answer";
+    if (histogram_quantile(&result->store.self_delay, 0.99) > (p99_ns[0] - p99_ns[1]) / 2)
+        return "the rest is squall's own lateness";
+    if (p99_ns[2] < (p99_ns[0] - p99_ns[1]) / 2 && result->facts.waited_user > 0)
+        return "the rest is waiting for an idle user";
     if (p99_ns[2] < (p99_ns[0] - p99_ns[1]) / 2)
         return "the rest went by before the request was written out";
     if (result->facts.waited_user > 0 && result->facts.waited_connection == 0)

@@ -148,7 +148,7 @@ def test_try():
 
 def test_try_a_scenario():
     with Target() as target:
-        ended = squall("try", SCENARIOS[-1], env={**os.environ, "SQUALL_TARGET": target.url("")})
+        ended = squall("try", os.path.join(ROOT, "scenarios", "first.yaml"), env={**os.environ, "SQUALL_TARGET": target.url("")})
         assert ended.returncode == 0 and "✓ list is there" in ended.out, (ended.out, ended.err)
         steps = [line["label"].split("?")[0] for line in target.stop().log()]
     assert steps[0] == "GET /products" and len(steps) == 2, steps

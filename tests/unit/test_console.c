@@ -42,6 +42,8 @@ static void test_plain_lines(void **state)
     struct console *console = console_new(out, &sample.scenario, false);
     struct progress progress = progress_at(&sample, 0);
     progress.connecting = true;
+    console_progress(console, &progress); /* not worth a line yet */
+    progress.elapsed_ns = NS_PER_S;
     console_progress(console, &progress);
     console_progress(console, &progress);
     for (uint64_t second = 1; second <= 12; second++) {
@@ -54,13 +56,16 @@ static void test_plain_lines(void **state)
     progress.workers_lost = 1;
     progress.failed = 9;
     console_progress(console, &progress);
+    progress.stopping = true;
+    console_progress(console, &progress);
     console_free(console);
     fclose(out);
     assert_string_equal(text, "connecting: 64 connections open\n"
                               "1s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20 warm-up\n"
                               "5s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20\n"
                               "10s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20\n"
-                              "31s 200.0/s p50 - p99 - failed 9 in flight 3 users 20 draining late lost 1\n");
+                              "31s 200.0/s p50 - p99 - failed 9 in flight 3 users 20 draining late lost 1\n"
+                              "31s 200.0/s p50 - p99 - failed 9 in flight 3 users 20 stopping late lost 1\n");
     free(text);
     sample_fini(&sample);
 }

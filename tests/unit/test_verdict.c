@@ -43,6 +43,10 @@ static const struct late_case {
     {{1000, 1000, 990 * NS_PER_US, NS_PER_MS, 0}, 5, 0, false},  /* below 1 ms */
     {{1000, 1000, 2 * NS_PER_MS, 10 * NS_PER_MS, 0}, 5, 0, false}, /* below 25 % of latency */
     {{1000, 1000, 3 * NS_PER_MS, 10 * NS_PER_MS, 0}, 5, 0, true},
+    {{1000, 1000, 3 * NS_PER_S, 3 * NS_PER_S, 0}, 1, 0, true}, /* held up for three seconds, all told in one */
+    {{100, 9, 2 * NS_PER_MS, NS_PER_MS, 0}, 1, 0, false},
+    {{50, 4, 2 * NS_PER_MS, NS_PER_MS, 0}, 2, 0, false},       /* 8 exchanges: a hiccup */
+    {{50, 5, 2 * NS_PER_MS, NS_PER_MS, 0}, 2, 0, true},
     {{0, 0, 0, 0, 0}, 5, 0, false},
 };
 

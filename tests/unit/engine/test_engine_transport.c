@@ -220,9 +220,8 @@ static void line_request(struct squall_conn *conn, struct squall_exchange *excha
     assert_true(state->count < (line.capacity ? line.capacity : 1));
     state->asked[state->count++] = exchange;
     if (line.fills) {
-        uint8_t *room;
-        while ((room = host->out_reserve(conn, sizeof filler))) {
-            memset(room, 'x', sizeof filler); /* no end of a line left over from before */
+        for (uint8_t *room; (room = host->out_reserve(conn, sizeof filler)) != NULL;) {
+            memcpy(room, filler, sizeof filler); /* no line break in it, whatever the memory held before */
             host->out_commit(conn, sizeof filler);
         }
         assert_non_null(host->out_reserve(conn, 0)); /* asking for less does not call off writable() */
