@@ -150,12 +150,6 @@ static void sum_pages(const struct controller *controller, struct ledger *ret_le
     }
 }
 
-static uint64_t load_length_ns(const struct scenario *scenario)
-{
-    struct schedule schedule = {.stages = scenario->load.stages, .stage_count = scenario->load.stage_count, .workers = 1};
-    return schedule_length_ns(&schedule);
-}
-
 static void show_progress(struct controller *controller, uint64_t now_ns)
 {
     const struct scenario *scenario = controller->scenario;
@@ -170,14 +164,13 @@ static void show_progress(struct controller *controller, uint64_t now_ns)
     progress.connecting = !controller->start_ns;
     if (!progress.connecting) {
         progress.elapsed_ns = now_ns > controller->start_ns ? now_ns - controller->start_ns : 0;
-        progress.draining = controller->phase == RUN_GOING && progress.elapsed_ns > load_length_ns(scenario);
+        progress.draining = controller->phase == RUN_GOING && progress.elapsed_ns > scenario_length_ns(scenario);
         windows_show(&controller->windows, &progress);
         if (now_ns > controller->shown_ns)
             progress.rate_per_s = (double)(progress.ended - controller->ended_before) * 1e9 / (double)(now_ns - controller->shown_ns);
         controller->ended_before = progress.ended;
         controller->shown_ns = now_ns;
-        struct schedule schedule = {.stages = scenario->load.stages, .stage_count = scenario->load.stage_count, .workers = 1};
-        progress.rate_asked_per_s = scenario->load.closed ? 0 : schedule_rate_at(&schedule, progress.elapsed_ns);
+        progress.rate_asked_per_s = scenario_rate_at(scenario, progress.elapsed_ns);
         progress.late = verdict_late(&controller->result->verdict);
     } else {
         progress.elapsed_ns = now_ns - controller->began_ns;
@@ -311,8 +304,12 @@ static uint32_t workers_wanted(const struct controller_options *options)
     for (uint32_t i = 0; i < scenario->target_count; i++)
         if (scenario->targets[i].connections > connections)
             connections = scenario->targets[i].connections;
-    if (count > scenario->load.users)
-        count = scenario->load.users;
+    uint32_t useful = 0; /* workers that have a part in some load */
+    for (uint32_t i = 0; i < scenario->load_count; i++) {
+        uint32_t part = load_workers(&scenario->loads[i], count);
+        useful = part > useful ? part : useful;
+    }
+    count = useful;
     if (count > connections)
         count = connections;
     if (count > WORKERS_MAX)
@@ -376,8 +373,8 @@ static void close_ledger(struct ledger *ledger)
 /* The measured part of the load's time: its length less the warm-up; less than that when it ended early. */
 static uint64_t measured_ns(const struct controller *controller, uint64_t duration_ns)
 {
-    uint64_t length_ns = load_length_ns(controller->scenario);
-    uint64_t end_ns = duration_ns < length_ns || controller->scenario->load.iterations != UINT64_MAX ? duration_ns : length_ns;
+    uint64_t length_ns = scenario_length_ns(controller->scenario);
+    uint64_t end_ns = duration_ns < length_ns || scenario_counts_journeys(controller->scenario) ? duration_ns : length_ns;
     return end_ns > controller->scenario->warmup_ns ? end_ns - controller->scenario->warmup_ns : 0;
 }
 
@@ -387,10 +384,12 @@ static void judge(struct controller *controller)
     const struct scenario *scenario = controller->scenario;
     const struct ledger *measured = &result->store.ledgers[BLOCK_MEASURED];
     double seconds = (double)result->measured_ns / 1e9;
-    bool pool_set = scenario->load.users_set;
+    bool pool_set = false, open_load = !scenario_closed(scenario);
+    for (uint32_t i = 0; i < scenario->load_count; i++)
+        pool_set |= !scenario->loads[i].closed && scenario->loads[i].users_set;
     for (uint32_t i = 0; i < scenario->target_count; i++)
         pool_set |= scenario->targets[i].connections_set;
-    struct verdict_end end = {.open_load = !scenario->load.closed,
+    struct verdict_end end = {.open_load = open_load,
                               .users_were_idle = !result->facts.waited_user,
                               .connections_were_idle = !result->facts.waited_connection,
                               .pool_set_by_operator = pool_set,
@@ -399,7 +398,7 @@ static void judge(struct controller *controller)
                               .total = &result->store};
     windows_finish(&controller->windows, &result->verdict);
     /* What fell due is what was asked: the schedule counts every arrival, however late the loop gets to it. */
-    if (!scenario->load.closed && !result->interrupted && seconds > 0) {
+    if (open_load && !result->interrupted && seconds > 0) {
         end.rate_asked = (double)measured->due / seconds;
         end.rate_reached = (double)(measured->completed + measured->failed) / seconds;
     }

@@ -8,7 +8,7 @@
 /* The overrides that are plain texts, a row each: packed, unpacked and never listed again. */
 #define OVERRIDE_TEXTS(row)                                                                                     \
     row(url) row(users) row(rate) row(duration) row(iterations) row(connections) row(warmup) row(timeout)       \
-    row(drain) row(seed) row(arrivals)
+    row(drain) row(seed) row(arrivals) row(preset) row(peak) row(ramp)
 #define COUNT_ONE(name) +1
 enum { OVERRIDE_TEXT_COUNT = 0 OVERRIDE_TEXTS(COUNT_ONE) };
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #define BEAT_NS (250 * NS_PER_MS)
@@ -68,15 +67,14 @@ static void init_users(struct engine *engine)
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
         user->engine = engine;
-        user->view.id = (uint64_t)i * engine->config.workers + engine->config.worker + 1;
         user->view.state = states;
         exchange_init(&user->exchange, user, states + user_size);
         states += user_size + exchange_size;
-        random_init(&user->random, scenario->seed, user->view.id);
         user->think.fn = user_think_over;
         list_init(&user->ready);
         list_init(&user->idle);
     }
+    load_init_users(engine);
 }
 
 static int init_pools(struct engine *engine, struct error *error)
@@ -147,7 +145,6 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     arena_init(&engine->scratch);
     list_init(&engine->touched);
     list_init(&engine->ready);
-    list_init(&engine->idle_users);
     random_init(&engine->random, config->scenario->seed, UINT64_MAX - config->worker);
     engine->next_exchange_id = (uint64_t)config->worker << 48 | 1;
     engine->next_due_ns = NEVER;
@@ -200,8 +197,7 @@ void engine_free(struct engine *engine)
     free_users(engine);
     uint64_t lost = 0;
     spool_close(engine->spool, &lost);
-    if (engine->waiting)
-        munmap(engine->waiting, WAITING_ARRIVALS_MAX * sizeof *engine->waiting);
+    load_fini(engine);
     store_fini(&engine->store);
     timers_fini(&engine->timers);
     host_fini(engine);

@@ -121,15 +121,45 @@ struct user {
     uint64_t ready_ns;      /* when its next operation is due */
     uint64_t free_since_ns; /* when it last became idle */
     uint8_t journey_block;
-    bool in_journey, failed, active, queued;
+    bool in_journey, failed, active, spent, queued;
+    struct load_run *load;  /* that it belongs to */
+    uint32_t place;         /* of its class in the load's */
+    uint64_t tick_ns;       /* pace: the last tick that has come */
     struct random_stream random;
-    struct timer think;
+    struct timer think, pace;
     struct link ready, idle;
     struct exchange exchange;
 };
 
+/* An arrival that no user was free for. All loads' and classes' share one table, in chains. */
 struct waiting_arrival {
-    uint64_t index, due_ns;
+    uint64_t due_ns;
+    uint32_t next; /* place in the table plus one; 0: the last */
+};
+
+/* One class of an open load: its users that have nothing to do, longest first, or its arrivals that wait for one. */
+struct class_queue {
+    struct link idle;
+    uint32_t waiting_first, waiting_last; /* places plus one; 0: none */
+};
+
+/* One load of the scenario, this worker's part. */
+struct load_run {
+    struct engine *engine;
+    const struct load *load;
+    struct schedule schedule; /* its worker and workers are those that take part */
+    struct user *users;       /* user_count of the engine's, in a row */
+    uint32_t user_count;
+    bool closed, over;
+    uint64_t quota;           /* journeys that may still start, or fall due */
+    /* open */
+    struct schedule_cursor cursor;
+    struct arrival next_arrival;
+    bool arrivals_left;
+    struct class_queue *queues; /* as load->classes */
+    /* closed */
+    uint32_t active_users, spent_users; /* that may walk; those of them that have walked all of their journeys */
+    uint64_t users_change_ns;
 };
 
 /* What makes two errors the same line of the list; parallel to store.errors. */
@@ -168,7 +198,7 @@ struct engine {
     struct timers timers;
     struct timer beat, second;
     struct random_stream random;
-    struct link touched, ready, idle_users;
+    struct link touched, ready;
 
     uint64_t now_ns, woke_ns; /* the last stamp taken; the last wake-up */
     uint64_t asked_ns;        /* when the loop wanted to be woken */
@@ -178,16 +208,11 @@ struct engine {
     uint64_t next_exchange_id;
     uint32_t connections_up;
 
-    /* open load */
-    struct schedule schedule;
-    struct schedule_cursor cursor;
-    struct arrival next_arrival;
-    bool arrivals_left;
-    struct waiting_arrival *waiting; /* ring */
-    uint64_t waiting_first, waiting_count;
-    /* closed load */
-    uint32_t active_users;
-    uint64_t users_change_ns, quota;
+    struct load_run *loads;
+    uint32_t load_count;
+    struct waiting_arrival *waiting; /* WAITING_ARRIVALS_MAX places */
+    uint32_t waiting_used, waiting_free; /* places ever taken; the first place given back, plus one */
+    uint64_t waiting_count;
 
     struct store store; /* of the interval; its ledgers are unused: the page's count */
     struct error_key error_keys[ERRORS_MAX];
@@ -231,15 +256,17 @@ void engine_user_ready(struct engine *engine, struct user *user, uint64_t ready_
 void engine_check_finished(struct engine *engine);
 
 /* load.c */
-void load_init(struct engine *engine);
+void load_init(struct engine *engine);       /* how many users there are */
+void load_init_users(struct engine *engine); /* who is of which load and class */
+void load_fini(struct engine *engine);
 void load_start(struct engine *engine);
 void load_run_due(struct engine *engine, uint64_t now_ns); /* starts what is due */
 uint64_t load_next(const struct engine *engine);           /* when load_run_due has something to do */
-void load_user_idle(struct engine *engine, struct user *user);
+void load_user_idle(struct user *user);
 void load_stop(struct engine *engine);                     /* waiting arrivals end as unfinished */
 
 /* user.c */
-void user_begin_journey(struct user *user, uint64_t due_ns, uint64_t index);
+void user_begin_journey(struct user *user, uint64_t due_ns);
 void user_advance(struct user *user);
 void user_end_journey(struct user *user, bool finished);
 void user_think_over(struct timer *timer, uint64_t now_ns);

@@ -1,11 +1,9 @@
 /* A user walks its flow: one operation after the other, from journey to journey. */
 #include "engine/internal.h"
 
-void user_begin_journey(struct user *user, uint64_t due_ns, uint64_t index)
+void user_begin_journey(struct user *user, uint64_t due_ns)
 {
     struct engine *engine = user->engine;
-    const struct scenario *scenario = engine->scenario;
-    user->class = &scenario->classes[scenario_class_of(scenario, index)];
     user->op = user->class->ops;
     user->due_ns = due_ns;
     user->journey_block = due_ns < engine->warm_until_ns ? BLOCK_WARMUP : BLOCK_MEASURED;
@@ -68,5 +66,5 @@ void user_end_journey(struct user *user, bool finished)
     user->iteration++;
     user->free_since_ns = finished ? user->ready_ns : engine->now_ns;
     engine->users_busy--;
-    load_user_idle(engine, user);
+    load_user_idle(user);
 }

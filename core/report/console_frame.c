@@ -38,6 +38,12 @@ struct stage_state {
     uint64_t passed_ns; /* since its start */
 };
 
+/* Journeys are counted over the whole run, so that they tell how far a load is only where it is alone. */
+static bool by_journeys(const struct frame *frame, const struct stage *stage)
+{
+    return stage->duration_ns == UINT64_MAX && frame->load->iterations != UINT64_MAX && frame->progress->scenario->load_count == 1;
+}
+
 static struct stage_state stage_state(const struct frame *frame, const struct stage *stage, uint64_t start_ns)
 {
     const struct progress *progress = frame->progress;
@@ -48,7 +54,7 @@ static struct stage_state stage_state(const struct frame *frame, const struct st
     if (stage->duration_ns != UINT64_MAX) {
         state.done = state.passed_ns >= stage->duration_ns;
         state.fraction = state.done ? 1 : (double)state.passed_ns / (double)stage->duration_ns;
-    } else if (frame->load->iterations != UINT64_MAX) {
+    } else if (by_journeys(frame, stage)) {
         state.done = progress->journeys_done >= frame->load->iterations;
         state.fraction = state.done ? 1 : (double)progress->journeys_done / (double)frame->load->iterations;
     } else {
@@ -84,9 +90,8 @@ static void stage_time(const struct frame *frame, const struct stage *stage, con
                        size_t size)
 {
     char passed[32], whole[32], count[32];
-    bool by_journeys = stage->duration_ns == UINT64_MAX && frame->load->iterations != UINT64_MAX;
     text_clock(passed, sizeof passed, state->passed_ns, false);
-    if (by_journeys)
+    if (by_journeys(frame, stage))
         snprintf(buf, size, "%s of %s",
                  units_print_count(passed, sizeof passed, (double)frame->progress->journeys_done),
                  units_print_count(count, sizeof count, (double)frame->load->iterations));
@@ -136,12 +141,12 @@ static uint32_t current_stage(const struct frame *frame)
     return frame->load->stage_count ? frame->load->stage_count - 1 : 0;
 }
 
-static void hidden_stages(const struct frame *frame, uint32_t count, const char *where)
+static void hidden(const struct frame *frame, uint32_t count, const char *where, const char *what)
 {
     if (count == 0)
         return;
     char text[64];
-    snprintf(text, sizeof text, "    " ELLIPSIS " %u %s stage%s", count, where, count == 1 ? "" : "s");
+    snprintf(text, sizeof text, "    " ELLIPSIS " %u %s %s%s", count, where, what, count == 1 ? "" : "s");
     text_put_cut(frame->out, text, frame->width, TONE_DIM, frame->colour);
     buffer_append(frame->out, "\n", 1);
 }
@@ -165,21 +170,52 @@ static void draw_stages(const struct frame *frame, uint32_t rows)
     }
     label_width = label_width > LABEL_MAX ? LABEL_MAX : label_width;
     label_width = label_width > third ? third : label_width;
-    hidden_stages(frame, first, "earlier");
+    hidden(frame, first, "earlier", "stage");
     for (uint32_t i = 0; i < last; i++) {
         if (i >= first)
             draw_stage(frame, &load->stages[i], start, label_width);
         start = stage_end_ns(start, &load->stages[i]);
     }
-    hidden_stages(frame, load->stage_count - last, "later");
+    hidden(frame, load->stage_count - last, "later", "stage");
+}
+
+/* Several loads: each by its name, with its present stages; where the rows do not suffice, the first ones. */
+static void draw_loads(struct frame *frame, uint32_t rows)
+{
+    const struct scenario *scenario = frame->progress->scenario;
+    uint32_t count = scenario->load_count;
+    if (count == 1) {
+        frame->load = &scenario->loads[0];
+        draw_stages(frame, rows);
+        return;
+    }
+    /* A name, a stage and the two ends of its window. */
+    uint32_t shown = rows / 4 ? rows / 4 : 1, each;
+    shown = shown < count ? shown : count;
+    each = rows / shown > 3 ? rows / shown - 3 : 1;
+    for (uint32_t i = 0; i < shown; i++) {
+        char *name = text_clean_copy(scenario->loads[i].name);
+        frame->load = &scenario->loads[i];
+        text_spaces(frame->out, 2);
+        text_put_cut(frame->out, name, frame->width > 2 ? frame->width - 2 : 0, TONE_PLAIN, frame->colour);
+        buffer_append(frame->out, "\n", 1);
+        free(name);
+        draw_stages(frame, each);
+    }
+    hidden(frame, count - shown, "more", "load");
 }
 
 static void draw_headline(const struct frame *frame)
 {
     uint64_t total = 0;
     char elapsed[32], whole[32], time[80];
-    for (uint32_t i = 0; i < frame->load->stage_count; i++)
-        total = stage_end_ns(total, &frame->load->stages[i]);
+    for (uint32_t l = 0; l < frame->progress->scenario->load_count; l++) {
+        const struct load *load = &frame->progress->scenario->loads[l];
+        uint64_t end = 0;
+        for (uint32_t i = 0; i < load->stage_count; i++)
+            end = stage_end_ns(end, &load->stages[i]);
+        total = end > total ? end : total;
+    }
     uint64_t passed = frame->progress->elapsed_ns;
     text_clock(elapsed, sizeof elapsed, passed < total ? passed : total, false);
     if (total == UINT64_MAX)
@@ -267,13 +303,12 @@ static void draw_state(const struct frame *frame)
 void console_frame(const struct progress *progress, uint32_t width, uint32_t height, bool colour, struct buffer *out)
 {
     struct frame frame = {.progress = progress,
-                          .load = &progress->scenario->load,
                           .width = width > FRAME_WIDTH_MAX ? FRAME_WIDTH_MAX : width,
                           .colour = colour,
                           .out = out};
     uint32_t rows = height > FRAME_LINES_OTHER + 1 ? height - FRAME_LINES_OTHER - 1 : 1;
     draw_headline(&frame);
-    draw_stages(&frame, rows > FRAME_STAGES_MAX ? FRAME_STAGES_MAX : rows);
+    draw_loads(&frame, rows > FRAME_STAGES_MAX ? FRAME_STAGES_MAX : rows);
     buffer_append(out, "\n", 1);
     draw_numbers(&frame);
     draw_state(&frame);

@@ -2,6 +2,7 @@
 #include "report/load_text.h"
 #include "base/units.h"
 #include <stdio.h>
+#include <string.h>
 
 #define STAGES_NAMED 3 /* more are only counted */
 #define ARROW        "\xE2\x86\x92"
@@ -36,7 +37,7 @@ static size_t append_stage(char *buf, size_t size, const struct stage *stage, bo
     return len < 0 || (size_t)len >= size ? size - 1 : (size_t)len;
 }
 
-char *load_text(char *buf, size_t size, const struct load *load)
+static size_t one_load(char *buf, size_t size, const struct load *load)
 {
     size_t used = 0;
     buf[0] = '\0';
@@ -59,6 +60,21 @@ char *load_text(char *buf, size_t size, const struct load *load)
         char count[32];
         units_print_grouped(count, sizeof count, load->iterations);
         snprintf(buf + used, size - used, "%s%s journeys", used ? ", " : "", count);
+    }
+    return strlen(buf);
+}
+
+char *load_text(char *buf, size_t size, const struct scenario *scenario)
+{
+    size_t used = 0;
+    buf[0] = '\0';
+    for (uint32_t i = 0; i < scenario->load_count && used + 1 < size; i++) {
+        const struct load *load = &scenario->loads[i];
+        int len = 0;
+        if (load->name)
+            len = snprintf(buf + used, size - used, "%s%s: ", i ? "; " : "", load->name);
+        used = len < 0 || used + (size_t)len >= size ? size - 1 : used + (size_t)len;
+        used += one_load(buf + used, size - used, load);
     }
     return buf;
 }

@@ -7,7 +7,8 @@
 
 /* "ramp 0 → 200/s", "hold 200/s", "users 0 → 50", "50 users". Returns buf. */
 char *load_stage_text(char *buf, size_t size, const struct stage *stage);
-/* "ramp 0 → 200/s over 30s, hold 200/s for 2m"; many stages: "12 stages up to 200/s". Returns buf. */
-char *load_text(char *buf, size_t size, const struct load *load);
+/* "ramp 0 → 200/s over 30s, hold 200/s for 2m"; many stages: "12 stages up to 200/s"; several loads: "browse: hold 100/s
+ * for 1m; buy: 5 users for 1m". Cut where it does not fit. Returns buf. */
+char *load_text(char *buf, size_t size, const struct scenario *scenario);
 
 #endif

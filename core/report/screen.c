@@ -52,10 +52,10 @@ static void headline(const struct screen *screen)
     char *name = text_clean_copy(scenario->name);
     uint32_t taken = text_put_cut(screen->out, name, screen->width, TONE_BOLD, screen->colour);
     free(name);
-    char load[LOAD_TEXT_MAX], facts[LOAD_TEXT_MAX + 64], seed[32];
-    load_text(load, sizeof load, &scenario->load);
+    char load[LOAD_TEXT_MAX], clean[LOAD_TEXT_MAX], facts[LOAD_TEXT_MAX + 64], seed[32];
+    load_text(load, sizeof load, scenario);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)scenario->seed);
-    snprintf(facts, sizeof facts, "%s%s%u worker%s%sseed %s", load, *load ? DOT : "", result->workers,
+    snprintf(facts, sizeof facts, "%s%s%u worker%s%sseed %s", text_clean(clean, sizeof clean, load), *load ? DOT : "", result->workers,
              result->workers == 1 ? "" : "s", DOT, seed);
     if (taken + 2 + text_width(facts) <= screen->width) {
         text_spaces(screen->out, 2);

@@ -24,8 +24,8 @@ void screen_thresholds(const struct screen *screen)
         char actual[80] = "no data", number[64];
         if (!judged->no_data) {
             threshold_print_actual(threshold, judged, number, sizeof number);
-            bool said = number[0] == '>' || strncmp(number, AT_LEAST, strlen(AT_LEAST)) == 0;
-            snprintf(actual, sizeof actual, "%s%s", judged->lower_bound && !said ? AT_LEAST : "", number);
+            bool bound = strncmp(number, ">=", 2) == 0;
+            snprintf(actual, sizeof actual, "%s%s", bound ? AT_LEAST : "", number + (bound ? 2 : 0));
         }
         char *text = text_clean_copy(threshold->text);
         table_cell(&table, tone, judged->pass ? MARK_GOOD : MARK_BAD);

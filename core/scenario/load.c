@@ -57,12 +57,14 @@ static int load_root(const struct loader *loader, const struct node *root)
                        "the scenario has no targets; write targets: { api: { url: \"scheme://host:port\" } }");
     if (load_targets(loader, targets))
         return -1;
-    if (load ? load_stages(loader, load) != 0 : !loader->overrides->users && !loader->overrides->rate)
+    if (load ? load_loads(loader, load) != 0
+             : !loader->overrides->users && !loader->overrides->rate && !loader->overrides->preset)
         return load ? -1
                     : fail_at(loader, root,
                               "the scenario has no load; write load: [ { users: 10, for: 30s } ] or load: [ { hold: "
                               "100/s, for: 30s } ], or give --users or --rate");
-    if (load_users(loader, root) || (thresholds && load_thresholds(loader, thresholds)))
+    if (load_users(loader, root) || (load && load_walkers(loader, load)) ||
+        (thresholds && load_thresholds(loader, thresholds)))
         return -1;
     return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
 }
@@ -73,7 +75,9 @@ struct scenario *scenario_new(void)
     arena_init(&scenario->arena);
     scenario->seed = 1;
     scenario->drain_ns = UINT64_MAX; /* not given; load_defaults fills it in */
-    scenario->load.iterations = UINT64_MAX;
+    scenario->loads = arena_alloc(&scenario->arena, sizeof *scenario->loads);
+    scenario->loads[0] = load_empty(NULL);
+    scenario->load_count = 1;
     return scenario;
 }
 

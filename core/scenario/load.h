@@ -12,6 +12,7 @@
 #define RATE_MAX 1e7              /* journeys per second */
 #define DURATION_MAX_NS (UINT64_C(366) * 24 * 3600 * UINT64_C(1000000000))
 #define STAGES_MAX 1000u
+#define LOADS_MAX 100u
 #define SERIES_MAX 1000u          /* each has histograms of its own */
 
 struct loader {
@@ -87,7 +88,22 @@ int load_targets(const struct loader *loader, const struct node *node);
 int target_from_url(const struct loader *loader, const struct node *node, const char *url, struct target *ret_target);
 /* Ends it: options, state, target_init. */
 int target_finish(const struct loader *loader, struct target *target, struct option_set *set, const struct node *place);
-int load_stages(const struct loader *loader, const struct node *node);
+int load_loads(const struct loader *loader, const struct node *node);
+/* After users: who walks each load. */
+int load_walkers(const struct loader *loader, const struct node *node);
+/* A load without limits, stages or classes. */
+struct load load_empty(const char *name);
+int load_stages(const struct loader *loader, const struct node *node, struct load *load);
+int load_pace(const struct loader *loader, const struct node *node, bool closed, uint64_t *ret_pace_ns);
+int load_user_iterations(const struct loader *loader, const struct node *node, struct load *load);
+/* Stages from a preset: a map with the key `preset`, or what flags say. NULL: not given. */
+struct preset_nodes {
+    const struct node *preset, *rate, *users, *peak, *length, *arrivals;
+    bool users_are_pool; /* --users beside --rate */
+};
+int preset_load(const struct loader *loader, const struct preset_nodes *nodes, struct load *load);
+int load_preset(const struct loader *loader, const struct node *node, struct load *load);
+int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals);
 int load_overrides(const struct loader *loader);
 int load_users(const struct loader *loader, const struct node *root);
 int load_thresholds(const struct loader *loader, const struct node *node);

@@ -15,23 +15,17 @@ static const struct node *flag(const struct loader *loader, const char *name, co
     return value ? node_from_flag(loader->arena, name, value) : NULL;
 }
 
-static uint64_t load_length(const struct load *load)
-{
-    struct schedule schedule = {
-        .stages = load->stages, .stage_count = load->stage_count, .workers = 1, .limit = UINT64_MAX};
-    return load->stage_count ? schedule_length_ns(&schedule) : 0;
-}
-
 /* --users, --rate: one stage in place of the file's. Its length is --duration's, else no limit when a number of
  * journeys ends it, else that of the file's load. */
 static int replace_stages(const struct loader *loader)
 {
     const struct overrides *overrides = loader->overrides;
-    struct load *load = &loader->scenario->load;
+    uint64_t before = loader->scenario->loads[0].stage_count ? scenario_length_ns(loader->scenario) : 0;
+    struct load *load = &loader->scenario->loads[0];
     const struct node *users = flag(loader, "--users", overrides->users),
                       *rate = flag(loader, "--rate", overrides->rate);
     struct stage *stage = arena_alloc(loader->arena, sizeof *stage);
-    uint64_t count = 1, length = load_length(load);
+    uint64_t count = 1, length = before;
     double per_s = 0;
     if (users && read_count(loader, users, 1, USERS_MAX, &count))
         return -1;
@@ -39,6 +33,12 @@ static int replace_stages(const struct loader *loader)
         return -1;
     if (rate && per_s <= 0)
         return fail_at(loader, rate, "a rate of zero does nothing; write for example --rate 200/s");
+    uint64_t iterations = load->iterations; /* -n alone of the file's only load stays */
+    if (loader->scenario->load_count > 1)
+        iterations = UINT64_MAX;
+    *load = load_empty(NULL);
+    load->iterations = iterations;
+    loader->scenario->load_count = 1;
     *stage = (struct stage){.kind = rate ? STAGE_RATE : STAGE_USERS, .from = rate ? per_s : (double)count};
     stage->to = stage->from;
     stage->duration_ns = overrides->iterations ? UINT64_MAX : length ? length : LENGTH_DEFAULT;
@@ -51,15 +51,77 @@ static int replace_stages(const struct loader *loader)
     return 0;
 }
 
-static int override_duration(const struct loader *loader)
+/* --ramp: the first part of what --rate or --users hold. */
+static int override_ramp(const struct loader *loader)
 {
-    struct load *load = &loader->scenario->load;
-    const struct node *node = flag(loader, "--duration", loader->overrides->duration);
+    const struct overrides *overrides = loader->overrides;
+    struct load *load = &loader->scenario->loads[0];
+    const struct node *node = flag(loader, "--ramp", overrides->ramp);
     uint64_t ns;
     if (!node)
         return 0;
+    if (overrides->preset || (!overrides->rate && !overrides->users))
+        return fail_at(loader, node, "climbs to what --rate or --users hold; give one of them, and no --preset");
     if (read_duration(loader, node, 1, &ns))
         return -1;
+    struct stage *stages = arena_alloc(loader->arena, 2 * sizeof *stages);
+    stages[1] = stages[0] = load->stages[0];
+    if (ns > stages[1].duration_ns)
+        return fail_at(loader, node, "longer than the load, of which it is the first part; make --duration longer");
+    stages[0].from = 0;
+    stages[0].duration_ns = ns;
+    if (stages[1].duration_ns != UINT64_MAX)
+        stages[1].duration_ns -= ns;
+    load->stages = stages;
+    load->stage_count = stages[1].duration_ns ? 2 : 1;
+    return 0;
+}
+
+/* --preset: its stages in place of the one that --rate or --users would hold. */
+static int override_preset(const struct loader *loader)
+{
+    const struct overrides *overrides = loader->overrides;
+    struct scenario *scenario = loader->scenario;
+    struct preset_nodes nodes = {.preset = flag(loader, "--preset", overrides->preset),
+                                 .rate = flag(loader, "--rate", overrides->rate),
+                                 .users = flag(loader, "--users", overrides->users),
+                                 .peak = flag(loader, "--peak", overrides->peak),
+                                 .length = flag(loader, "--duration", overrides->duration),
+                                 .users_are_pool = true};
+    struct load load = load_empty(NULL);
+    uint64_t users;
+    if (nodes.users && nodes.rate) {
+        if (read_count(loader, nodes.users, 1, USERS_MAX, &users))
+            return -1;
+        load.users = (uint32_t)users;
+        load.users_set = true;
+    }
+    if (preset_load(loader, &nodes, &load))
+        return -1;
+    scenario->loads[0] = load;
+    scenario->load_count = 1;
+    return 0;
+}
+
+static int fail_several(const struct loader *loader, const struct node *node)
+{
+    return fail_at(loader, node,
+                   "the scenario has %u loads side by side, and none is the one to change; write it into the file, or give "
+                   "--users or --rate too",
+                   loader->scenario->load_count);
+}
+
+static int override_duration(const struct loader *loader)
+{
+    struct load *load = &loader->scenario->loads[0];
+    const struct node *node = flag(loader, "--duration", loader->overrides->duration);
+    uint64_t ns;
+    if (!node || loader->overrides->preset)
+        return 0;
+    if (read_duration(loader, node, 1, &ns))
+        return -1;
+    if (loader->scenario->load_count > 1)
+        return fail_several(loader, node);
     if (load->stage_count != 1)
         return fail_at(loader, node,
                        "the scenario's load has %u stages, and none is the one to change; write the times into the "
@@ -75,10 +137,12 @@ static int override_duration(const struct loader *loader)
 /* --iterations without --duration: the last level is held until the journeys are used up. */
 static int override_iterations(const struct loader *loader)
 {
-    struct load *load = &loader->scenario->load;
+    struct load *load = &loader->scenario->loads[0];
     const struct node *node = flag(loader, "--iterations", loader->overrides->iterations);
     if (!node)
         return 0;
+    if (loader->scenario->load_count > 1)
+        return fail_several(loader, node);
     if (read_count(loader, node, 1, UINT64_C(1) << 50, &load->iterations))
         return -1;
     if (loader->overrides->duration)
@@ -99,23 +163,27 @@ static int override_iterations(const struct loader *loader)
     return 0;
 }
 
+/* Of every load of a rate. */
 static int override_arrivals(const struct loader *loader)
 {
-    struct load *load = &loader->scenario->load;
+    struct scenario *scenario = loader->scenario;
     const struct node *node = flag(loader, "--arrivals", loader->overrides->arrivals);
     if (!node)
         return 0;
     bool poisson = strcmp(node->text, "poisson") == 0;
     if (!poisson && strcmp(node->text, "constant") != 0)
         return fail_at(loader, node, "'%.80s' is not a kind of arrivals; write poisson or constant", node->text);
-    if (load->closed)
+    if (scenario_closed(scenario))
         return fail_at(loader, node,
                        "arrivals belong to a rate, and this load is of users; give --rate, or leave --arrivals out");
-    struct stage *stages = arena_alloc(loader->arena, load->stage_count * sizeof *stages);
-    memcpy(stages, load->stages, load->stage_count * sizeof *stages);
-    for (uint32_t i = 0; i < load->stage_count; i++)
-        stages[i].arrivals = poisson ? ARRIVALS_POISSON : ARRIVALS_CONSTANT;
-    load->stages = stages;
+    for (uint32_t l = 0; l < scenario->load_count; l++) {
+        struct load *load = &scenario->loads[l];
+        struct stage *stages = arena_alloc(loader->arena, load->stage_count * sizeof *stages);
+        memcpy(stages, load->stages, load->stage_count * sizeof *stages);
+        for (uint32_t i = 0; i < load->stage_count && !load->closed; i++)
+            stages[i].arrivals = poisson ? ARRIVALS_POISSON : ARRIVALS_CONSTANT;
+        load->stages = stages;
+    }
     return 0;
 }
 
@@ -158,13 +226,16 @@ static int override_times(const struct loader *loader)
 int load_overrides(const struct loader *loader)
 {
     const struct overrides *overrides = loader->overrides;
-    struct load *load = &loader->scenario->load;
-    if ((overrides->users || overrides->rate || load->stage_count == 0) && replace_stages(loader))
+    struct load *load = &loader->scenario->loads[0];
+    if (overrides->peak && !overrides->preset)
+        return error_set(loader->error, "--peak: belongs to --preset; give one, or leave it out");
+    if (overrides->preset ? override_preset(loader)
+                          : (overrides->users || overrides->rate || load->stage_count == 0) && replace_stages(loader))
         return -1;
     if (loader->file && overrides->flag_count)
         return error_set(loader->error, "%s: belongs to the URL form; in a scenario file write it in the step",
                          overrides->flags[0].flag);
-    return override_duration(loader) || override_iterations(loader) || override_arrivals(loader) ||
+    return override_duration(loader) || override_ramp(loader) || override_iterations(loader) || override_arrivals(loader) ||
                    override_targets(loader) || override_times(loader)
                ? -1
                : 0;
@@ -180,23 +251,43 @@ static void default_users(struct load *load)
         load->users = (uint32_t)peak;
         load->users_set = true;
     } else if (!load->users_set) {
-        load->users = (uint32_t)fmin(POOL_MAX, fmax(1, ceil(10 * peak)));
+        load->users = (uint32_t)fmax(load->class_count, fmin(POOL_MAX, fmax(1, ceil(10 * peak))));
     }
+}
+
+static int default_load(const struct loader *loader, struct load *load)
+{
+    const struct scenario *scenario = loader->scenario;
+    if (load->class_count == 0) {
+        load->classes = arena_alloc(loader->arena, scenario->class_count * sizeof *load->classes);
+        load->class_count = scenario->class_count;
+        for (uint32_t i = 0; i < load->class_count; i++)
+            load->classes[i] = i;
+    }
+    default_users(load);
+    if (load->closed || load->users >= load->class_count)
+        return 0;
+    return error_set(loader->error,
+                     "%s%sthe load%s%s has %u users for %u classes, and a journey may be of any class; give it at least %u users",
+                     loader->file ? loader->file : "--users", loader->file ? ":1:1: " : ": ", load->name ? " " : "",
+                     load->name ? load->name : "", load->users, load->class_count, load->class_count);
 }
 
 int load_defaults(const struct loader *loader)
 {
     struct scenario *scenario = loader->scenario;
-    struct load *load = &scenario->load;
-    uint64_t longest = 0, length = load_length(load);
-    default_users(load);
+    uint64_t longest = 0;
+    for (uint32_t i = 0; i < scenario->load_count; i++)
+        if (default_load(loader, &scenario->loads[i]))
+            return -1;
+    uint64_t length = scenario_length_ns(scenario), users = scenario_users(scenario);
     for (uint32_t i = 0; i < scenario->target_count; i++) {
         struct target *target = &scenario->targets[i];
         if (!target->connections_set)
-            target->connections = load->closed ? CONNECTIONS_PER_USER : CONNECTIONS_DEFAULT;
+            target->connections = scenario_closed(scenario) ? CONNECTIONS_PER_USER : CONNECTIONS_DEFAULT;
         /* a user has one exchange at a time: more connections than users would idle */
-        if (target->connections != CONNECTIONS_PER_USER && target->connections > load->users)
-            target->connections = load->users;
+        if (target->connections != CONNECTIONS_PER_USER && target->connections > users)
+            target->connections = (uint32_t)users;
         longest = target->timeout_ns > longest ? target->timeout_ns : longest;
     }
     if (scenario->drain_ns == UINT64_MAX)

@@ -36,28 +36,42 @@ static void print_stage(const struct stage *stage, struct buffer *out)
                       duration(length, stage->duration_ns));
     if (stage->kind == STAGE_RATE)
         buffer_printf(out, ", %s arrivals", stage->arrivals == ARRIVALS_POISSON ? "poisson" : "constant");
+    if (stage->pace_ns)
+        buffer_printf(out, ", pace %s", duration(length, stage->pace_ns));
     buffer_printf(out, "\n");
 }
 
-static void print_load(const struct scenario *scenario, struct buffer *out)
+/* Who walks a load, when it is not everyone. */
+static void print_walkers(const struct scenario *scenario, const struct load *load, struct buffer *out)
+{
+    for (uint32_t i = 0; i < load->class_count && load->class_count < scenario->class_count; i++)
+        buffer_printf(out, "%s%s", i ? ", " : ", walked by ", scenario->classes[load->classes[i]].name);
+}
+
+static void print_ends(const struct load *load, bool in_time, struct buffer *out)
+{
+    char grouped[WORD];
+    const char *or = in_time ? ", or with its last stage" : "";
+    if (load->iterations != UINT64_MAX)
+        buffer_printf(out, "  ends after %s journeys%s\n", units_print_grouped(grouped, sizeof grouped, load->iterations), or);
+    if (load->user_iterations != UINT64_MAX)
+        buffer_printf(out, "  ends after %s journeys of each user%s\n",
+                      units_print_grouped(grouped, sizeof grouped, load->user_iterations), or);
+}
+
+static void print_load(const struct scenario *scenario, const struct load *load, struct buffer *out)
 {
     char word[WORD], grouped[WORD];
-    const struct load *load = &scenario->load;
-    struct schedule schedule = {.stages = load->stages,
-                                .stage_count = load->stage_count,
-                                .seed = scenario->seed,
-                                .workers = 1,
-                                .limit = load->iterations};
+    struct schedule schedule = load_schedule(scenario, load, 0, 1);
     uint64_t length = schedule_length_ns(&schedule);
-    buffer_printf(out, "load (%s)\n",
+    buffer_printf(out, "load%s%s (%s)", load->name ? " " : "", load->name ? load->name : "",
                   load->closed ? "closed: a user starts its next journey when the last has ended"
                                : "open: journeys start when they are due");
+    print_walkers(scenario, load, out);
+    buffer_printf(out, "\n");
     for (uint32_t i = 0; i < load->stage_count; i++)
         print_stage(&load->stages[i], out);
-    if (load->iterations != UINT64_MAX)
-        buffer_printf(out, "  ends after %s journeys%s\n",
-                      units_print_grouped(grouped, sizeof grouped, load->iterations),
-                      length == UINT64_MAX ? "" : ", or with its last stage");
+    print_ends(load, length != UINT64_MAX, out);
     if (length != UINT64_MAX)
         buffer_printf(out, "  %s in all", duration(word, length));
     else
@@ -67,6 +81,16 @@ static void print_load(const struct scenario *scenario, struct buffer *out)
         if (expected != UINT64_MAX)
             buffer_printf(out, ", %s journeys expected", units_print_grouped(grouped, sizeof grouped, expected));
         buffer_printf(out, ", up to %s users", units_print_grouped(grouped, sizeof grouped, load->users));
+    }
+}
+
+static void print_loads(const struct scenario *scenario, struct buffer *out)
+{
+    char word[WORD];
+    for (uint32_t i = 0; i < scenario->load_count; i++) {
+        print_load(scenario, &scenario->loads[i], out);
+        if (i + 1 < scenario->load_count)
+            buffer_printf(out, "\n");
     }
     if (scenario->warmup_ns)
         buffer_printf(out, "; warm-up %s", duration(word, scenario->warmup_ns));
@@ -106,7 +130,7 @@ void scenario_print_plan(const struct scenario *scenario, struct buffer *out)
     buffer_printf(out, "%s\n\n", scenario->name);
     print_targets(scenario, out);
     buffer_printf(out, "\n");
-    print_load(scenario, out);
+    print_loads(scenario, out);
     buffer_printf(out, "\nusers\n");
     for (uint32_t i = 0; i < scenario->class_count; i++)
         weights += scenario->classes[i].weight;

@@ -43,24 +43,3 @@ int step_render(const struct step *step, const struct eval *eval, const void **r
     *ret_options = block;
     return 0;
 }
-
-/*
- * Class c gets, of the indices that the classes before it left over, every one at which ceil(i x f) grows, where f is
- * its part of the weights that are left: each prefix of the indices is then divided as the weights say, to within one
- * index a class, without any state.
- */
-uint32_t scenario_class_of(const struct scenario *scenario, uint64_t index)
-{
-    double left = 0;
-    for (uint32_t c = 0; c < scenario->class_count; c++)
-        left += scenario->classes[c].weight;
-    for (uint32_t c = 0; c + 1 < scenario->class_count; c++) {
-        double part = scenario->classes[c].weight / left;
-        double before = ceil((double)index * part);
-        if (ceil((double)(index + 1) * part) > before)
-            return c;
-        index -= before < (double)index ? (uint64_t)before : index;
-        left -= scenario->classes[c].weight;
-    }
-    return scenario->class_count - 1;
-}

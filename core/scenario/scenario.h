@@ -88,13 +88,18 @@ struct series_info {
     const struct target *target;
 };
 
+/* Stages one after the other, walked by users of its own. Several loads run side by side from the same start. */
 struct load {
+    const char *name;     /* NULL: the only one */
     const struct stage *stages;
     uint32_t stage_count;
     bool closed;          /* stages are of users, not of a rate */
     uint64_t iterations;  /* journeys of the whole run; UINT64_MAX: no limit */
+    uint64_t user_iterations; /* journeys of each user, closed load only; UINT64_MAX: no limit */
     uint32_t users;       /* open load: the pool; closed: the highest number of any stage */
     bool users_set;       /* by the operator */
+    uint32_t *classes;    /* who walks it: indexes of scenario->classes, ascending */
+    uint32_t class_count;
 };
 
 struct scenario {
@@ -113,7 +118,8 @@ struct scenario {
     uint32_t check_count;
     struct user_class *classes;
     uint32_t class_count;
-    struct load load;
+    struct load *loads;
+    uint32_t load_count;  /* at least 1 */
     uint64_t warmup_ns;
     uint64_t drain_ns;    /* default: the longest target time-out */
     struct threshold *thresholds;
@@ -129,7 +135,8 @@ struct flag_value {
 };
 struct overrides {
     const char *url;          /* URL form */
-    const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals; /* NULL: not given */
+    const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals;
+    const char *preset, *peak, *ramp; /* NULL: not given, as all above */
     bool insecure;
     const struct flag_value *flags; /* for the plugin's tables, URL form only */
     uint32_t flag_count;
@@ -152,8 +159,25 @@ struct url {
 };
 int url_parse(const char *text, struct arena *arena, struct url *ret_url, struct error *error);
 
-/* The class of an arrival (open) or of a user (closed): pure functions that give each class its part by weight. */
-uint32_t scenario_class_of(const struct scenario *scenario, uint64_t index);
+/* The class of an arrival (open) or of a user (closed), as a place in load->classes: a pure function that gives each class
+ * its part by weight. */
+uint32_t scenario_class_of(const struct scenario *scenario, const struct load *load, uint64_t index);
+/* How many of a worker's users belong to each class of open load: by weight, one at least. users >= class_count. */
+void scenario_class_users(const struct scenario *scenario, const struct load *load, uint32_t users, uint32_t *ret_counts);
+
+/* This worker's view of a load's stages. */
+struct schedule load_schedule(const struct scenario *scenario, const struct load *load, uint32_t worker, uint32_t workers);
+/* Of `workers`, how many take part in a load: the first that have a user of each class of an open load, or a user of a
+ * closed one. */
+uint32_t load_workers(const struct load *load, uint32_t workers);
+/* Of the longest load; UINT64_MAX: some load has no end in time. */
+uint64_t scenario_length_ns(const struct scenario *scenario);
+/* Journeys a second asked of all loads at a time; 0 where all are closed. */
+double scenario_rate_at(const struct scenario *scenario, uint64_t at_ns);
+/* Over all loads. */
+uint64_t scenario_users(const struct scenario *scenario);
+bool scenario_closed(const struct scenario *scenario);
+bool scenario_counts_journeys(const struct scenario *scenario); /* some load ends after a number of them */
 
 /* The options of one exchange: the constant block itself when all is constant, else a block in eval->scratch. 0, or -1
  * with the reason when a rendered value does not fit its row. */

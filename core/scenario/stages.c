@@ -1,6 +1,6 @@
 /*
- * The `load` part of a scenario: a list of stages, all of a rate or all of users. A stage that ends after a number of
- * journeys instead of a time has no length; it is the last.
+ * The stages of one load: a list, all of a rate or all of users. A stage that ends after a number of journeys instead of
+ * a time has no length; it is the last.
  */
 #include "scenario/load.h"
 #include <stdio.h>
@@ -8,7 +8,8 @@
 
 #define LOAD_EXAMPLE "load: [ { hold: 100/s, for: 30s } ] or load: [ { users: 10, for: 30s } ]"
 
-static const char *const stage_keys[] = {"ramp", "hold", "users", "over", "for", "arrivals", "iterations", NULL};
+static const char *const stage_keys[] = {"ramp",     "hold",       "users", "over",                "for",
+                                         "arrivals", "iterations", "pace",  "iterations-per-user", NULL};
 
 /* "A -> B" or a single value. A side that is not written with a unit takes the other's. */
 static void split_arrow(const struct loader *loader, const char *text, const char **ret_from, const char **ret_to)
@@ -63,7 +64,7 @@ static int read_level(const struct loader *loader, const struct node *node, bool
     return 0;
 }
 
-static int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals)
+int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals)
 {
     const char *text;
     if (read_text(loader, node, &text))
@@ -89,7 +90,7 @@ static int check_keys(const struct loader *loader, const struct node *node)
     return 0;
 }
 
-static int read_length(const struct loader *loader, const struct node *node, bool changes, struct stage *stage)
+static int read_length(const struct loader *loader, const struct node *node, bool changes, bool counted, struct stage *stage)
 {
     const struct node *over = node_get(node, "over"), *for_node = node_get(node, "for");
     if (changes && for_node)
@@ -102,16 +103,23 @@ static int read_length(const struct loader *loader, const struct node *node, boo
         return read_duration(loader, length, 1, &stage->duration_ns);
     if (changes)
         return fail_at(loader, node, "this ramp has no length; write over: 30s");
-    if (!node_get(node, "iterations"))
+    if (!counted && !node_get(node, "iterations") && !node_get(node, "iterations-per-user"))
         return fail_at(loader, node, "this stage has no end; write for: 30s, or iterations: 1000");
     return 0;
 }
 
-/* What a stage says about the whole load: users of the pool, journeys. */
-static int read_limits(const struct loader *loader, const struct node *node, bool last, bool closed)
+int load_user_iterations(const struct loader *loader, const struct node *node, struct load *load)
 {
-    struct load *load = &loader->scenario->load;
-    const struct node *iterations = node_get(node, "iterations"), *pool = closed ? NULL : node_get(node, "users");
+    if (!load->closed)
+        return fail_at(loader, node, "`iterations-per-user` belongs to a load of users; for a rate write iterations: 1000");
+    return read_count(loader, node, 1, UINT64_C(1) << 50, &load->user_iterations);
+}
+
+/* What a stage says about the whole load: users of the pool, journeys. */
+static int read_limits(const struct loader *loader, const struct node *node, bool last, struct load *load)
+{
+    const struct node *iterations = node_get(node, "iterations"), *pool = load->closed ? NULL : node_get(node, "users");
+    const struct node *each = node_get(node, "iterations-per-user");
     uint64_t users;
     if (pool) {
         if (read_count(loader, pool, 1, USERS_MAX, &users))
@@ -120,16 +128,24 @@ static int read_limits(const struct loader *loader, const struct node *node, boo
             load->users = (uint32_t)users;
         load->users_set = true;
     }
-    if (!iterations)
-        return 0;
-    if (!last)
-        return fail_at(loader, iterations, "`iterations` ends the whole load; write it in the last stage");
-    return read_count(loader, iterations, 1, UINT64_C(1) << 50, &load->iterations);
+    if (!last && (iterations || each))
+        return fail_at(loader, iterations ? iterations : each, "`%s` ends the whole load; write it in the last stage",
+                       iterations ? "iterations" : "iterations-per-user");
+    if (each && load_user_iterations(loader, each, load))
+        return -1;
+    return !iterations ? 0 : read_count(loader, iterations, 1, UINT64_C(1) << 50, &load->iterations);
 }
 
-static int load_stage(const struct loader *loader, const struct node *node, bool first, bool last, struct stage *stage)
+int load_pace(const struct loader *loader, const struct node *node, bool closed, uint64_t *ret_pace_ns)
 {
-    struct load *load = &loader->scenario->load;
+    if (!closed)
+        return fail_at(loader, node, "`pace` belongs to users; a rate is a pace already");
+    return read_duration(loader, node, 1, ret_pace_ns);
+}
+
+static int load_stage(const struct loader *loader, const struct node *node, bool first, bool last, struct load *load,
+                      struct stage *stage)
+{
     if (check_keys(loader, node))
         return -1;
     const struct node *ramp = node_get(node, "ramp"), *hold = node_get(node, "hold"), *users = node_get(node, "users");
@@ -152,18 +168,22 @@ static int load_stage(const struct loader *loader, const struct node *node, bool
     if (closed && read_text(loader, users, &users_text))
         return -1;
     bool changes = ramp || (users_text && strstr(users_text, "->"));
-    if (read_length(loader, node, changes, stage) || read_limits(loader, node, last, closed))
+    bool counted = last && (load->iterations != UINT64_MAX || load->user_iterations != UINT64_MAX);
+    if (read_length(loader, node, changes, counted, stage) || read_limits(loader, node, last, load))
         return -1;
-    const struct node *arrivals = node_get(node, "arrivals");
+    const struct node *arrivals = node_get(node, "arrivals"), *pace = node_get(node, "pace");
+    if (pace && load_pace(loader, pace, closed, &stage->pace_ns))
+        return -1;
     if (arrivals && closed)
         return fail_at(loader, arrivals,
                        "`arrivals` belongs to a rate; users start their next journey when the last has ended");
     return arrivals ? read_arrivals(loader, arrivals, &stage->arrivals) : 0;
 }
 
-int load_stages(const struct loader *loader, const struct node *node)
+int load_stages(const struct loader *loader, const struct node *node, struct load *load)
 {
-    struct load *load = &loader->scenario->load;
+    if (node->kind == NODE_MAP && node_get(node, "preset"))
+        return load_preset(loader, node, load);
     if (read_list(loader, node, "`load`", LOAD_EXAMPLE))
         return -1;
     if (node->count > STAGES_MAX)
@@ -172,7 +192,7 @@ int load_stages(const struct loader *loader, const struct node *node)
     load->stages = stages;
     for (uint32_t i = 0; i < node->count; i++) {
         bool last = i + 1 == node->count;
-        if (load_stage(loader, node->items[i], i == 0, last, &stages[i]))
+        if (load_stage(loader, node->items[i], i == 0, last, load, &stages[i]))
             return -1;
     }
     load->stage_count = node->count;

@@ -9,7 +9,7 @@
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
     "abort",  "after",     "any",    "await",  "before", "cert",  "choose", "data",     "every",
-    "expect", "foreach",   "if",     "import", "key",    "loop",  "pace",   "parallel", "ready-before-load",
+    "expect", "foreach",   "if",     "import", "key",    "loop",  "parallel", "ready-before-load",
     "repeat", "save",      "script", "set",    "setup",  "shape", "tags",   "teardown", "transaction",
     "until",  "variables", "when",   "while",
 };

@@ -233,6 +233,28 @@ double schedule_rate_at(const struct schedule *schedule, uint64_t at_ns)
     return stage && stage->kind == STAGE_RATE ? stage_level(stage, at_ns - start_ns) : 0;
 }
 
+uint64_t schedule_pace_at(const struct schedule *schedule, uint64_t at_ns)
+{
+    uint64_t start_ns = 0;
+    const struct stage *stage = stage_at(schedule, at_ns, &start_ns);
+    return stage ? stage->pace_ns : 0;
+}
+
+uint64_t schedule_paced_ns(uint64_t tick_ns, uint64_t pace_ns, uint64_t ready_ns, uint64_t *ret_tick_ns, uint64_t *ret_skipped)
+{
+    *ret_skipped = 0;
+    if (pace_ns == 0) {
+        *ret_tick_ns = ready_ns;
+        return ready_ns;
+    }
+    *ret_tick_ns = tick_ns + pace_ns;
+    if (ready_ns <= *ret_tick_ns)
+        return *ret_tick_ns;
+    *ret_skipped = (ready_ns - tick_ns) / pace_ns;
+    *ret_tick_ns = tick_ns + *ret_skipped * pace_ns;
+    return ready_ns;
+}
+
 uint64_t schedule_share(uint64_t whole, uint32_t worker, uint32_t workers)
 {
     return whole / workers + (worker < whole % workers ? 1 : 0);

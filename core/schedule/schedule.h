@@ -28,6 +28,7 @@ struct stage {
     enum arrivals_kind arrivals; /* STAGE_RATE only */
     double from, to;             /* per second, or users */
     uint64_t duration_ns;        /* UINT64_MAX: until the iterations are used up (last stage only) */
+    uint64_t pace_ns;            /* STAGE_USERS only: time between a user's ticks; 0: none */
 };
 
 /* All stages of one load are of one kind. */
@@ -72,6 +73,11 @@ double schedule_peak(const struct schedule *schedule);
 uint64_t schedule_expected(const struct schedule *schedule);
 /* Rate asked (whole run, per second) at a time; 0 past the end. */
 double schedule_rate_at(const struct schedule *schedule, uint64_t at_ns);
+/* The pace that users keep at a time; 0: none. */
+uint64_t schedule_pace_at(const struct schedule *schedule, uint64_t at_ns);
+/* When a user that was free at ready_ns starts again, whose last tick was tick_ns: the later of ready and the next tick.
+ * A tick that passed before is skipped: *ret_skipped is how many were, *ret_tick_ns the last that has come by then. */
+uint64_t schedule_paced_ns(uint64_t tick_ns, uint64_t pace_ns, uint64_t ready_ns, uint64_t *ret_tick_ns, uint64_t *ret_skipped);
 
 /* Worker k's part of a whole: equal parts, the remainder to low k. */
 uint64_t schedule_share(uint64_t whole, uint32_t worker, uint32_t workers);

@@ -29,7 +29,7 @@ static void use(const struct scenario *scenario)
         arena_reset(&scratch);
     }
     for (uint64_t i = 0; i < 10; i++)
-        if (scenario_class_of(scenario, i) >= scenario->class_count)
+        if (scenario_class_of(scenario, &scenario->loads[0], i) >= scenario->loads[0].class_count)
             abort();
     scenario_print_plan(scenario, &plan);
     buffer_fini(&plan);

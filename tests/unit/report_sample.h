@@ -17,6 +17,7 @@ struct sample {
     struct series_info series[SAMPLE_STEPS_MAX];
     char names[SAMPLE_STEPS_MAX][80];
     struct stage stages[16];
+    struct load loads[4];
     struct threshold thresholds[4];
     struct threshold_result judged[4];
     const char *check_names[4];
@@ -99,7 +100,10 @@ static inline void sample_init(struct sample *sample, uint32_t steps, uint32_t c
     scenario->series = sample->series;
     scenario->thresholds = sample->thresholds;
     scenario->check_names = sample->check_names;
-    scenario->load = (struct load){.stages = sample->stages, .stage_count = 2, .iterations = UINT64_MAX, .users = 20};
+    sample->loads[0] = (struct load){
+        .stages = sample->stages, .stage_count = 2, .iterations = UINT64_MAX, .user_iterations = UINT64_MAX, .users = 20};
+    scenario->loads = sample->loads;
+    scenario->load_count = 1;
     scenario->warmup_ns = 5 * NS_PER_S;
     scenario->drain_ns = 30 * NS_PER_S;
     struct result *result = &sample->result;

@@ -128,7 +128,7 @@ static void test_frame_bounds(void **state)
     sample_init(&sample, 1, 0);
     for (unsigned i = 0; i < 16; i++)
         sample.stages[i] = (struct stage){.kind = STAGE_USERS, .from = i, .to = 1000 * i, .duration_ns = 60 * NS_PER_S};
-    sample.scenario.load =
+    sample.loads[0] =
         (struct load){.stages = sample.stages, .stage_count = 16, .closed = true, .iterations = UINT64_MAX};
     sample.scenario.name = "a name of a scenario which is so long that it cannot stand in any narrow terminal "
                            "\xE6\xBC\xA2\xE6\xBC\xA2\xE6\xBC\xA2";
@@ -159,7 +159,7 @@ static void test_frame_iterations(void **state)
     struct sample sample;
     sample_init(&sample, 1, 0);
     sample.stages[0] = (struct stage){.kind = STAGE_USERS, .from = 5, .to = 5, .duration_ns = UINT64_MAX};
-    sample.scenario.load = (struct load){.stages = sample.stages, .stage_count = 1, .closed = true, .iterations = 1000};
+    sample.loads[0] = (struct load){.stages = sample.stages, .stage_count = 1, .closed = true, .iterations = 1000, .user_iterations = UINT64_MAX};
     struct progress progress = progress_at(&sample, 7 * NS_PER_S);
     progress.journeys_done = 250;
     struct buffer out = {0};

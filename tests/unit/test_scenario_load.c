@@ -231,7 +231,7 @@ static void test_load(void **state)
 {
     (void)state;
     struct scenario *scenario = load_with(whole, NULL);
-    const struct load *load = &scenario->load;
+    const struct load *load = &scenario->loads[0];
     assert_false(load->closed);
     assert_int_equal(load->stage_count, 2);
     assert_true(load->stages[0].from == 0 && load->stages[0].to == 200);
@@ -324,7 +324,7 @@ static void test_loads(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
         struct scenario *scenario = load_with(loads[i].text, &loads[i].overrides);
-        const struct load *load = &scenario->load;
+        const struct load *load = &scenario->loads[0];
         const struct stage *last = &load->stages[load->stage_count - 1];
         CHECK(i, load->closed == loads[i].closed);
         CHECK(i, load->users_set == loads[i].users_set);
@@ -340,13 +340,96 @@ static void test_loads(void **state)
     }
 }
 
+/* Side by side: names, who walks, and what each ends by. */
+static void test_named_loads(void **state)
+{
+    (void)state;
+    struct scenario *scenario =
+        load_with(HEAD "load:\n"
+                       "  a: [ { hold: 2/s, for: 30s } ]\n"
+                       "  b: { users: [third, first], pace: 2s, iterations: 9, stages: [ { users: 3 } ] }\n"
+                       "  c: { users: second, stages: [ { users: 4, for: 1s, pace: 5s }, { users: 2, for: 40s } ], pace: 1s,\n"
+                       "       iterations-per-user: 7 }\n"
+                       "users: { first: { flow: [ { web: /, target: a } ] }, second: { flow: [ { web: /, target: a } ] },\n"
+                       "         third: { flow: [ { web: /, target: b } ] } }\n",
+                  NULL);
+    const struct load *a = &scenario->loads[0], *b = &scenario->loads[1], *c = &scenario->loads[2];
+    assert_int_equal(scenario->load_count, 3);
+    assert_string_equal(a->name, "a");
+    assert_int_equal(a->class_count, 3);
+    assert_int_equal(a->users, 20);
+    assert_true(b->closed && b->iterations == 9 && b->user_iterations == UINT64_MAX);
+    assert_int_equal(b->class_count, 2);
+    assert_true(b->classes[0] == 0 && b->classes[1] == 2);
+    assert_int_equal(b->stages[0].pace_ns, 2 * SECOND);
+    assert_true(c->class_count == 1 && c->classes[0] == 1);
+    assert_int_equal(c->stages[0].pace_ns, 5 * SECOND);
+    assert_int_equal(c->stages[1].pace_ns, SECOND);
+    assert_int_equal(c->user_iterations, 7);
+    assert_int_equal(scenario_users(scenario), 27);
+    assert_true(scenario_length_ns(scenario) == UINT64_MAX && scenario_counts_journeys(scenario));
+    assert_false(scenario_closed(scenario));
+    assert_true(scenario_rate_at(scenario, SECOND) == 2 && scenario_rate_at(scenario, 31 * SECOND) == 0);
+    assert_int_equal(scenario->targets[0].connections, 27); /* the default pool of 64, but never more than users */
+    /* 20 users of 3 classes: as many workers as have one of each. 3 closed users: 3 workers. */
+    assert_int_equal(load_workers(a, 64), 6);
+    assert_int_equal(load_workers(b, 64), 3);
+    assert_int_equal(load_workers(a, 2), 2);
+    assert_true(load_schedule(scenario, a, 0, 1).seed == scenario->seed);
+    assert_true(load_schedule(scenario, b, 0, 1).seed != scenario->seed);
+    scenario_free(scenario);
+}
+
+/* Presets and --ramp, as the stages that they stand for: levels at their ends and lengths in milliseconds. */
+static const struct {
+    const char *text;
+    struct overrides overrides;
+    bool closed;
+    uint32_t users, count;
+    struct {
+        double from, to;
+        uint64_t ms;
+    } stages[8];
+} shapes[] = {
+    {HEAD "load: { preset: spike, rate: 100/s, peak: 1000/s, for: 5m }\n" FLOW, {0}, false, 10000, 5,
+     {{100, 100, 120000}, {100, 1000, 6000}, {1000, 1000, 30000}, {1000, 100, 6000}, {100, 100, 138000}}},
+    {HEAD "load: { x: { preset: spike, users: 3 } }\n" FLOW, {0}, true, 30, 5,
+     {{3, 3, 120000}, {3, 30, 6000}, {30, 30, 30000}, {30, 3, 6000}, {3, 3, 138000}}},
+    {HEAD "load: { x: { stages: { preset: smoke } } }\n" FLOW, {0}, true, 1, 1, {{1, 1, 30000}}},
+    {NONE, {.preset = "stress", .rate = "6", .duration = "1m40s"}, false, 240, 8,
+     {{0, 6, 5000}, {6, 6, 20000}, {6, 12, 5000}, {12, 12, 20000}, {12, 18, 5000}, {18, 18, 20000}, {18, 24, 5000}, {24, 24, 20000}}},
+    {OPEN, {.preset = "soak", .rate = "6", .users = "9", .duration = "333ms"}, false, 9, 2, {{0, 6, 16}, {6, 6, 316}}},
+    {OPEN, {.preset = "smoke", .users = "9", .iterations = "3"}, true, 9, 1, {{9, 9, 0}}},
+    {NONE, {.rate = "6", .ramp = "4s"}, false, 60, 2, {{0, 6, 4000}, {6, 6, 6000}}},
+    {OPEN, {.users = "6", .ramp = "4s", .duration = "4s"}, true, 6, 1, {{0, 6, 4000}}},
+};
+
+static void test_shapes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        struct scenario *scenario = load_with(shapes[i].text, &shapes[i].overrides);
+        const struct load *load = &scenario->loads[0];
+        CHECK(i, load->closed == shapes[i].closed);
+        CHECK(i, load->users == shapes[i].users);
+        CHECK(i, load->stage_count == shapes[i].count);
+        for (uint32_t s = 0; s < load->stage_count; s++) {
+            double from = load->stages[s].from - shapes[i].stages[s].from, to = load->stages[s].to - shapes[i].stages[s].to;
+            CHECK(i, from < 1e-9 && from > -1e-9 && to < 1e-9 && to > -1e-9);
+            CHECK(i, load->stages[s].duration_ns / 1000000 == shapes[i].stages[s].ms ||
+                         (!shapes[i].stages[s].ms && load->stages[s].duration_ns == UINT64_MAX));
+        }
+        scenario_free(scenario);
+    }
+}
+
 static void test_arrow_units(void **state)
 {
     (void)state;
     struct scenario *scenario = load_with(TWO, NULL);
     /* "10 -> 600/m": the side without a unit takes the other's */
-    assert_true(scenario->load.stages[0].from > 0.166 && scenario->load.stages[0].from < 0.167);
-    assert_true(scenario->load.stages[0].to == 10);
+    assert_true(scenario->loads[0].stages[0].from > 0.166 && scenario->loads[0].stages[0].from < 0.167);
+    assert_true(scenario->loads[0].stages[0].to == 10);
     scenario_free(scenario);
 }
 
@@ -360,8 +443,8 @@ static void test_other_overrides(void **state)
     assert_int_equal(scenario->drain_ns, 0);
     assert_int_equal(scenario->seed, 99);
     assert_int_equal(scenario->targets[1].timeout_ns, 9 * SECOND);
-    assert_int_equal(scenario->load.stages[0].arrivals, ARRIVALS_POISSON);
-    assert_int_equal(scenario->load.stages[1].arrivals, ARRIVALS_POISSON);
+    assert_int_equal(scenario->loads[0].stages[0].arrivals, ARRIVALS_POISSON);
+    assert_int_equal(scenario->loads[0].stages[1].arrivals, ARRIVALS_POISSON);
     assert_true(scenario->targets[1].tls_insecure);
     assert_false(scenario->targets[0].tls_insecure);
     scenario_free(scenario);
@@ -421,18 +504,31 @@ static void test_class_of(void **state)
     (void)state;
     for (size_t w = 0; w < sizeof weights / sizeof weights[0]; w++) {
         struct user_class classes[4] = {{0}};
-        struct scenario scenario = {.classes = classes};
+        uint32_t places[4] = {0, 1, 2, 3}, users[4];
+        struct load load = {.classes = places};
+        struct scenario scenario = {.classes = classes, .loads = &load, .load_count = 1};
         double sum = 0, counts[4] = {0};
         for (; scenario.class_count < 4 && weights[w][scenario.class_count] > 0; scenario.class_count++)
             sum += classes[scenario.class_count].weight = weights[w][scenario.class_count];
+        load.class_count = scenario.class_count;
+        for (uint32_t i = load.class_count; i < 300; i++) {
+            uint32_t given = 0;
+            scenario_class_users(&scenario, &load, i, users);
+            for (uint32_t c = 0; c < load.class_count; c++) {
+                double fair = (double)i * classes[c].weight / sum;
+                assert_true(users[c] >= 1 && users[c] <= fair + 2 && users[c] + load.class_count + 1 >= fair);
+                given += users[c];
+            }
+            assert_int_equal(given, i);
+        }
         for (uint64_t i = 0; i < 5000; i++) {
-            counts[scenario_class_of(&scenario, i)]++;
+            counts[scenario_class_of(&scenario, &load, i)]++;
             for (uint32_t c = 0; c < scenario.class_count; c++) {
                 double off = counts[c] - (double)(i + 1) * classes[c].weight / sum;
                 assert_true(off < 1.5 && off > -1.5);
             }
         }
-        assert_int_equal(scenario_class_of(&scenario, 0), 0);
+        assert_int_equal(scenario_class_of(&scenario, &load, 0), 0);
     }
 }
 
@@ -482,7 +578,7 @@ int main(void)
         cmocka_unit_test(test_constant_step), cmocka_unit_test(test_render),
         cmocka_unit_test(test_loads),         cmocka_unit_test(test_init_sees_constants_only),
         cmocka_unit_test(test_load),          cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_arrow_units),   cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_named_loads),   cmocka_unit_test(test_shapes),   cmocka_unit_test(test_arrow_units),   cmocka_unit_test(test_plan),
         cmocka_unit_test(test_class_of),      cmocka_unit_test(test_other_overrides),
         cmocka_unit_test(test_defaults),
     };

@@ -38,9 +38,9 @@ static void test_bare(void **state)
     assert_string_equal(scenario->name, "web://127.0.0.1:8080");
     assert_null(scenario->file);
     assert_null(scenario->text);
-    assert_true(scenario->load.closed);
-    assert_int_equal(scenario->load.users, 1);
-    assert_int_equal(scenario->load.stages[0].duration_ns, 10 * SECOND);
+    assert_true(scenario->loads[0].closed);
+    assert_int_equal(scenario->loads[0].users, 1);
+    assert_int_equal(scenario->loads[0].stages[0].duration_ns, 10 * SECOND);
     assert_int_equal(scenario->targets[0].connections, CONNECTIONS_PER_USER);
     assert_string_equal(step->name, "GET /");
     assert_bytes(options->path, "/");
@@ -125,7 +125,7 @@ static void test_loads(void **state)
         struct overrides overrides = loads[i].overrides;
         overrides.url = "web://127.0.0.1";
         struct scenario *scenario = make(&overrides);
-        const struct load *load = &scenario->load;
+        const struct load *load = &scenario->loads[0];
         double off = load->stages[0].to - loads[i].level;
         bool same = load->closed == loads[i].closed && load->users_set == loads[i].users_set &&
                     load->users == loads[i].users && scenario->targets[0].connections == loads[i].connections &&

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-#define RATE(from, to, seconds) {STAGE_RATE, ARRIVALS_CONSTANT, from, to, (uint64_t)((seconds) * 1e9)}
-#define POISSON(from, to, seconds) {STAGE_RATE, ARRIVALS_POISSON, from, to, (uint64_t)((seconds) * 1e9)}
-#define USERS(from, to, seconds) {STAGE_USERS, ARRIVALS_CONSTANT, from, to, (uint64_t)((seconds) * 1e9)}
+#define RATE(from, to, seconds) {STAGE_RATE, ARRIVALS_CONSTANT, from, to, (uint64_t)((seconds) * 1e9), 0}
+#define POISSON(from, to, seconds) {STAGE_RATE, ARRIVALS_POISSON, from, to, (uint64_t)((seconds) * 1e9), 0}
+#define USERS(from, to, seconds) {STAGE_USERS, ARRIVALS_CONSTANT, from, to, (uint64_t)((seconds) * 1e9), 0}
 
 static struct schedule schedule_of(const struct stage *stages, size_t count)
 {
@@ -45,7 +45,7 @@ static const struct stage ramp_up[] = {RATE(0, 200, 30)};
 static const struct stage ramp_down[] = {RATE(200, 0, 30)};
 static const struct stage gap[] = {RATE(1, 1, 1), RATE(0, 0, 10), RATE(1, 1, 2)};
 static const struct stage nothing[] = {RATE(0, 0, 5)};
-static const struct stage endless_nothing[] = {{STAGE_RATE, ARRIVALS_CONSTANT, 0, 0, UINT64_MAX}};
+static const struct stage endless_nothing[] = {{STAGE_RATE, ARRIVALS_CONSTANT, 0, 0, UINT64_MAX, 0}};
 static const struct stage instant[] = {RATE(50, 50, 0), RATE(100, 100, 1)};
 static const struct stage several[] = {RATE(0, 77.7, 3.3), RATE(77.7, 77.7, 4.1), RATE(77.7, 3, 2.9), RATE(0, 0, 1), RATE(3, 500, 5)};
 static const struct stage high[] = {RATE(100000, 100000, 1)};
@@ -138,7 +138,7 @@ static void test_a_billion_arrivals(void **state)
     static const uint64_t rates[] = {1, 3, 7, 300, 999, 1000, 48611, 1000000};
     for (size_t r = 0; r < COUNT(rates); r++) {
         /* a stage before moves the position on by a billion, and the rate after it is another */
-        struct stage stages[] = {RATE(1e6, 1e6, 1000), {STAGE_RATE, ARRIVALS_CONSTANT, (double)rates[r], (double)rates[r], UINT64_MAX}};
+        struct stage stages[] = {RATE(1e6, 1e6, 1000), {STAGE_RATE, ARRIVALS_CONSTANT, (double)rates[r], (double)rates[r], UINT64_MAX, 0}};
         struct schedule schedule = schedule_of(stages, 2);
         struct schedule_cursor cursor;
         struct arrival arrival;
@@ -314,7 +314,7 @@ static void test_users(void **state)
     assert_int_equal(schedule_users_at(&schedule, 12 * NS_PER_S, NULL), 50);
     assert_true(schedule_peak(&schedule) == 50);
     assert_int_equal(schedule_expected(&schedule), UINT64_MAX);
-    static const struct stage endless[] = {USERS(0, 4, 1), {STAGE_USERS, ARRIVALS_CONSTANT, 4, 4, UINT64_MAX}};
+    static const struct stage endless[] = {USERS(0, 4, 1), {STAGE_USERS, ARRIVALS_CONSTANT, 4, 4, UINT64_MAX, 0}};
     schedule = schedule_of(endless, 2);
     assert_int_equal(schedule_users_at(&schedule, UINT64_MAX - 1, &next_ns), 4);
     assert_int_equal(next_ns, UINT64_MAX);
@@ -342,9 +342,35 @@ static void test_rate_and_share(void **state)
     assert_int_equal(schedule_share(7, 1, 3), 2);
 }
 
+static void test_pace(void **state)
+{
+    static const struct {
+        uint64_t tick, pace, ready, next, last_tick, skipped;
+    } rows[] = {
+        {100, 0, 130, 130, 130, 0},    /* none */
+        {100, 50, 100, 150, 150, 0},   /* waits */
+        {100, 50, 150, 150, 150, 0},   /* just in time */
+        {100, 50, 151, 151, 150, 1},   /* one has passed, and the next is in 49 */
+        {100, 50, 199, 199, 150, 1},   {100, 50, 200, 200, 200, 2}, {100, 50, 449, 449, 400, 6},
+        {100, 50, 20, 150, 150, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint64_t tick, skipped, next = schedule_paced_ns(rows[i].tick, rows[i].pace, rows[i].ready, &tick, &skipped);
+        if (next != rows[i].next || tick != rows[i].last_tick || skipped != rows[i].skipped)
+            fail_msg("row %zu: next %llu, tick %llu, skipped %llu", i, (unsigned long long)next, (unsigned long long)tick,
+                     (unsigned long long)skipped);
+    }
+    static const struct stage stages[] = {{STAGE_USERS, ARRIVALS_CONSTANT, 1, 1, NS_PER_S, 7}, USERS(1, 1, 1)};
+    struct schedule schedule = schedule_of(stages, 2);
+    assert_int_equal(schedule_pace_at(&schedule, NS_PER_S - 1), 7);
+    assert_int_equal(schedule_pace_at(&schedule, NS_PER_S), 0);
+    assert_int_equal(schedule_pace_at(&schedule, 9 * NS_PER_S), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pace),
         cmocka_unit_test(test_constant), cmocka_unit_test(test_workers_share), cmocka_unit_test(test_a_billion_arrivals),
         cmocka_unit_test(test_poisson),  cmocka_unit_test(test_poisson_is_seeded_and_limited), cmocka_unit_test(test_mixed_kinds),
         cmocka_unit_test(test_users),    cmocka_unit_test(test_rate_and_share),
