@@ -218,6 +218,22 @@ static json_t *checks_array(const struct result *result)
     return array;
 }
 
+static json_t *transactions_array(const struct result *result)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < result->store.transaction_count; i++) {
+        const struct transaction_count *transaction = &result->store.transactions[i];
+        json_t *object = json_object();
+        put(object, "name", string(result->scenario->transactions[i]));
+        put_integer(object, "count", transaction->count);
+        put_integer(object, "failed", transaction->failed);
+        put_rate(object, transaction->count, result->measured_ns);
+        put(object, "duration_ns", distribution(&transaction->duration_ns));
+        add(array, object);
+    }
+    return array;
+}
+
 static json_t *thresholds_array(const struct result *result)
 {
     static const char *const units[] = {
@@ -309,7 +325,7 @@ static json_t *summary_object(const struct result *result)
     put(object, "warmup", warmup_object(&store->ledgers[BLOCK_WARMUP]));
 
     put(object, "steps", steps_array(result));
-    put(object, "transactions", json_array());
+    put(object, "transactions", transactions_array(result));
     put(object, "checks", checks_array(result));
     put(object, "thresholds", thresholds_array(result));
     put(object, "errors", errors_array(store));

@@ -265,7 +265,7 @@ static bool check_place(struct parser *parser, const struct function *function, 
     error_set(parser->error,
               parser->place == PLACE_CHECK
                   ? "`%s` has no place in a check; compare parts of the answer, such as status or latency"
-                  : "`%s` is known only when an answer is there: in a check or in save",
+                  : "`%s` is known only when an answer is there: in a check or in save; save what is needed of it into a variable",
               name);
     parser->where = where;
     return false;
@@ -305,6 +305,8 @@ static struct expression *parse_value_with_path(struct parser *parser, bool *ret
     uint32_t variable = 0, count = parser->names ? parser->names->count : 0;
     while (variable < count && strcmp(parser->names->list[variable], name) != 0)
         variable++;
+    if (where[len] == '(') /* a function may have a variable's name */
+        variable = count;
     bool body = strcmp(name, "body") == 0 && (where[len] == '.' || where[len] == '[');
     *ret_known = variable < count || body;
     if (!*ret_known)
@@ -507,7 +509,8 @@ bool expression_name_taken(const char *name)
             return true;
     for (uint32_t i = 0; i < expression_function_count; i++) {
         const char *taken = expression_functions[i].name;
-        if (strncmp(taken, name, len) == 0 && (taken[len] == '\0' || taken[len] == '.'))
+        bool whole = taken[len] == '\0' && !expression_functions[i].arguments;
+        if (strncmp(taken, name, len) == 0 && (whole || taken[len] == '.'))
             return true;
     }
     return false;

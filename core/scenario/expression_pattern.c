@@ -31,7 +31,7 @@ int pattern_prepare(const struct expression *call, struct arena *arena, void **r
 {
     const struct expression *text = call->arguments[1];
     if (text->kind != EXPRESSION_LITERAL)
-        return error_set(error, "the pattern of `matches` must be a fixed text, since it is compiled before the run");
+        return error_set(error, "the pattern of `matches` is compiled before the run; write a fixed text");
     pcre2_general_context *memory = pcre2_general_context_create(take, give_back, arena);
     pcre2_compile_context *compiling = pcre2_compile_context_create(memory);
     struct pattern *pattern = arena_alloc(arena, sizeof *pattern);
@@ -43,7 +43,7 @@ int pattern_prepare(const struct expression *call, struct arena *arena, void **r
     if (!pattern->code) {
         PCRE2_UCHAR why[160];
         pcre2_get_error_message(code, why, sizeof why);
-        return error_set(error, "this is no regular expression: %s, at its character %zu", (const char *)why,
+        return error_set(error, "this is no regular expression: %s, at its character %zu; write another", (const char *)why,
                          (size_t)offset + 1);
     }
     pattern->data = pcre2_match_data_create(1, memory);

@@ -121,7 +121,8 @@ static void make_flow(const struct loader *loader)
     ops[0] = (struct op){.kind = OP_STEP};
     ops[1] = (struct op){.kind = OP_END};
     scenario->classes = arena_alloc(loader->arena, sizeof *scenario->classes);
-    scenario->classes[0] = (struct user_class){.name = "users", .weight = 1, .ops = ops, .op_count = 2};
+    scenario->classes[0] = (struct user_class){.name = "users", .weight = 1, .flow = {ops, 2}};
+    scenario->width = 1;
     scenario->class_count = 1;
 }
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char *const root_keys[] = {"squall", "name",  "seed", "targets",    "load", "warmup",
-                                        "drain",  "users", "flow", "thresholds", NULL};
+                                        "drain",  "users", "flow", "thresholds", "vars", "setup", "teardown", NULL};
 
 static int check_root(const struct loader *loader, const struct node *root)
 {

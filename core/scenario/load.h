@@ -106,6 +106,20 @@ int load_preset(const struct loader *loader, const struct node *node, struct loa
 int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals);
 int load_overrides(const struct loader *loader);
 int load_users(const struct loader *loader, const struct node *root);
+/* A list of entries as a program that ends with OP_END. */
+int flow_compile(const struct loader *loader, const struct node *node, bool step_needed, struct program *ret_program);
+/* Collects the names of all variables, wherever they are set. */
+int load_variables(const struct loader *loader, const struct node *root);
+struct expression_names loader_names(const struct loader *loader);
+/* A map of variables and expressions. */
+int read_assignments(const struct loader *loader, const struct node *node, enum expression_place place,
+                     const struct assignment **ret_assignments, uint32_t *ret_count, uint64_t *ret_wants);
+/* `vars`: a map of variables and values; those in `before` come first. */
+int read_initial_values(const struct loader *loader, const struct node *node, const struct assignment *before,
+                        uint32_t before_count, const struct assignment **ret_assignments, uint32_t *ret_count);
+/* An expression that reads variables, with the message for one that `{ }` has cut. */
+int read_expression(const struct loader *loader, const struct node *node, enum expression_place place,
+                    const struct expression **ret_expression);
 int load_thresholds(const struct loader *loader, const struct node *node);
 /* After load and targets: connections, users, drain. */
 int load_defaults(const struct loader *loader);

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-static const char *const step_keys[] = {"target", "name", "check", NULL};
+static const char *const step_keys[] = {"target", "name", "check", "save", NULL};
 
 uint32_t scenario_series(const struct loader *loader, const char *name, const struct protocol *protocol,
                          const struct target *target)
@@ -118,18 +118,10 @@ static uint32_t check_index(const struct loader *loader, const char *name)
 static int read_check(const struct loader *loader, const char *name, const struct node *node, struct step *step)
 {
     struct check *check = &step->checks[step->check_count];
-    uint32_t column = 1;
     if (node->kind != NODE_SCALAR || node_empty(node))
         return fail_at(loader, node, "the check `%.80s` has no expression; write for example status == 200", name);
-    if (expression_compile(node->text, PLACE_CHECK, loader->arena, &check->expression, &column, loader->error)) {
-        /* the usual reason why an expression in { } ends too early */
-        if (strchr(node->text, '(') && !strchr(node->text, ')') && !node->quoted)
-            error_set(loader->error,
-                      "the expression '%.80s' has no ')'; within { } a comma ends a value: put quotes around the whole "
-                      "expression",
-                      node->text);
-        return fail_prefix(loader, node, column);
-    }
+    if (read_expression(loader, node, PLACE_CHECK, &check->expression))
+        return -1;
     check->name = name;
     if (loader->scenario->check_count == SERIES_MAX)
         return fail_at(loader, node, "too many checks of different names; at most 1,000");
@@ -264,6 +256,13 @@ static int read_step_key(const struct loader *loader, const struct node *key, co
         return 0; /* has been read */
     if (strcmp(key->text, "check") == 0)
         return read_checks(loader, value, step);
+    if (strcmp(key->text, "save") == 0) {
+        const struct assignment *saves = NULL;
+        if (read_assignments(loader, value, PLACE_SAVE, &saves, &step->save_count, &step->wants))
+            return -1;
+        step->saves = saves;
+        return 0;
+    }
     if (strcmp(key->text, "name") == 0) {
         if (value->kind != NODE_SCALAR || node_empty(value))
             return fail_at(loader, value, "the step's name is missing; write name: some words");

@@ -8,10 +8,9 @@
 
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
-    "abort",  "after",     "any",    "await",  "before", "cert",  "choose", "data",     "every",
-    "expect", "foreach",   "if",     "import", "key",    "loop",  "parallel", "ready-before-load",
-    "repeat", "save",      "script", "set",    "setup",  "shape", "tags",   "teardown", "transaction",
-    "until",  "variables", "when",   "while",
+    "abort", "after", "any", "await", "before", "cert", "data", "every", "expect", "foreach",
+    "import", "key", "loop", "ready-before-load", "script", "shape", "tags", "until", "variables",
+    "when",
 };
 
 const struct node *node_from_flag(struct arena *arena, const char *flag, const char *value)
