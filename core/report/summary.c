@@ -169,6 +169,17 @@ static json_t *metrics_object(const struct series *series, const struct protocol
     return object;
 }
 
+static json_t *tags_object(const struct tags *tags)
+{
+    json_t *object = json_object();
+    for (uint32_t i = 0; i < tags->count; i++) {
+        char *name = text_clean_copy(tags->list[i].name);
+        put(object, name, string(tags->list[i].value));
+        free(name);
+    }
+    return object;
+}
+
 static json_t *step_object(const struct result *result, uint32_t index)
 {
     const struct series *series = &result->store.series[index];
@@ -177,7 +188,7 @@ static json_t *step_object(const struct result *result, uint32_t index)
     put(object, "name", string(info->name));
     put(object, "protocol", string(info->protocol->name));
     put(object, "target", string(info->target->name));
-    put(object, "tags", json_object());
+    put(object, "tags", tags_object(&info->tags));
     put_integer(object, "count", series->count);
     put_integer(object, "ok", series->outcomes[OUTCOME_OK]);
     put_integer(object, "failed", figures_failed(series));

@@ -20,20 +20,24 @@ static int read_weight(const struct loader *loader, const struct node *node, dou
     return 0;
 }
 
-static int load_parts(const struct loader *loader, const struct node *node, struct program *setup, struct program *teardown)
+/* In the order in which they are walked: so their steps stand in every table. flow may be NULL. */
+static int load_parts(const struct loader *loader, const struct node *node, const struct node *flow, struct user_class *class)
 {
-    const struct node *setup_node = node_get(node, "setup"), *teardown_node = node_get(node, "teardown");
-    if ((setup_node && flow_compile(loader, setup_node, false, setup)) ||
-        (teardown_node && flow_compile(loader, teardown_node, false, teardown)))
-        return -1;
-    return 0;
+    const struct node *setup = node_get(node, "setup"), *teardown = node_get(node, "teardown");
+    return (setup && flow_compile(loader, setup, false, &class->setup)) ||
+                   (flow && flow_compile(loader, flow, true, &class->flow)) ||
+                   (teardown && flow_compile(loader, teardown, false, &class->teardown))
+               ? -1
+               : 0;
 }
 
-static int load_class(const struct loader *loader, const struct node *key, const struct node *node,
+static int load_class(const struct loader *outer, const struct node *key, const struct node *node,
                       const struct user_class *base, struct user_class *class)
 {
-    static const char *const keys[] = {"weight", "flow", "vars", "setup", "teardown", NULL};
+    static const char *const keys[] = {"weight", "flow", "vars", "setup", "teardown", "tags", NULL};
     const struct node *flow = node_get(node, "flow"), *weight = node_get(node, "weight"), *vars = node_get(node, "vars");
+    struct loader inner = *outer;
+    const struct loader *loader = &inner;
     *class = *base;
     class->name = key->text;
     for (uint32_t i = 0; node->kind == NODE_MAP && i < node->count; i++) {
@@ -48,12 +52,12 @@ static int load_class(const struct loader *loader, const struct node *key, const
                        key->text);
     if (weight && read_weight(loader, weight, &class->weight))
         return -1;
+    if (node_get(node, "tags") && read_tags(loader, node_get(node, "tags"), &inner.tags))
+        return -1;
     if (vars && read_initial_values(loader, vars, base->variables, base->variable_count, &class->variables,
                                     &class->variable_count))
         return -1;
-    return load_parts(loader, node, &class->setup, &class->teardown) || flow_compile(loader, flow, true, &class->flow)
-               ? -1
-               : 0;
+    return load_parts(loader, node, flow, class);
 }
 
 /* No step without an entry of a list. */
@@ -83,10 +87,28 @@ static void make_room(const struct loader *loader, const struct node *root)
     scenario->width = 1;
 }
 
+static int load_classes(const struct loader *loader, const struct node *root, const struct user_class *base)
+{
+    struct scenario *scenario = loader->scenario;
+    const struct node *users = node_get(root, "users"), *flow = node_get(root, "flow");
+    uint32_t count = flow ? 1 : users->count;
+    scenario->classes = arena_alloc(loader->arena, count * sizeof *scenario->classes);
+    scenario->class_count = count;
+    if (flow) {
+        scenario->classes[0] = *base;
+        return flow_compile(loader, flow, true, &scenario->classes[0].flow);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (load_class(loader, node_key(users, i), node_value(users, i), base, &scenario->classes[i]))
+            return -1;
+    return 0;
+}
+
 int load_users(const struct loader *loader, const struct node *root)
 {
     struct scenario *scenario = loader->scenario;
     const struct node *users = node_get(root, "users"), *flow = node_get(root, "flow");
+    const struct node *vars = node_get(root, "vars"), *setup = node_get(root, "setup"), *teardown = node_get(root, "teardown");
     if (!users && !flow)
         return fail_at(loader, root, "the scenario says nothing to do; write %s", FLOW_EXAMPLE);
     if (users && flow)
@@ -99,20 +121,11 @@ int load_users(const struct loader *loader, const struct node *root)
         return -1;
     make_room(loader, root);
     struct user_class base = {.name = "users", .weight = 1};
-    const struct node *vars = node_get(root, "vars");
     if (load_variables(loader, root) ||
-        (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count)) ||
-        load_parts(loader, root, &scenario->setup, &scenario->teardown))
+        (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count)))
         return -1;
-    uint32_t count = flow ? 1 : users->count;
-    scenario->classes = arena_alloc(loader->arena, count * sizeof *scenario->classes);
-    scenario->class_count = count;
-    if (flow) {
-        scenario->classes[0] = base;
-        return flow_compile(loader, flow, true, &scenario->classes[0].flow);
-    }
-    for (uint32_t i = 0; i < count; i++)
-        if (load_class(loader, node_key(users, i), node_value(users, i), &base, &scenario->classes[i]))
-            return -1;
-    return 0;
+    return (setup && flow_compile(loader, setup, false, &scenario->setup)) || load_classes(loader, root, &base) ||
+                   (teardown && flow_compile(loader, teardown, false, &scenario->teardown))
+               ? -1
+               : 0;
 }

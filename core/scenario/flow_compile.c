@@ -89,7 +89,7 @@ static int compile_if(struct compiler *compiler, const struct node *entry)
         return -1;
     uint32_t skip = compiler->count;
     if (otherwise)
-        add_op(compiler, OP_JUMP);
+        add_op(compiler, OP_JUMP)->text = "else";
     compiler->ops[start].target = compiler->count;
     if (otherwise && compile_flow(compiler, otherwise, "else"))
         return -1;
@@ -194,7 +194,7 @@ static int compile_arms(struct compiler *compiler, const struct node *list, stru
         if (compile_flow(compiler, node_get(arm, "flow"), "choose"))
             return -1;
         ends[i] = compiler->count;
-        add_op(compiler, OP_JUMP);
+        add_op(compiler, OP_JUMP)->text = i + 1 < list->count ? "or" : NULL;
     }
     for (uint32_t i = 0; i < list->count; i++) {
         compiler->ops[ends[i]].target = compiler->count;

@@ -163,7 +163,7 @@ int scenario_from_url(const struct overrides *overrides, struct protocol_registr
                       struct scenario **ret_scenario, struct error *error)
 {
     struct scenario *scenario = scenario_new();
-    struct loader loader = {scenario, &scenario->arena, NULL, overrides, registry, error};
+    struct loader loader = {scenario, &scenario->arena, NULL, overrides, registry, error, {NULL, 0}};
     if (build(&loader)) {
         scenario_free(scenario);
         return -1;

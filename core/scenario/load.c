@@ -88,7 +88,7 @@ int scenario_load(const char *text, size_t len, const char *file, const struct o
     struct scenario *scenario = scenario_new();
     struct arena *arena = &scenario->arena;
     struct loader loader = {scenario, arena, arena_copy(arena, file, strlen(file)), overrides ? overrides : &none,
-                            registry, error};
+                            registry, error, {NULL, 0}};
     const struct node *root;
     if (yaml_parse(text, len, loader.file, arena, &root, error) || check_root(&loader, root) ||
         load_root(&loader, root)) {

@@ -22,6 +22,7 @@ struct loader {
     const struct overrides *overrides;
     struct protocol_registry *registry;
     struct error *error;
+    struct tags tags;             /* of the class whose steps are read */
 };
 
 /* A node for a flag's value: messages begin with the flag's name. */
@@ -129,7 +130,9 @@ int load_step(const struct loader *loader, const struct node *node, struct step 
 int step_finish(const struct loader *loader, struct step *step, struct option_set *set, const struct node *place);
 /* The default name: the headline's options as written, or their fallbacks. */
 const char *step_default_name(const struct loader *loader, const struct protocol *protocol, const struct option_set *set);
-uint32_t scenario_series(const struct loader *loader, const char *name, const struct protocol *protocol,
-                         const struct target *target);
+uint32_t scenario_series(const struct loader *loader, const struct step *step);
+/* `tags`: a map of names and fixed texts, above those of *ret_tags. */
+int read_tags(const struct loader *loader, const struct node *node, struct tags *ret_tags);
+struct tags tags_joined(const struct loader *loader, struct tags below, struct tags above);
 
 #endif

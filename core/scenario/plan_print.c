@@ -111,7 +111,7 @@ static void print_operation(const struct scenario *scenario, const struct op *op
 {
     char min[WORD], max[WORD];
     uint32_t indent = 2 + 2 * op->depth;
-    if (op->kind == OP_END || op->kind == OP_JUMP || op->kind == OP_REPEAT || op->kind == OP_SPAN_END ||
+    if (op->kind == OP_END || (op->kind == OP_JUMP && !op->text) || op->kind == OP_REPEAT || op->kind == OP_SPAN_END ||
         (op->kind == OP_LOOP && op[1].kind == OP_WHILE))
         return;
     if (op->kind == OP_PARALLEL) {
@@ -131,6 +131,8 @@ static void print_operation(const struct scenario *scenario, const struct op *op
         buffer_printf(out, "repeat   %u times\n", op->count);
     else if (op->kind == OP_IF || op->kind == OP_WHILE)
         buffer_printf(out, "%-8s %s\n", op->kind == OP_IF ? "if" : "while", op->text);
+    else if (op->kind == OP_JUMP)
+        buffer_printf(out, "%s\n", op->text);
     else if (op->kind == OP_CHOOSE)
         buffer_printf(out, "choose   one of %u\n", op->count);
     else if (op->kind == OP_SPAN_BEGIN)

@@ -16,6 +16,16 @@
 #define CONNECTIONS_DEFAULT 64
 #define CONNECTIONS_PER_USER UINT32_MAX
 
+/* What a result may be grouped by, from the target, the class and the step; later ones stand above earlier ones. */
+struct tag {
+    const char *name, *value;
+};
+struct tags {
+    const struct tag *list;
+    uint32_t count;
+};
+#define TAGS_MAX 16u
+
 struct target {
     struct squall_target view; /* what the plugin sees; state allocated and target_init called */
     const struct protocol *protocol;
@@ -30,6 +40,7 @@ struct target {
     uint64_t connect_timeout_ns; /* TCP and TLS; default 5 s */
     bool tls_insecure;         /* -k, tls: { insecure: true } */
     const char *tls_ca;        /* PEM file or NULL; absolute */
+    struct tags tags;
 };
 
 /* A step's option that must be rendered for each exchange. */
@@ -57,7 +68,8 @@ struct step {
     struct squall_step view;         /* step_init called */
     const struct protocol *protocol;
     const struct target *target;
-    const char *name;                /* of its series; steps with the same name, protocol and target share one */
+    const char *name;                /* of its series; steps with the same name, protocol, target and tags share one */
+    struct tags tags;
     uint32_t series;
     const void *constant_block;      /* options struct with constants filled */
     uint64_t constant;               /* mask of constant rows; all ones over the table: nothing to render */
@@ -104,7 +116,7 @@ struct op {
     uint32_t depth; /* for the plan in words: how many flows it is in */
     uint64_t think_min_ns, think_max_ns;
     const struct expression *condition;
-    const char *text; /* the condition as written */
+    const char *text; /* for the plan: the condition as written, or what follows a jump: else, or */
     const struct assignment *assignments;
     const struct arm *arms;
 };
@@ -127,6 +139,7 @@ struct series_info {
     const char *name;
     const struct protocol *protocol;
     const struct target *target;
+    struct tags tags;
 };
 
 /* Stages one after the other, walked by users of its own. Several loads run side by side from the same start. */

@@ -3,20 +3,30 @@
 #include <ctype.h>
 #include <string.h>
 
-static const char *const step_keys[] = {"target", "name", "check", "save", NULL};
+static const char *const step_keys[] = {"target", "name", "check", "save", "tags", NULL};
 
-uint32_t scenario_series(const struct loader *loader, const char *name, const struct protocol *protocol,
-                         const struct target *target)
+static bool same_tags(const struct tags *a, const struct tags *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (strcmp(a->list[i].name, b->list[i].name) != 0 || strcmp(a->list[i].value, b->list[i].value) != 0)
+            return false;
+    return true;
+}
+
+uint32_t scenario_series(const struct loader *loader, const struct step *step)
 {
     struct scenario *scenario = loader->scenario;
     for (uint32_t i = 0; i < scenario->series_count; i++) {
         const struct series_info *info = &scenario->series[i];
-        if (info->protocol == protocol && info->target == target && strcmp(info->name, name) == 0)
+        if (info->protocol == step->protocol && info->target == step->target && strcmp(info->name, step->name) == 0 &&
+            same_tags(&info->tags, &step->tags))
             return i;
     }
     if (scenario->series_count == SERIES_MAX)
         return UINT32_MAX;
-    scenario->series[scenario->series_count] = (struct series_info){name, protocol, target};
+    scenario->series[scenario->series_count] = (struct series_info){step->name, step->protocol, step->target, step->tags};
     return scenario->series_count++;
 }
 
@@ -189,7 +199,7 @@ int step_finish(const struct loader *loader, struct step *step, struct option_se
     struct squall_error why = {""};
     if (option_set_build(loader, set, place))
         return -1;
-    step->series = scenario_series(loader, step->name, step->protocol, step->target);
+    step->series = scenario_series(loader, step);
     if (step->series == UINT32_MAX)
         return fail_at(loader, place, "too many steps of different names; at most 1,000: give several steps one name");
     step->constant_block = set->block;
@@ -256,6 +266,8 @@ static int read_step_key(const struct loader *loader, const struct node *key, co
         return 0; /* has been read */
     if (strcmp(key->text, "check") == 0)
         return read_checks(loader, value, step);
+    if (strcmp(key->text, "tags") == 0 && option_find(set->table, "tags") < 0)
+        return read_tags(loader, value, &step->tags);
     if (strcmp(key->text, "save") == 0) {
         const struct assignment *saves = NULL;
         if (read_assignments(loader, value, PLACE_SAVE, &saves, &step->save_count, &step->wants))
@@ -291,6 +303,7 @@ int load_step(const struct loader *loader, const struct node *node, struct step 
         return -1;
     step->target = target;
     step->line = node->line;
+    step->tags = tags_joined(loader, target->tags, loader->tags);
     struct option_set set = {.table = &step->protocol->abi.step_options};
     if (read_headline(loader, step->protocol, node_value(node, protocol_key), &set))
         return -1;

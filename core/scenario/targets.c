@@ -5,7 +5,7 @@
 
 #define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
 
-static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "tls", NULL};
+static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "tls", "tags", NULL};
 
 /* Files are read only below the scenario's folder. */
 static int read_ca(const struct loader *loader, const struct node *node, const char **ret_path)
@@ -114,6 +114,8 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
         return read_duration(loader, value, 1, &target->timeout_ns);
     if (strcmp(key->text, "connect-timeout") == 0)
         return read_duration(loader, value, 1, &target->connect_timeout_ns);
+    if (strcmp(key->text, "tags") == 0 && option_find(set->table, "tags") < 0)
+        return read_tags(loader, value, &target->tags);
     if (strcmp(key->text, "tls") == 0)
         return read_tls(loader, value, target);
     int32_t row = option_find(set->table, key->text);

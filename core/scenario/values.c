@@ -9,7 +9,7 @@
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
     "abort", "after", "any", "await", "before", "cert", "data", "every", "expect", "foreach",
-    "import", "key", "loop", "ready-before-load", "script", "shape", "tags", "until", "variables",
+    "import", "key", "loop", "ready-before-load", "script", "shape", "until", "variables",
     "when",
 };
 
