@@ -509,8 +509,9 @@ bool expression_name_taken(const char *name)
             return true;
     for (uint32_t i = 0; i < expression_function_count; i++) {
         const char *taken = expression_functions[i].name;
-        bool whole = taken[len] == '\0' && !expression_functions[i].arguments;
-        if (strncmp(taken, name, len) == 0 && (whole || taken[len] == '.'))
+        if (strncmp(taken, name, len) != 0)
+            continue;
+        if (taken[len] == '.' || (taken[len] == '\0' && !expression_functions[i].arguments))
             return true;
     }
     return false;
