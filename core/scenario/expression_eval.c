@@ -202,6 +202,21 @@ void expression_evaluate(const struct expression *expression, const struct eval 
     }
 }
 
+/* Whole numbers up to 2^53 are exact in a double and are written without an exponent; printf would take ten times as long. */
+static struct squall_bytes whole_text(double number, struct arena *scratch)
+{
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t left = (uint64_t)fabs(number);
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (number < 0)
+        *--at = '-';
+    size_t len = (size_t)(digits + sizeof digits - at);
+    return (struct squall_bytes){(const uint8_t *)arena_copy(scratch, at, len), len};
+}
+
 struct squall_bytes value_text(const struct value *value, struct arena *scratch)
 {
     char number[64];
@@ -213,10 +228,9 @@ struct squall_bytes value_text(const struct value *value, struct arena *scratch)
         text = value->boolean ? "true" : "false";
         break;
     case VALUE_NUMBER:
-        /* Whole numbers up to 2^53 are exact in a double and are written without an exponent. */
-        snprintf(number, sizeof number,
-                 fabs(value->number) <= 9007199254740992.0 && value->number == trunc(value->number) ? "%.0f" : "%.15g",
-                 value->number == 0 ? 0.0 : value->number);
+        if (fabs(value->number) <= 9007199254740992.0 && value->number == trunc(value->number))
+            return whole_text(value->number, scratch);
+        snprintf(number, sizeof number, "%.15g", value->number);
         text = arena_copy(scratch, number, strlen(number));
         break;
     case VALUE_NULL:
