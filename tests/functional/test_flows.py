@@ -1,6 +1,7 @@
 """Flows: branches, loops, conditions, parallel steps, transactions, setup and teardown, against the target's own log."""
 import collections
 import json
+import os
 
 from harness import Target, main, scratch, squall
 from proof import Run
@@ -187,6 +188,24 @@ def test_setup_of_the_run_fails():
         done = squall("run", path)
         assert done.returncode == 1 and "the setup of the run failed: GET /x?status=503: rejected: 503" in done.err, done.err
         assert rows(target) == ["/x"]
+
+
+def test_checkout_scenario():
+    """The scenario that the page and the quick start may point at holds its own thresholds."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scenarios", "checkout.yaml")
+    with Target() as target:
+        with Run(folder, "-w", 1, env={**os.environ, "SQUALL_TARGET": target.url("")}) as process:
+            process.end(None)
+            summary = process.summary()
+        target.stop()
+    steps = {step["name"]: step for step in summary["steps"]}
+    bought, dropped = steps["place order"], steps["drop basket"]
+    spans = summary["transactions"][0]
+    assert spans["name"] == "checkout" and spans["count"] > 200 and spans["failed"] == 0, spans
+    assert abs(bought["count"] + dropped["count"] - spans["count"]) <= 2 and bought["count"] > dropped["count"] > 0
+    assert abs(steps["receipt"]["count"] - steps["offers"]["count"]) <= 1
+    assert bought["tags"] == {"service": "shop", "page": "order"}, bought["tags"]
+    assert all(check["failed"] == 0 for check in summary["checks"]), summary["checks"]
 
 
 if __name__ == "__main__":
