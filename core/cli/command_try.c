@@ -84,7 +84,7 @@ static void on_ready(void *arg, const char *error)
         return;
     }
     attempt->unreachable = true;
-    error_set_code(&attempt->error, EXIT_CODE_UNREACHABLE, "%s", error);
+    error_set_code(&attempt->error, (int)engine_ready_code(attempt->engine), "%s", error);
     loop_stop(engine_loop(attempt->engine));
 }
 

@@ -375,6 +375,7 @@ static void init_store(const struct scenario *scenario, struct store *store)
     for (uint32_t i = 0; i < scenario->series_count; i++)
         metrics[i] = scenario->series[i].protocol->abi.metrics.count;
     store_init(store, scenario->series_count, metrics, scenario->check_count);
+    store_init_transactions(store, scenario->transaction_count);
     free(metrics);
 }
 

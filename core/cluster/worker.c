@@ -44,7 +44,8 @@ static void tell_ready(struct worker *worker, const char *error, int exit_code)
 
 static void on_ready(void *arg, const char *error)
 {
-    tell_ready(arg, error, error ? EXIT_CODE_UNREACHABLE : EXIT_CODE_OK);
+    const struct worker *worker = arg;
+    tell_ready(arg, error, error ? (int)engine_ready_code(worker->engine) : EXIT_CODE_OK);
 }
 
 static void send_snapshot(struct worker *worker, uint64_t window, bool last)

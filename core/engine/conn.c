@@ -40,7 +40,7 @@ static void on_timer(struct timer *timer, uint64_t now_ns)
     (void)now_ns;
     if (conn->state == CONN_BACKOFF) {
         conn->state = CONN_IDLE;
-        if (!conn->owner || conn->waiter || engine_of(conn)->connecting) {
+        if (!conn->owner || !list_empty(&conn->waiters) || engine_of(conn)->connecting) {
             list_append(&conn->pool->turns, &conn->turn);
             pool_next_turn(conn->pool);
         }
@@ -74,6 +74,7 @@ void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *s
     conn->timer.fn = on_timer;
     conn->tick.fn = on_tick;
     list_init(&conn->unsent);
+    list_init(&conn->waiters);
     list_init(&conn->exchanges);
     list_init(&conn->available);
     list_init(&conn->touch);

@@ -75,13 +75,17 @@ static void init_users(struct engine *engine)
     const struct scenario *scenario = engine->scenario;
     uint32_t exchange_size = largest_exchange(scenario);
     engine->users = arena_alloc(&engine->arena, engine->user_count * sizeof *engine->users);
-    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * exchange_size);
+    uint32_t width = scenario->width;
+    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * width * exchange_size);
+    struct exchange *exchanges = arena_alloc(&engine->arena, (size_t)engine->user_count * width * sizeof *exchanges);
     struct squall_user *views = arena_alloc(&engine->arena, (size_t)engine->user_count * engine->plugin_count * sizeof *views);
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
         user->engine = engine;
         user->views = views + (size_t)i * engine->plugin_count;
-        exchange_init(&user->exchange, user, states + (size_t)i * exchange_size);
+        user->exchanges = exchanges;
+        for (uint32_t j = 0; j < width; j++, states += exchange_size)
+            exchange_init(exchanges++, user, states);
         user->think.fn = user_think_over;
         list_init(&user->ready);
         list_init(&user->idle);
@@ -90,6 +94,7 @@ static void init_users(struct engine *engine)
     for (uint32_t i = 0; i < scenario->target_count; i++)
         if (!engine->user_count || !engine->users[0].views[scenario->targets[i].protocol->index].id)
             init_user_views(engine, scenario->targets[i].protocol);
+    variables_init(engine);
 }
 
 static int init_pools(struct engine *engine, struct error *error)
@@ -114,6 +119,7 @@ static void init_store(struct engine *engine)
     for (uint32_t i = 0; i < scenario->series_count; i++)
         metrics[i] = scenario->series[i].protocol->abi.metrics.count;
     store_init(&engine->store, scenario->series_count, metrics, scenario->check_count);
+    store_init_transactions(&engine->store, scenario->transaction_count);
     free(metrics);
 }
 
@@ -194,8 +200,10 @@ static void free_users(struct engine *engine)
         for (uint32_t j = 0; j < engine->plugin_count; j++)
             if (engine->plugins[j].started && engine->plugins[j].protocol->abi.user_fini)
                 engine->plugins[j].protocol->abi.user_fini(&engine->users[i].views[j]);
-        buffer_fini(&engine->users[i].exchange.body);
+        for (uint32_t j = 0; j < scenario->width; j++)
+            buffer_fini(&engine->users[i].exchanges[j].body);
     }
+    variables_fini(engine);
     for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)
         pool_fini(&engine->pools[i]);
     for (uint32_t i = 0; i < engine->plugin_count; i++)
@@ -241,6 +249,43 @@ void engine_connect(struct engine *engine)
     engine_settle(engine);
 }
 
+/* The run's setup is walked once, by the first user of the first worker, before the clock starts. */
+static void prepare(struct engine *engine)
+{
+    if (engine->config.worker == 0 && engine->user_count > 0 && !engine->stopping) {
+        engine->preparing = true;
+        if (user_begin_run(&engine->users[0], &engine->scenario->setup, true)) {
+            engine_settle(engine);
+            return;
+        }
+        engine->preparing = false;
+    }
+    engine->config.ready(engine->config.arg, NULL);
+}
+
+void engine_set_up(struct engine *engine, struct user *user, bool finished)
+{
+    engine->preparing = false;
+    if (!finished)
+        return;
+    if (user->failed) {
+        char text[600];
+        const struct store *store = &engine->store;
+        engine->setup_failed = true;
+        snprintf(text, sizeof text, "the setup of the run failed: %s; nothing was started",
+                 store->error_count ? store->errors[store->error_count - 1].text : "an exchange was not ok");
+        engine->config.ready(engine->config.arg, text);
+        return;
+    }
+    variables_share(engine, user);
+    engine->config.ready(engine->config.arg, NULL);
+}
+
+enum exit_code engine_ready_code(const struct engine *engine)
+{
+    return engine->setup_failed ? EXIT_CODE_INTERNAL : EXIT_CODE_UNREACHABLE;
+}
+
 static void check_connected(struct engine *engine)
 {
     char text[600];
@@ -267,7 +312,7 @@ static void check_connected(struct engine *engine)
     if (!all)
         return;
     engine->connecting = false;
-    engine->config.ready(engine->config.arg, NULL);
+    prepare(engine);
 }
 
 /* ---- start and stop ---- */
@@ -289,8 +334,9 @@ static void end_journeys(struct engine *engine, bool thinking_only)
         struct user *user = &engine->users[i];
         if (!user->in_journey || (thinking_only && !user->think.position))
             continue;
-        exchange_abandon(&user->exchange);
-        user_end_journey(user, false);
+        for (uint32_t j = 0; j < engine->scenario->width; j++)
+            exchange_abandon(&user->exchanges[j]);
+        user_end_walk(user, false);
     }
 }
 
@@ -298,7 +344,9 @@ void engine_stop(struct engine *engine, bool now)
 {
     engine_stamp(engine);
     engine->stopping = true;
+    engine->hurried = engine->hurried || now;
     if (!engine->started) {
+        end_journeys(engine, false);
         engine->over = true;
         engine->connecting = false;
         engine_check_finished(engine);
@@ -310,9 +358,27 @@ void engine_stop(struct engine *engine, bool now)
     engine_check_finished(engine);
 }
 
+/* Users first, each for itself, then the run. What the drain leaves no time for is left out. */
+static bool tear_down(struct engine *engine)
+{
+    bool late = !engine->started || engine->hurried || engine->now_ns >= engine->drain_until_ns;
+    if (!engine->users_torn_down) {
+        engine->users_torn_down = true;
+        for (uint32_t i = 0; i < engine->user_count && !late; i++)
+            user_begin_teardown(&engine->users[i]);
+        if (engine->users_busy)
+            return true;
+    }
+    if (engine->run_torn_down)
+        return false;
+    engine->run_torn_down = true;
+    return !late && engine->config.worker == 0 && engine->user_count > 0 &&
+           user_begin_run(&engine->users[0], &engine->scenario->teardown, false);
+}
+
 void engine_check_finished(struct engine *engine)
 {
-    if (!engine->over || engine->finished || engine->users_busy || engine->waiting_count)
+    if (!engine->over || engine->finished || engine->users_busy || engine->waiting_count || tear_down(engine))
         return;
     engine->finished = true;
     if (!engine->config.single_journey || engine->started)
@@ -337,7 +403,7 @@ void engine_settle(struct engine *engine)
             list_remove(&conn->touch);
             conn->touched = false;
             conn_settle(conn);
-        } else if (!list_empty(&engine->ready) && engine->started && advanced < READY_A_TURN) {
+        } else if (!list_empty(&engine->ready) && (engine->started || engine->preparing) && advanced < READY_A_TURN) {
             struct user *user = LIST_ENTRY(engine->ready.next, struct user, ready);
             list_remove(&user->ready);
             advanced++;
@@ -410,7 +476,7 @@ static uint64_t on_idle(void *arg)
     engine_check_finished(engine);
     update_page(engine);
     engine->asked_ns = 0;
-    if (!list_empty(&engine->ready) && engine->started)
+    if (!list_empty(&engine->ready) && (engine->started || engine->preparing))
         return 0;
     uint64_t next_ns = earlier(timers_next(&engine->timers), next_deadline(engine));
     next_ns = earlier(next_ns, engine->finished ? NEVER : load_next(engine));

@@ -57,6 +57,8 @@ void engine_free(struct engine *engine);
 struct loop *engine_loop(struct engine *engine);
 
 void engine_connect(struct engine *engine);
+/* What the error that `ready` was given means for the exit code: a target that was not reached, or a setup that failed. */
+enum exit_code engine_ready_code(const struct engine *engine);
 /* start_ns: when the load's time 0 is, a little ahead of now. */
 void engine_start(struct engine *engine, uint64_t start_ns);
 /* No journey starts any more. now false: what is in flight may end within the drain; true: it ends as unfinished. */

@@ -37,14 +37,14 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     exchange->possible_ns = later(intended_ns, user->free_since_ns);
     exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
     exchange->waited = exchange->request_ended = exchange->cancelled = false;
-    exchange->block = intended_ns < engine->warm_until_ns ? BLOCK_WARMUP : BLOCK_MEASURED;
+    exchange->block = intended_ns < engine->warm_until_ns || user->walk != WALK_JOURNEY ? BLOCK_WARMUP : BLOCK_MEASURED;
     exchange->conn = NULL;
     exchange->body.len = 0;
     page_add(&engine->config.page->ledgers[exchange->block].begun, 1);
 
     /* Waiting from here on: a user's own connection that fails at once ends the exchange inside pool_pick. */
     exchange->state = EXCHANGE_WAITING;
-    struct conn *conn = pool_pick(exchange->pool, user);
+    struct conn *conn = pool_pick(exchange->pool, exchange);
     if (conn) {
         exchange_hand_over(exchange, conn);
         return;
@@ -64,10 +64,7 @@ static int render(struct exchange *exchange)
     exchange->view.options = step->constant_block;
     if (step->all_constant)
         return 0;
-    struct eval eval = {.user_id = exchange->user->id,
-                        .iteration = exchange->user->iteration,
-                        .random = &exchange->user->random,
-                        .scratch = &engine->scratch};
+    struct eval eval = variables_eval(exchange->user, NULL);
     struct error error = {0};
     arena_reset(&engine->scratch);
     if (step_render(step, &eval, &exchange->view.options, &error) == 0)
@@ -135,12 +132,11 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
         if (conn->pool->fresh)
             conn->retired = true;
         conn_touch(conn);
-    } else if (exchange->pool->per_user) {
-        exchange->pool->conns[user - engine->users].waiter = NULL;
     }
     if (outcome != OUTCOME_OK)
-        user->failed = true;
-    engine_user_ready(engine, user, done_ns);
+        flow_failed(user);
+    if (--user->in_flight == 0)
+        engine_user_ready(engine, user, done_ns);
 }
 
 /* Tells the plugin that the engine gives up. */

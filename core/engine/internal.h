@@ -83,7 +83,7 @@ struct conn {
     uint64_t connect_began_ns, tls_began_ns;
     uint64_t dns_ns, connect_ns, tls_ns; /* how long each took; NO_TIME: not known, or there was none */
     uint64_t free_since_ns;
-    struct exchange *waiter; /* per-user connections: who waits for this one */
+    struct link waiters;     /* per-user connections: exchanges that wait for this one */
 };
 
 struct pool {
@@ -138,7 +138,18 @@ struct user {
     struct engine *engine;
     uint64_t id;
     const struct user_class *class;
-    const struct op *op;
+    const struct op *ops, *op; /* the program that it walks, and where it is */
+    uint8_t walk;              /* enum walk */
+    bool set_up, waited;       /* its setup has ended; the walk has waited for something */
+    uint32_t in_flight;        /* of its exchanges */
+    uint32_t counters[FLOW_SLOTS_MAX];
+    struct span {
+        uint64_t began_ns;
+        bool failed;
+    } spans[FLOW_SLOTS_MAX];
+    uint32_t span_count;       /* that are open */
+    struct value *variables;   /* as scenario->variables; texts lie in `texts` */
+    struct buffer *texts;
     uint64_t iteration;
     uint64_t due_ns;        /* of the present journey */
     uint64_t ready_ns;      /* when its next operation is due */
@@ -151,8 +162,11 @@ struct user {
     struct random_stream random;
     struct timer think, pace;
     struct link ready, idle;
-    struct exchange exchange;
+    struct exchange *exchanges; /* scenario->width of them: one, but for parallel steps */
 };
+
+/* What a user walks. Only a journey is measured: the rest is counted with the warm-up. */
+enum walk { WALK_JOURNEY, WALK_SETUP, WALK_TEARDOWN, WALK_RUN_SETUP, WALK_RUN_TEARDOWN };
 
 /* An arrival that no user was free for. All loads' and classes' share one table, in chains. */
 struct waiting_arrival {
@@ -229,6 +243,9 @@ struct engine {
     uint64_t start_ns, over_ns, warm_until_ns, drain_until_ns, next_due_ns;
     bool connecting, started, over, stopping, finished;
     uint64_t last_done_ns; /* when the last exchange ended */
+    bool preparing, hurried;  /* the run's setup is under way; told to stop now */
+    bool users_torn_down, run_torn_down; /* these have begun, or were left out */
+    bool setup_failed;
     uint64_t connect_deadline_ns;
     uint64_t next_exchange_id;
     uint32_t connections_up;
@@ -280,6 +297,7 @@ static inline uint64_t engine_stamp(struct engine *engine)
 void engine_settle(struct engine *engine);          /* works off touched connections and ready users */
 void engine_user_ready(struct engine *engine, struct user *user, uint64_t ready_ns);
 void engine_check_finished(struct engine *engine);
+void engine_set_up(struct engine *engine, struct user *user, bool finished); /* the run's setup has ended */
 
 /* load.c */
 void load_init(struct engine *engine);       /* how many users there are */
@@ -289,13 +307,30 @@ void load_start(struct engine *engine);
 void load_run_due(struct engine *engine, uint64_t now_ns); /* starts what is due */
 uint64_t load_next(const struct engine *engine);           /* when load_run_due has something to do */
 void load_user_idle(struct user *user);
+void load_user_set_up(struct user *user); /* its setup has ended: from here on it may be asked to walk */
 void load_stop(struct engine *engine);                     /* waiting arrivals end as unfinished */
 
 /* user.c */
 void user_begin_journey(struct user *user, uint64_t due_ns);
 void user_advance(struct user *user);
-void user_end_journey(struct user *user, bool finished);
+void user_end_walk(struct user *user, bool finished);
+/* Each begins a walk, or gives false when there is none to walk. */
+bool user_begin_setup(struct user *user, uint64_t due_ns);
+bool user_begin_teardown(struct user *user);
+bool user_begin_run(struct user *user, const struct program *program, bool setup);
 void user_think_over(struct timer *timer, uint64_t now_ns);
+
+/* flow.c */
+bool flow_step(struct user *user); /* does what user->op says; false: it waits, or has ended */
+void flow_failed(struct user *user); /* an exchange of the walk has failed */
+
+/* variables.c */
+void variables_init(struct engine *engine);
+void variables_fini(struct engine *engine);
+void variables_share(struct engine *engine, const struct user *from); /* all users take what the run's setup has set */
+/* Keeps a copy; what is too long becomes null. */
+void variables_assign(struct user *user, const struct assignment *assignments, uint32_t count, const struct eval *eval);
+struct eval variables_eval(struct user *user, const struct answer *answer);
 
 /* exchange.c */
 void exchange_init(struct exchange *exchange, struct user *user, void *state);
@@ -317,7 +352,7 @@ void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t 
 int pool_init(struct pool *pool, struct engine *engine, const struct target *target, struct error *error);
 void pool_fini(struct pool *pool);
 void pool_connect(struct pool *pool);                       /* opens all its connections */
-struct conn *pool_pick(struct pool *pool, struct user *user); /* NULL: wait */
+struct conn *pool_pick(struct pool *pool, struct exchange *exchange); /* NULL: wait */
 void pool_available(struct conn *conn);                     /* capacity or in_flight changed */
 void pool_handed(struct conn *conn);                        /* it has one exchange more */
 bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns); /* before the run: no more connections are to come */

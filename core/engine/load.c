@@ -244,7 +244,8 @@ static void adjust_users(struct load_run *run, uint64_t due_ns)
         if (!user->in_journey && may_start(run, user, due_ns)) {
             timer_clear(&engine->timers, &user->pace);
             user->tick_ns = due_ns;
-            start_closed(user, due_ns);
+            if (!user_begin_setup(user, due_ns))
+                start_closed(user, due_ns);
         }
     }
     check_spent(run);
@@ -296,7 +297,8 @@ static void start_single(struct load_run *run)
 {
     run->active_users = 1;
     run->users[0].active = true;
-    start_closed(&run->users[0], run->engine->start_ns);
+    if (!user_begin_setup(&run->users[0], run->engine->start_ns))
+        start_closed(&run->users[0], run->engine->start_ns);
 }
 
 void load_start(struct engine *engine)
@@ -311,7 +313,8 @@ void load_start(struct engine *engine)
             run->users_change_ns = engine->start_ns;
         } else {
             for (uint32_t j = 0; j < run->user_count; j++)
-                list_append(&run->queues[run->users[j].place].idle, &run->users[j].idle);
+                if (!user_begin_setup(&run->users[j], engine->start_ns))
+                    list_append(&run->queues[run->users[j].place].idle, &run->users[j].idle);
             schedule_cursor_init(&run->cursor, &run->schedule);
             next_arrival(run);
         }
@@ -370,6 +373,17 @@ void load_user_idle(struct user *user)
         user_begin_journey(user, due_ns);
     else
         list_append(&queue->idle, &user->idle);
+}
+
+void load_user_set_up(struct user *user)
+{
+    struct load_run *run = user->load;
+    if (!run->closed) {
+        load_user_idle(user);
+    } else if (!user->engine->stopping && may_start(run, user, user->ready_ns)) {
+        user->tick_ns = user->ready_ns;
+        start_closed(user, user->ready_ns);
+    }
 }
 
 void load_stop(struct engine *engine)

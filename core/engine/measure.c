@@ -86,9 +86,9 @@ static void call_record(struct exchange *exchange)
     struct engine *engine = exchange->user->engine;
     const struct squall_protocol *abi = &exchange->step->protocol->abi;
     engine->field_count = 0;
+    arena_reset(&engine->scratch);
     if (!abi->record || (!exchange->view.wants && !abi->metrics.count && !engine->config.ended))
         return;
-    arena_reset(&engine->scratch);
     engine->recording = exchange->block == BLOCK_MEASURED ? &engine->store.series[exchange->step->series] : NULL;
     for (uint32_t i = 0; i < abi->metrics.count; i++)
         engine->recording_metrics[i] = (uint8_t)protocol_metric(&abi->metrics, i)->kind;
@@ -101,11 +101,9 @@ static void run_checks(struct exchange *exchange, const struct answer *answer, b
 {
     struct engine *engine = exchange->user->engine;
     const struct step *step = exchange->step;
-    struct eval eval = {.user_id = exchange->user->id,
-                        .iteration = exchange->user->iteration,
-                        .random = &exchange->user->random,
-                        .answer = answer,
-                        .scratch = &engine->scratch};
+    struct eval eval = variables_eval(exchange->user, answer);
+    /* Saved first, so that a check may speak of what was saved. */
+    variables_assign(exchange->user, step->saves, step->save_count, &eval);
     for (uint32_t i = 0; i < step->check_count; i++) {
         struct value value;
         expression_evaluate(step->checks[i].expression, &eval, &value);
@@ -123,7 +121,7 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
 {
     struct engine *engine = exchange->user->engine;
     const struct step *step = exchange->step;
-    if (!step->check_count && !engine->config.ended)
+    if (!step->check_count && !step->save_count && !engine->config.ended)
         return;
     const struct squall_protocol *abi = &step->protocol->abi;
     struct answer answer = {.outcome = outcome,
@@ -208,7 +206,7 @@ static void record_series(struct exchange *exchange, struct series *series, enum
 static void record_raw(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, uint64_t done_ns)
 {
     struct engine *engine = exchange->user->engine;
-    struct raw_record *record = spool_record(engine->spool);
+    struct raw_record *record = engine->started ? spool_record(engine->spool) : NULL;
     if (!record)
         return; /* the spool counts what it refuses */
     *record = (struct raw_record){.id = exchange->view.id,
@@ -234,7 +232,8 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
         page_add(&ledger->bytes_out, result->bytes_out);
     }
     uint32_t code = result ? result->code : 0;
-    if (outcome != OUTCOME_OK && exchange->block == BLOCK_MEASURED)
+    /* Of the warm-up nothing is listed; what fails in a setup or a teardown has no other place to be told. */
+    if (outcome != OUTCOME_OK && (exchange->block == BLOCK_MEASURED || exchange->user->walk != WALK_JOURNEY))
         measure_error(engine, exchange->step->series, outcome, code, reason);
     if (result && outcome <= OUTCOME_MALFORMED)
         call_record(exchange);

@@ -261,14 +261,14 @@ static struct conn *least_loaded(struct pool *pool)
     return NULL;
 }
 
-struct conn *pool_pick(struct pool *pool, struct user *user)
+struct conn *pool_pick(struct pool *pool, struct exchange *exchange)
 {
     if (!pool->per_user)
         return least_loaded(pool);
-    struct conn *conn = &pool->conns[user - pool->engine->users];
+    struct conn *conn = &pool->conns[exchange->user - pool->engine->users];
     if (can_take(conn))
         return conn;
-    conn->waiter = &user->exchange;
+    list_append(&conn->waiters, &exchange->wait);
     if (conn->state == CONN_IDLE && list_empty(&conn->turn)) {
         list_append(&pool->turns, &conn->turn);
         pool_next_turn(pool);
@@ -285,11 +285,9 @@ void pool_handed(struct conn *conn)
 
 static void serve_owner(struct conn *conn)
 {
-    struct exchange *waiter = conn->waiter;
     conn->free_since_ns = conn->pool->engine->now_ns;
-    conn->waiter = NULL;
-    if (waiter)
-        exchange_hand_over(waiter, conn);
+    while (!list_empty(&conn->waiters) && can_take(conn))
+        exchange_hand_over(LIST_ENTRY(conn->waiters.next, struct exchange, wait), conn);
 }
 
 void pool_available(struct conn *conn)
@@ -336,10 +334,8 @@ void pool_conn_up(struct conn *conn)
 static void fail_waiting(struct pool *pool, struct conn *conn, const char *why)
 {
     if (pool->per_user) {
-        struct exchange *waiter = conn->waiter;
-        conn->waiter = NULL;
-        if (waiter)
-            exchange_end(waiter, OUTCOME_UNREACHABLE, NULL, why);
+        while (!list_empty(&conn->waiters))
+            exchange_end(LIST_ENTRY(conn->waiters.next, struct exchange, wait), OUTCOME_UNREACHABLE, NULL, why);
         return;
     }
     /* While some connection stands, the others' failures only mean a longer wait. */
@@ -376,7 +372,7 @@ void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed)
     }
     if (engine->finished)
         return;
-    if (!conn->failures && conn->owner && !conn->waiter)
+    if (!conn->failures && conn->owner && list_empty(&conn->waiters))
         return; /* a user's own connection comes back when the user wants it */
     conn->state = CONN_BACKOFF;
     timer_set(&engine->timers, &conn->timer, engine->now_ns + (conn->failures ? pause_before_retry(conn) : 0));

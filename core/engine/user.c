@@ -1,18 +1,56 @@
-/* A user walks its flow: one operation after the other, from journey to journey. */
+/*
+ * A user walks: its setup once, then its flow from journey to journey, and its teardown at the end of the run. Only
+ * journeys are counted as such; the exchanges of all other walks stand in the warm-up's ledger.
+ */
 #include "engine/internal.h"
 
-void user_begin_journey(struct user *user, uint64_t due_ns)
+#define OPS_A_TURN 256 /* operations of one user before the others have their turn: a flow may loop without waiting */
+
+static void begin_walk(struct user *user, const struct program *program, enum walk walk, uint64_t due_ns)
 {
     struct engine *engine = user->engine;
-    user->op = user->class->ops;
+    user->ops = user->op = program->ops;
+    user->walk = (uint8_t)walk;
     user->due_ns = due_ns;
-    user->journey_block = due_ns < engine->warm_until_ns ? BLOCK_WARMUP : BLOCK_MEASURED;
     user->in_journey = true;
-    user->failed = false;
+    user->failed = user->waited = false;
+    user->span_count = 0;
     engine->users_busy++;
     if (engine->users_busy > engine->facts.users_max)
         engine->facts.users_max = engine->users_busy;
     engine_user_ready(engine, user, due_ns);
+}
+
+void user_begin_journey(struct user *user, uint64_t due_ns)
+{
+    user->journey_block = due_ns < user->engine->warm_until_ns ? BLOCK_WARMUP : BLOCK_MEASURED;
+    begin_walk(user, &user->class->flow, WALK_JOURNEY, due_ns);
+}
+
+bool user_begin_setup(struct user *user, uint64_t due_ns)
+{
+    if (user->set_up || !user->class->setup.count)
+        return false;
+    user->set_up = true;
+    begin_walk(user, &user->class->setup, WALK_SETUP, due_ns);
+    return true;
+}
+
+bool user_begin_teardown(struct user *user)
+{
+    bool used = user->set_up || user->iteration > 0;
+    if (!used || !user->class->teardown.count)
+        return false;
+    begin_walk(user, &user->class->teardown, WALK_TEARDOWN, user->engine->now_ns);
+    return true;
+}
+
+bool user_begin_run(struct user *user, const struct program *program, bool setup)
+{
+    if (!program->count)
+        return false;
+    begin_walk(user, program, setup ? WALK_RUN_SETUP : WALK_RUN_TEARDOWN, user->engine->now_ns);
+    return true;
 }
 
 void user_think_over(struct timer *timer, uint64_t now_ns)
@@ -24,35 +62,16 @@ void user_think_over(struct timer *timer, uint64_t now_ns)
 
 void user_advance(struct user *user)
 {
-    struct engine *engine = user->engine;
-    const struct op *op = user->op;
-    /* Ctrl-C lets exchanges end, not flows. */
-    if (engine->stopping && op->kind != OP_END) {
-        user_end_journey(user, false);
-        return;
-    }
-    switch (op->kind) {
-    case OP_STEP:
-        user->op++;
-        exchange_begin(&user->exchange, &engine->scenario->steps[op->step], user->ready_ns);
-        return;
-    case OP_THINK:
-        user->op++;
-        user->ready_ns += op->think_min_ns + random_below(&user->random, op->think_max_ns - op->think_min_ns + 1);
-        timer_set(&engine->timers, &user->think, user->ready_ns);
-        return;
-    case OP_END:
-        user_end_journey(user, true);
-        return;
-    }
+    for (uint32_t i = 0; i < OPS_A_TURN; i++)
+        if (!flow_step(user))
+            return;
+    engine_user_ready(user->engine, user, user->ready_ns);
 }
 
-void user_end_journey(struct user *user, bool finished)
+static void count_journey(struct user *user, bool finished)
 {
     struct engine *engine = user->engine;
     struct ledger *ledger = &engine->config.page->ledgers[user->journey_block];
-    timer_clear(&engine->timers, &user->think);
-    list_remove(&user->ready);
     if (!finished)
         page_add(&ledger->journeys_unfinished, 1);
     else if (user->failed)
@@ -62,9 +81,26 @@ void user_end_journey(struct user *user, bool finished)
     if (finished && user->journey_block == BLOCK_MEASURED)
         histogram_record(&engine->store.journey_ns, user->ready_ns > user->due_ns ? user->ready_ns - user->due_ns : 0);
     page_add(&engine->config.page->journeys_done, 1);
-    user->in_journey = false;
     user->iteration++;
+}
+
+void user_end_walk(struct user *user, bool finished)
+{
+    struct engine *engine = user->engine;
+    timer_clear(&engine->timers, &user->think);
+    list_remove(&user->ready);
+    /* A walk that found nothing to do has taken its time all the same: else the next one would begin in the past. */
+    if (!user->waited && user->ready_ns < engine->now_ns)
+        user->ready_ns = engine->now_ns;
+    if (user->walk == WALK_JOURNEY)
+        count_journey(user, finished);
+    user->in_journey = false;
     user->free_since_ns = finished ? user->ready_ns : engine->now_ns;
     engine->users_busy--;
-    load_user_idle(user);
+    if (user->walk == WALK_JOURNEY)
+        load_user_idle(user);
+    else if (user->walk == WALK_SETUP)
+        load_user_set_up(user);
+    else if (user->walk == WALK_RUN_SETUP)
+        engine_set_up(engine, user, finished);
 }

@@ -159,6 +159,8 @@ static void store_each(struct store *store, void (*fn)(struct histogram *))
     fn(&store->self_delay);
     fn(&store->send_lag);
     fn(&store->receive_lag);
+    for (uint32_t i = 0; i < store->transaction_count; i++)
+        fn(&store->transactions[i].duration_ns);
 }
 
 void store_init(struct store *store, uint32_t series_count, const uint32_t *metric_counts, uint32_t check_count)
@@ -178,6 +180,14 @@ void store_init(struct store *store, uint32_t series_count, const uint32_t *metr
     }
 }
 
+void store_init_transactions(struct store *store, uint32_t transaction_count)
+{
+    store->transaction_count = transaction_count;
+    store->transactions = xcalloc(transaction_count, sizeof(*store->transactions));
+    for (uint32_t i = 0; i < transaction_count; i++)
+        histogram_init(&store->transactions[i].duration_ns);
+}
+
 void store_fini(struct store *store)
 {
     if (!store || !store->series)
@@ -189,6 +199,7 @@ void store_fini(struct store *store)
     }
     free(store->series);
     free(store->checks);
+    free(store->transactions);
     memset(store, 0, sizeof(*store));
 }
 
@@ -198,6 +209,8 @@ void store_reset(struct store *store)
         series_reset(&store->series[i]);
     memset(store->checks, 0, store->check_count * sizeof(*store->checks));
     store_each(store, histogram_reset);
+    for (uint32_t i = 0; i < store->transaction_count; i++)
+        store->transactions[i].count = store->transactions[i].failed = 0;
     store->error_count = 0;
     store->errors_more = store->skipped_ticks = 0;
 }
@@ -247,6 +260,11 @@ void store_merge(struct store *into, const struct store *from)
     for (uint32_t i = 0; i < into->check_count && i < from->check_count; i++) {
         into->checks[i].passed += from->checks[i].passed;
         into->checks[i].failed += from->checks[i].failed;
+    }
+    for (uint32_t i = 0; i < into->transaction_count && i < from->transaction_count; i++) {
+        into->transactions[i].count += from->transactions[i].count;
+        into->transactions[i].failed += from->transactions[i].failed;
+        histogram_merge(&into->transactions[i].duration_ns, &from->transactions[i].duration_ns);
     }
     histogram_merge(&into->journey_ns, &from->journey_ns);
     histogram_merge(&into->self_delay, &from->self_delay);

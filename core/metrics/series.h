@@ -78,6 +78,12 @@ struct check_count {
     uint64_t passed, failed;
 };
 
+/* A transaction: a span over several steps of a journey, measured block only. */
+struct transaction_count {
+    uint64_t count, failed; /* failed: with an exchange in it that was not ok */
+    struct histogram duration_ns;
+};
+
 /* A text of the run's error list. */
 #define ERRORS_MAX 64
 struct error_entry {
@@ -92,6 +98,8 @@ struct store {
     uint32_t series_count;
     struct check_count *checks;
     uint32_t check_count;
+    struct transaction_count *transactions;
+    uint32_t transaction_count;
     struct histogram journey_ns;
     struct histogram self_delay, send_lag, receive_lag;
     struct error_entry errors[ERRORS_MAX];
@@ -102,6 +110,8 @@ struct store {
 
 /* metric_counts[i]: how many metrics series i has. */
 void store_init(struct store *store, uint32_t series_count, const uint32_t *metric_counts, uint32_t check_count);
+/* Right after store_init, for a scenario that has transactions. */
+void store_init_transactions(struct store *store, uint32_t transaction_count);
 void store_fini(struct store *store);
 /* Neither touches the ledgers: they are totals of a worker, so they neither start anew each second nor add up over
  * its snapshots. Whoever joins workers uses ledger_add on the last ledgers of each. */

@@ -158,6 +158,13 @@ static void pack_lists(msgpack_packer *packer, const struct store *store)
         msgpack_pack_uint64(packer, store->checks[i].passed);
         msgpack_pack_uint64(packer, store->checks[i].failed);
     }
+    pack_text(packer, "transactions");
+    msgpack_pack_array(packer, 3 * (size_t)store->transaction_count);
+    for (uint32_t i = 0; i < store->transaction_count; i++) {
+        msgpack_pack_uint64(packer, store->transactions[i].count);
+        msgpack_pack_uint64(packer, store->transactions[i].failed);
+        pack_histogram(packer, &store->transactions[i].duration_ns);
+    }
     pack_text(packer, "errors");
     msgpack_pack_array(packer, 4 * (size_t)store->error_count);
     for (uint32_t i = 0; i < store->error_count; i++) {
@@ -175,7 +182,7 @@ int snapshot_pack(const struct snapshot *snapshot, struct buffer *out)
     size_t before = out->len;
     msgpack_packer packer;
     msgpack_packer_init(&packer, &packing, append);
-    msgpack_pack_map(&packer, 4 + COUNT(snapshot_fields) + BLOCK_COUNT + COUNT(store_fields) + COUNT(store_histograms) + 3);
+    msgpack_pack_map(&packer, 4 + COUNT(snapshot_fields) + BLOCK_COUNT + COUNT(store_fields) + COUNT(store_histograms) + 4);
     pack_text(&packer, "version");
     msgpack_pack_uint32(&packer, SNAPSHOT_VERSION);
     pack_text(&packer, "worker");
@@ -361,6 +368,17 @@ static void unpack_checks(struct reader *reader, struct store *store)
     }
 }
 
+static void unpack_transactions(struct reader *reader, struct store *store)
+{
+    uint32_t values = expect_values(reader, 3 * (uint64_t)store->transaction_count,
+                                    "another number of transactions than the scenario's");
+    for (uint32_t i = 0; i < values / 3 && !reader->why; i++) {
+        store->transactions[i].count = reader_uint(reader, UINT64_MAX);
+        store->transactions[i].failed = reader_uint(reader, UINT64_MAX);
+        unpack_histogram(reader, &store->transactions[i].duration_ns);
+    }
+}
+
 static void unpack_errors(struct reader *reader, struct store *store)
 {
     uint32_t values = reader_array(reader);
@@ -400,6 +418,8 @@ static bool store_other(struct reader *reader, struct key key, struct store *sto
         unpack_series(reader, store);
     else if (key_is(key, "checks"))
         unpack_checks(reader, store);
+    else if (key_is(key, "transactions"))
+        unpack_transactions(reader, store);
     else if (key_is(key, "errors"))
         unpack_errors(reader, store);
     else

@@ -169,6 +169,17 @@ static json_t *metrics_object(const struct series *series, const struct protocol
     return object;
 }
 
+static json_t *tags_object(const struct tags *tags)
+{
+    json_t *object = json_object();
+    for (uint32_t i = 0; i < tags->count; i++) {
+        char *name = text_clean_copy(tags->list[i].name);
+        put(object, name, string(tags->list[i].value));
+        free(name);
+    }
+    return object;
+}
+
 static json_t *step_object(const struct result *result, uint32_t index)
 {
     const struct series *series = &result->store.series[index];
@@ -177,7 +188,7 @@ static json_t *step_object(const struct result *result, uint32_t index)
     put(object, "name", string(info->name));
     put(object, "protocol", string(info->protocol->name));
     put(object, "target", string(info->target->name));
-    put(object, "tags", json_object());
+    put(object, "tags", tags_object(&info->tags));
     put_integer(object, "count", series->count);
     put_integer(object, "ok", series->outcomes[OUTCOME_OK]);
     put_integer(object, "failed", figures_failed(series));
@@ -213,6 +224,22 @@ static json_t *checks_array(const struct result *result)
         put(object, "name", string(result->scenario->check_names[i]));
         put_integer(object, "passed", result->store.checks[i].passed);
         put_integer(object, "failed", result->store.checks[i].failed);
+        add(array, object);
+    }
+    return array;
+}
+
+static json_t *transactions_array(const struct result *result)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < result->store.transaction_count; i++) {
+        const struct transaction_count *transaction = &result->store.transactions[i];
+        json_t *object = json_object();
+        put(object, "name", string(result->scenario->transactions[i]));
+        put_integer(object, "count", transaction->count);
+        put_integer(object, "failed", transaction->failed);
+        put_rate(object, transaction->count, result->measured_ns);
+        put(object, "duration_ns", distribution(&transaction->duration_ns));
         add(array, object);
     }
     return array;
@@ -321,7 +348,7 @@ static json_t *summary_object(const struct result *result)
     put(object, "warmup", warmup_object(&store->ledgers[BLOCK_WARMUP]));
 
     put(object, "steps", steps_array(result));
-    put(object, "transactions", json_array());
+    put(object, "transactions", transactions_array(result));
     put(object, "checks", checks_array(result));
     put(object, "thresholds", thresholds_array(result));
     put(object, "errors", errors_array(store));

@@ -14,6 +14,7 @@ enum value_type { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_STRING };
 struct value {
     enum value_type type;
     bool boolean;
+    bool json;                  /* string is an object or an array as it stood in a JSON text */
     double number;              /* durations in ns, sizes in bytes */
     struct squall_bytes string; /* borrowed: constant, user's, or scratch */
 };
@@ -31,17 +32,29 @@ struct answer {
 struct eval {
     uint64_t user_id, iteration; /* iteration: 0-based journeys of this user */
     struct random_stream *random;
-    const struct answer *answer; /* NULL outside checks */
+    const struct answer *answer;   /* NULL outside checks and save */
+    const struct value *variables; /* the user's, as the names that the expression was compiled with */
     struct arena *scratch;
 };
 
 struct expression;
-/* Where an expression may stand: answers exist in checks only. */
-enum expression_place { PLACE_TEMPLATE, PLACE_CHECK };
+/* Where an expression may stand: answers exist in checks and in save; a check and a condition are true or false. */
+enum expression_place { PLACE_TEMPLATE, PLACE_CHECK, PLACE_SAVE, PLACE_CONDITION };
+/* The variables that an expression may read; a variable's place here is its place in eval->variables. */
+struct expression_names {
+    const char *const *list;
+    uint32_t count;
+};
 int expression_compile(const char *text, enum expression_place place, struct arena *arena, const struct expression **ret,
                        uint32_t *ret_column, struct error *error);
+/* The same with variables; names may be NULL. */
+int expression_compile_named(const char *text, enum expression_place place, const struct expression_names *names,
+                             struct arena *arena, const struct expression **ret, uint32_t *ret_column,
+                             struct error *error);
+/* Whether a variable may not be called so: another name of the language. */
+bool expression_name_taken(const char *name);
 void expression_evaluate(const struct expression *expression, const struct eval *eval, struct value *ret);
-/* True when its value never changes in a run (no user, iteration, random, time or answer in it). */
+/* True when its value never changes in a run (no variable, user, iteration, random, time or answer in it). */
 bool expression_constant(const struct expression *expression);
 /* enum squall_want that it reads. */
 uint64_t expression_wants(const struct expression *expression);
@@ -50,6 +63,8 @@ uint64_t expression_wants(const struct expression *expression);
 struct template;
 int template_compile(const char *text, struct arena *arena, const struct template **ret, uint32_t *ret_column, struct error *error);
 bool template_constant(const struct template *template);
+int template_compile_named(const char *text, const struct expression_names *names, struct arena *arena,
+                           const struct template **ret, uint32_t *ret_column, struct error *error);
 /* Renders into eval->scratch, NUL behind it; a constant template gives the same bytes each time without copying. */
 struct squall_bytes template_render(const struct template *template, const struct eval *eval);
 /* The text with every ${...} kept: for default step names ("GET /items/${...}" shows the variable's text). */

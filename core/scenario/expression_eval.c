@@ -3,17 +3,10 @@
  * missing part of an answer gives null; a null on either side of a comparison makes it false, unless the other side is
  * the word `null` itself; `and` and `or` take all but true for false.
  */
-#include "scenario/expression_tree.h"
+#include "scenario/expression_functions.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#define TEXT_MAX (1u << 20) /* of a joined string */
-
-static void set_bool(struct value *ret, bool boolean)
-{
-    *ret = (struct value){.type = VALUE_BOOL, .boolean = boolean};
-}
 
 static bool is_true(const struct value *value)
 {
@@ -169,7 +162,20 @@ static void call(const struct expression *expression, const struct eval *eval, s
     for (uint32_t i = 0; i < expression->argument_count; i++)
         expression_evaluate(expression->arguments[i], eval, &arguments[i]);
     *ret = (struct value){.type = VALUE_NULL};
-    expression->function->evaluate(eval, arguments, expression->argument_count, ret);
+    if (expression->prepared)
+        expression->function->evaluate_prepared(expression->prepared, arguments, ret);
+    else
+        expression->function->evaluate(eval, arguments, expression->argument_count, ret);
+}
+
+static void follow(const struct expression *expression, const struct eval *eval, struct value *ret)
+{
+    struct value value;
+    struct squall_bytes raw;
+    expression_evaluate(expression->arguments[0], eval, &value);
+    *ret = (struct value){.type = VALUE_NULL};
+    if (value.type == VALUE_STRING && json_find(value.string, expression->path, expression->path_length, &raw))
+        json_value(raw, eval->scratch, ret);
 }
 
 void expression_evaluate(const struct expression *expression, const struct eval *eval, struct value *ret)
@@ -178,8 +184,14 @@ void expression_evaluate(const struct expression *expression, const struct eval 
     case EXPRESSION_LITERAL:
         *ret = expression->literal;
         break;
+    case EXPRESSION_VARIABLE:
+        *ret = eval->variables ? eval->variables[expression->variable] : (struct value){.type = VALUE_NULL};
+        break;
     case EXPRESSION_FUNCTION:
         call(expression, eval, ret);
+        break;
+    case EXPRESSION_PATH:
+        follow(expression, eval, ret);
         break;
     case EXPRESSION_UNARY:
         unary(expression, eval, ret);
@@ -188,6 +200,21 @@ void expression_evaluate(const struct expression *expression, const struct eval 
         binary(expression, eval, ret);
         break;
     }
+}
+
+/* Whole numbers up to 2^53 are exact in a double and are written without an exponent; printf would take ten times as long. */
+static struct squall_bytes whole_text(double number, struct arena *scratch)
+{
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t left = (uint64_t)fabs(number);
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (number < 0)
+        *--at = '-';
+    size_t len = (size_t)(digits + sizeof digits - at);
+    return (struct squall_bytes){(const uint8_t *)arena_copy(scratch, at, len), len};
 }
 
 struct squall_bytes value_text(const struct value *value, struct arena *scratch)
@@ -201,10 +228,9 @@ struct squall_bytes value_text(const struct value *value, struct arena *scratch)
         text = value->boolean ? "true" : "false";
         break;
     case VALUE_NUMBER:
-        /* Whole numbers up to 2^53 are exact in a double and are written without an exponent. */
-        snprintf(number, sizeof number,
-                 fabs(value->number) <= 9007199254740992.0 && value->number == trunc(value->number) ? "%.0f" : "%.15g",
-                 value->number == 0 ? 0.0 : value->number);
+        if (fabs(value->number) <= 9007199254740992.0 && value->number == trunc(value->number))
+            return whole_text(value->number, scratch);
+        snprintf(number, sizeof number, "%.15g", value->number);
         text = arena_copy(scratch, number, strlen(number));
         break;
     case VALUE_NULL:

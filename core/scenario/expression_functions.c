@@ -5,7 +5,7 @@
  */
 #include "base/clock.h"
 #include "metrics/series.h"
-#include "scenario/expression_tree.h"
+#include "scenario/expression_functions.h"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -16,32 +16,8 @@
 #define RANDOM_STRING_MAX 65536u
 #define EXACT_MAX         9007199254740992.0 /* 2^53: up to here a double holds every whole number */
 
-static void set_number(struct value *ret, double number)
-{
-    *ret = (struct value){.type = VALUE_NUMBER, .number = number};
-}
-
-static void set_bool(struct value *ret, bool boolean)
-{
-    *ret = (struct value){.type = VALUE_BOOL, .boolean = boolean};
-}
-
-static void set_string(struct value *ret, const void *data, uint64_t len)
-{
-    *ret = (struct value){.type = VALUE_STRING, .string = {data, len}};
-}
-
-static bool are_strings(const struct value *a, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (a[i].type != VALUE_STRING)
-            return false;
-    return true;
-}
-
 #define EVALUATOR(name)                                                                                                \
     static void evaluate_##name(const struct eval *eval, const struct value *a, uint32_t count, struct value *ret)
-#define UNUSED ((void)eval, (void)a, (void)count)
 
 /* ---- Answers ---- */
 
@@ -102,8 +78,10 @@ EVALUATOR(header)
 EVALUATOR(size)
 {
     UNUSED;
-    if (are_strings(a, 1))
-        set_number(ret, (double)a->string.len);
+    if (!are_strings(a, 1))
+        return;
+    int64_t items = a->json ? json_size(a->string) : -1;
+    set_number(ret, items >= 0 ? (double)items : (double)a->string.len);
 }
 
 EVALUATOR(contains)
@@ -264,13 +242,14 @@ EVALUATOR(uuid)
     set_string(ret, text, strlen(text));
 }
 
-#define NAME(name, id, places, type, wants)                                                                            \
+#define NAME(name_, id, places_, type_, wants_)                                                                         \
     {                                                                                                                  \
-        name, name, NULL, 0, 0, places, false, type, wants, evaluate_##id                                              \
+        .name = name_, .usage = name_, .places = places_, .type = type_, .wants = wants_, .evaluate = evaluate_##id      \
     }
-#define CALL(name, usage, arguments, min, max, places, constant, type, wants, id)                                      \
+#define CALL(name_, usage_, arguments_, min, max, places_, constant_, type_, wants_, id)                               \
     {                                                                                                                  \
-        name, usage, arguments, min, max, places, constant, type, wants, evaluate_##id                                 \
+        .name = name_, .usage = usage_, .arguments = arguments_, .argument_min = min, .argument_max = max,             \
+        .places = places_, .constant = constant_, .type = type_, .wants = wants_, .evaluate = evaluate_##id            \
     }
 
 const struct function expression_functions[] = {
@@ -286,7 +265,34 @@ const struct function expression_functions[] = {
     CALL("ends_with", "ends_with(text, \"end\")", "s", 2, 2, ANYWHERE, true, TYPE_BOOL, 0, ends_with),
     CALL("lower", "lower(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, lower),
     CALL("upper", "upper(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, upper),
+    CALL("trim", "trim(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, trim),
+    CALL("substring", "substring(text, 0, 8)", "snn", 2, 3, ANYWHERE, true, TYPE_STRING, 0, substring),
+    CALL("replace", "replace(text, \"part\", \"other\")", "s", 3, 3, ANYWHERE, true, TYPE_STRING, 0, replace),
+    CALL("split", "split(text, \",\", 0)", "ssn", 3, 3, ANYWHERE, true, TYPE_STRING, 0, split),
+    {.name = "matches", .usage = "matches(text, \"pattern\")", .arguments = "s", .argument_min = 2, .argument_max = 2,
+     .places = ANYWHERE, .constant = true, .type = TYPE_BOOL, .prepare = pattern_prepare,
+     .evaluate_prepared = pattern_matches},
+    {.name = "json", .usage = "json(text)", .arguments = "s", .argument_min = 1, .argument_max = 1, .places = ANYWHERE,
+     .path = true, .constant = true, .type = TYPE_ANY, .evaluate = evaluate_json},
     CALL("number", "number(text)", "a", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, number),
+    CALL("abs", "abs(number)", "n", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, abs),
+    CALL("floor", "floor(number)", "n", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, floor),
+    CALL("ceil", "ceil(number)", "n", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, ceil),
+    CALL("round", "round(number)", "n", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, round),
+    CALL("min", "min(1, 2)", "n", 1, ARGUMENTS_MAX, ANYWHERE, true, TYPE_NUMBER, 0, min),
+    CALL("max", "max(1, 2)", "n", 1, ARGUMENTS_MAX, ANYWHERE, true, TYPE_NUMBER, 0, max),
+    CALL("between", "between(number, 1, 9)", "n", 3, 3, ANYWHERE, true, TYPE_BOOL, 0, between),
+    CALL("in", "in(value, \"a\", \"b\")", "a", 2, ARGUMENTS_MAX, ANYWHERE, true, TYPE_BOOL, 0, in),
+    CALL("coalesce", "coalesce(value, \"other\")", "a", 1, ARGUMENTS_MAX, ANYWHERE, true, TYPE_ANY, 0, coalesce),
+    CALL("hex", "hex(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, hex),
+    CALL("base64", "base64(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, base64),
+    CALL("base64_decode", "base64_decode(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, base64_decode),
+    CALL("url_encode", "url_encode(value)", "a", 1, 1, ANYWHERE, true, TYPE_STRING, 0, url_encode),
+    CALL("url_decode", "url_decode(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, url_decode),
+    CALL("md5", "md5(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, md5),
+    CALL("sha1", "sha1(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, sha1),
+    CALL("sha256", "sha256(text)", "s", 1, 1, ANYWHERE, true, TYPE_STRING, 0, sha256),
+    CALL("hmac_sha256", "hmac_sha256(key, text)", "s", 2, 2, ANYWHERE, true, TYPE_STRING, 0, hmac_sha256),
     NAME("user.id", user_id, ANYWHERE, TYPE_NUMBER, 0),
     NAME("iteration", iteration, ANYWHERE, TYPE_NUMBER, 0),
     NAME("now.s", now_s, ANYWHERE, TYPE_NUMBER, 0),

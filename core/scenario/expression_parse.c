@@ -3,6 +3,7 @@
  * recursively. Types are checked as far as they are known; a constant expression is reduced to its value.
  */
 #include "scenario/expression_lex.h"
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 struct parser {
     const char *text, *cursor;
     enum expression_place place;
+    const struct expression_names *names; /* may be NULL */
     struct arena *arena;
     struct error *error;
     struct token token; /* the one to look at */
@@ -98,8 +100,11 @@ static struct expression *parse_environment(struct parser *parser, const char *n
 
 static struct expression *fail_unknown(struct parser *parser, const char *name, const char *where)
 {
-    const char *near =
-        error_nearest(name, &expression_functions[0].name, expression_function_count, sizeof expression_functions[0]);
+    uint32_t known = expression_function_count, count = known + (parser->names ? parser->names->count : 0);
+    const char **names = arena_alloc(parser->arena, count * sizeof *names);
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = i < known ? expression_functions[i].name : parser->names->list[i - known];
+    const char *near = error_nearest(name, names, count, sizeof names[0]);
     if (near)
         error_set(parser->error, "`%s` is not known; did you mean `%s`? Text needs quotes", name, near);
     else
@@ -129,6 +134,95 @@ static int check_argument(struct parser *parser, const struct function *function
                      type_names[argument->type], function->usage);
 }
 
+static struct expression *set_function(struct expression *node, const struct function *function)
+{
+    node->function = function;
+    node->type = function->type;
+    node->wants |= function->wants;
+    return node;
+}
+
+/* ---- Paths: directly behind the value, without a space. They are read from the text itself. ---- */
+
+static int fail_path(struct parser *parser, const char *where)
+{
+    parser->where = where;
+    return error_set(parser->error, "this is no path; write .name, [0], [-1], [*] or [\"any name\"] behind the value");
+}
+
+static bool in_path_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || ((unsigned char)c & 0x80);
+}
+
+static int parse_bracket(struct parser *parser, const char **cursor, struct json_step *step)
+{
+    const char *start = *cursor, *at = start + 1;
+    if (*at == '"' || *at == '\'') {
+        struct token token;
+        if (expression_token(&at, parser->arena, &token, &parser->where, parser->error))
+            return -1;
+        *step = (struct json_step){.kind = JSON_MEMBER, .name = token.string};
+    } else if (*at == '*') {
+        *step = (struct json_step){.kind = JSON_ANY};
+        at++;
+    } else {
+        char *end;
+        size_t len = strspn(at + (*at == '-'), "0123456789");
+        if (len == 0 || len > 9)
+            return fail_path(parser, start);
+        *step = (struct json_step){.kind = JSON_INDEX, .index = strtol(at, &end, 10)};
+        at = end;
+    }
+    if (*at != ']')
+        return fail_path(parser, start);
+    *cursor = at + 1;
+    return 0;
+}
+
+static int parse_member(struct parser *parser, const char **cursor, struct json_step *step)
+{
+    const char *start = *cursor + 1;
+    size_t len = 0;
+    while (in_path_name(start[len]))
+        len++;
+    if (len == 0)
+        return fail_path(parser, *cursor);
+    *step = (struct json_step){.kind = JSON_MEMBER,
+                               .name = {(const uint8_t *)arena_copy(parser->arena, start, len), len}};
+    *cursor = start + len;
+    return 0;
+}
+
+/* The value itself when no path follows. */
+static struct expression *parse_path(struct parser *parser, struct expression *value)
+{
+    struct json_step steps[JSON_PATH_MAX];
+    uint32_t count = 0;
+    const char *at = parser->cursor;
+    while (value && (*at == '.' || *at == '[')) {
+        if (count == JSON_PATH_MAX) {
+            error_set(parser->error, "the path is too long; at most 16 steps");
+            return fail(parser, at);
+        }
+        if (*at == '.' ? parse_member(parser, &at, &steps[count]) : parse_bracket(parser, &at, &steps[count]))
+            return NULL;
+        count++;
+    }
+    parser->cursor = at;
+    if (!value || count == 0)
+        return value;
+    struct expression *node = new_node(parser, EXPRESSION_PATH, 1);
+    if (!node)
+        return NULL;
+    set_argument(node, 0, value);
+    struct json_step *path = arena_alloc(parser->arena, count * sizeof *path);
+    memcpy(path, steps, count * sizeof *path);
+    node->path = path;
+    node->path_length = count;
+    return node;
+}
+
 /* Behind the name's "(": up to its ")". */
 static struct expression *parse_call(struct parser *parser, const struct function *function, const char *where)
 {
@@ -156,7 +250,25 @@ static struct expression *parse_call(struct parser *parser, const struct functio
     node->constant = function->constant;
     for (uint32_t i = 0; i < count; i++)
         set_argument(node, i, arguments[i]);
-    return advance(parser) ? NULL : node;
+    set_function(node, function);
+    if (function->prepare && function->prepare(node, parser->arena, &node->prepared, parser->error))
+        return fail(parser, where);
+    if (function->path)
+        node = parse_path(parser, node);
+    return !node || advance(parser) ? NULL : node;
+}
+
+static bool check_place(struct parser *parser, const struct function *function, const char *name, const char *where)
+{
+    if (function->places & (1u << parser->place))
+        return true;
+    error_set(parser->error,
+              parser->place == PLACE_CHECK
+                  ? "`%s` has no place in a check; compare parts of the answer, such as status or latency"
+                  : "`%s` is known only when an answer is there: in a check or in save; save what is needed of it into a variable",
+              name);
+    parser->where = where;
+    return false;
 }
 
 static struct expression *parse_function(struct parser *parser, const char *name, const char *where)
@@ -165,39 +277,63 @@ static struct expression *parse_function(struct parser *parser, const char *name
     struct expression *node;
     if (!function)
         return fail_unknown(parser, name, where);
-    if (!(function->places & (1u << parser->place))) {
-        error_set(parser->error,
-                  parser->place == PLACE_CHECK
-                      ? "`%s` has no place in a check; compare parts of the answer, such as status or latency"
-                      : "`%s` is known only when an answer is there: in a check",
-                  name);
-        return fail(parser, where);
-    }
+    if (!check_place(parser, function, name, where))
+        return NULL;
     bool open = parser->token.kind == TOKEN_OPEN;
     if (open != (function->arguments != NULL)) {
         error_set(parser->error, open ? "`%s` takes no parentheses; write %s" : "`%s` needs parentheses; write %s",
                   function->name, function->usage);
         return fail(parser, where);
     }
-    if (open) {
-        node = parse_call(parser, function, where);
-    } else {
-        node = new_node(parser, EXPRESSION_FUNCTION, 0);
-        if (node)
-            node->constant = function->constant;
-    }
+    if (open)
+        return parse_call(parser, function, where);
+    node = new_node(parser, EXPRESSION_FUNCTION, 0);
     if (!node)
         return NULL;
-    node->function = function;
-    node->type = function->type;
-    node->wants |= function->wants;
-    return node;
+    node->constant = function->constant;
+    return set_function(node, function);
+}
+
+/* A variable or `body`, with the path behind it. *ret_known: false when the name is neither. */
+static struct expression *parse_value_with_path(struct parser *parser, bool *ret_known)
+{
+    const char *where = parser->token.start;
+    size_t len = 0;
+    while (len < parser->token.len && where[len] != '.')
+        len++;
+    const char *name = arena_copy(parser->arena, where, len);
+    uint32_t variable = 0, count = parser->names ? parser->names->count : 0;
+    while (variable < count && strcmp(parser->names->list[variable], name) != 0)
+        variable++;
+    if (where[len] == '(') /* a function may have a variable's name */
+        variable = count;
+    bool body = strcmp(name, "body") == 0 && (where[len] == '.' || where[len] == '[');
+    *ret_known = variable < count || body;
+    if (!*ret_known)
+        return NULL;
+    const struct function *function = body ? find_function("body") : NULL;
+    if (function && !check_place(parser, function, name, where))
+        return NULL;
+    struct expression *node = new_node(parser, body ? EXPRESSION_FUNCTION : EXPRESSION_VARIABLE, 0);
+    if (!node)
+        return NULL;
+    node->constant = false;
+    node->variable = variable;
+    if (function)
+        set_function(node, function);
+    parser->cursor = where + len;
+    node = parse_path(parser, node);
+    return !node || advance(parser) ? NULL : node;
 }
 
 static struct expression *parse_name(struct parser *parser)
 {
     const char *where = parser->token.start;
     const char *name = arena_copy(parser->arena, where, parser->token.len);
+    bool known;
+    struct expression *node = parse_value_with_path(parser, &known);
+    if (known)
+        return node;
     if (advance(parser))
         return NULL;
     if (strcmp(name, "true") == 0 || strcmp(name, "false") == 0)
@@ -348,10 +484,11 @@ static struct expression *parse_whole(struct parser *parser)
                   (int)parser->token.len, parser->token.start);
         return fail(parser, parser->token.start);
     }
-    if (parser->place == PLACE_CHECK && node->type != TYPE_BOOL && node->type != TYPE_ANY) {
-        error_set(parser->error,
-                  "a check must be true or false, and this is %s; compare it with something, such as status == 200",
-                  type_names[node->type]);
+    bool truth = parser->place == PLACE_CHECK || parser->place == PLACE_CONDITION;
+    if (truth && node->type != TYPE_BOOL && node->type != TYPE_ANY) {
+        error_set(parser->error, "a %s must be true or false, and this is %s; compare it with something, such as %s",
+                  parser->place == PLACE_CHECK ? "check" : "condition", type_names[node->type],
+                  parser->place == PLACE_CHECK ? "status == 200" : "iteration == 0");
         return fail(parser, parser->text);
     }
     return node;
@@ -360,8 +497,37 @@ static struct expression *parse_whole(struct parser *parser)
 int expression_compile(const char *text, enum expression_place place, struct arena *arena,
                        const struct expression **ret, uint32_t *ret_column, struct error *error)
 {
-    struct parser parser = {
-        .text = text, .cursor = text, .place = place, .arena = arena, .error = error, .where = text};
+    return expression_compile_named(text, place, NULL, arena, ret, ret_column, error);
+}
+
+bool expression_name_taken(const char *name)
+{
+    static const char *const words[] = {"true", "false", "null", "and", "or", "not", "env", "secret"};
+    size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], name) == 0)
+            return true;
+    for (uint32_t i = 0; i < expression_function_count; i++) {
+        const char *taken = expression_functions[i].name;
+        if (strncmp(taken, name, len) != 0)
+            continue;
+        if (taken[len] == '.' || (taken[len] == '\0' && !expression_functions[i].arguments))
+            return true;
+    }
+    return false;
+}
+
+int expression_compile_named(const char *text, enum expression_place place, const struct expression_names *names,
+                             struct arena *arena, const struct expression **ret, uint32_t *ret_column,
+                             struct error *error)
+{
+    struct parser parser = {.text = text,
+                            .cursor = text,
+                            .place = place,
+                            .names = names,
+                            .arena = arena,
+                            .error = error,
+                            .where = text};
     struct expression *node = parse_whole(&parser);
     if (!node) {
         *ret_column = (uint32_t)(parser.where - text) + 1;

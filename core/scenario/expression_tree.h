@@ -5,6 +5,7 @@
 #ifndef SQUALL_SCENARIO_EXPRESSION_TREE_H
 #define SQUALL_SCENARIO_EXPRESSION_TREE_H
 #include "scenario/expression.h"
+#include "scenario/json_path.h"
 
 /* What a node gives, as far as it is known when it is compiled. The first four are enum value_type. */
 enum static_type {
@@ -15,10 +16,15 @@ enum static_type {
     TYPE_ANY,
 };
 
-enum place_bits { IN_TEMPLATE = 1 << PLACE_TEMPLATE, IN_CHECK = 1 << PLACE_CHECK, ANYWHERE = IN_TEMPLATE | IN_CHECK };
+enum place_bits {
+    IN_TEMPLATE = 1 << PLACE_TEMPLATE | 1 << PLACE_SAVE | 1 << PLACE_CONDITION,
+    IN_CHECK = 1 << PLACE_CHECK | 1 << PLACE_SAVE,
+    ANYWHERE = IN_TEMPLATE | IN_CHECK
+};
 
 #define ARGUMENTS_MAX 32u
 
+struct expression;
 /* One row of the language: a name (no parentheses) or a function. */
 struct function {
     const char *name;      /* first: error_nearest strides over the table */
@@ -26,10 +32,14 @@ struct function {
     const char *arguments; /* a letter each: s string, n number, a any; NULL: a name. The last may repeat. */
     uint32_t argument_min, argument_max;
     uint32_t places;       /* enum place_bits */
+    bool path;             /* a path may follow its parentheses */
     bool constant;         /* given constant arguments */
     enum static_type type;
     uint64_t wants;        /* enum squall_want */
     void (*evaluate)(const struct eval *eval, const struct value *arguments, uint32_t count, struct value *ret);
+    /* In place of evaluate, for what can be made ready once: prepare runs when the call is compiled. */
+    int (*prepare)(const struct expression *call, struct arena *arena, void **ret, struct error *error);
+    void (*evaluate_prepared)(void *prepared, const struct value *arguments, struct value *ret);
 };
 extern const struct function expression_functions[];
 extern const uint32_t expression_function_count;
@@ -49,7 +59,14 @@ enum operator_kind {
         OPERATOR_COUNT
 };
 
-enum expression_kind { EXPRESSION_LITERAL, EXPRESSION_FUNCTION, EXPRESSION_UNARY, EXPRESSION_BINARY };
+enum expression_kind {
+    EXPRESSION_LITERAL,
+    EXPRESSION_VARIABLE,
+    EXPRESSION_FUNCTION,
+    EXPRESSION_PATH,
+    EXPRESSION_UNARY,
+    EXPRESSION_BINARY
+};
 struct expression {
     enum expression_kind kind;
     enum static_type type;
@@ -59,6 +76,10 @@ struct expression {
     uint64_t wants;
     struct value literal;
     const struct function *function;
+    uint32_t variable;            /* index into eval->variables */
+    const struct json_step *path; /* into arguments[0] */
+    uint32_t path_length;
+    void *prepared;               /* what the function's `prepare` made of its constant arguments */
     const struct expression **arguments; /* of a function; [0] of a unary, [0] and [1] of a binary operator */
 };
 

@@ -121,7 +121,8 @@ static void make_flow(const struct loader *loader)
     ops[0] = (struct op){.kind = OP_STEP};
     ops[1] = (struct op){.kind = OP_END};
     scenario->classes = arena_alloc(loader->arena, sizeof *scenario->classes);
-    scenario->classes[0] = (struct user_class){.name = "users", .weight = 1, .ops = ops, .op_count = 2};
+    scenario->classes[0] = (struct user_class){.name = "users", .weight = 1, .flow = {ops, 2}};
+    scenario->width = 1;
     scenario->class_count = 1;
 }
 
@@ -162,7 +163,7 @@ int scenario_from_url(const struct overrides *overrides, struct protocol_registr
                       struct scenario **ret_scenario, struct error *error)
 {
     struct scenario *scenario = scenario_new();
-    struct loader loader = {scenario, &scenario->arena, NULL, overrides, registry, error};
+    struct loader loader = {scenario, &scenario->arena, NULL, overrides, registry, error, {NULL, 0}};
     if (build(&loader)) {
         scenario_free(scenario);
         return -1;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char *const root_keys[] = {"squall", "name",  "seed", "targets",    "load", "warmup",
-                                        "drain",  "users", "flow", "thresholds", NULL};
+                                        "drain",  "users", "flow", "thresholds", "vars", "setup", "teardown", NULL};
 
 static int check_root(const struct loader *loader, const struct node *root)
 {
@@ -88,7 +88,7 @@ int scenario_load(const char *text, size_t len, const char *file, const struct o
     struct scenario *scenario = scenario_new();
     struct arena *arena = &scenario->arena;
     struct loader loader = {scenario, arena, arena_copy(arena, file, strlen(file)), overrides ? overrides : &none,
-                            registry, error};
+                            registry, error, {NULL, 0}};
     const struct node *root;
     if (yaml_parse(text, len, loader.file, arena, &root, error) || check_root(&loader, root) ||
         load_root(&loader, root)) {

@@ -22,6 +22,7 @@ struct loader {
     const struct overrides *overrides;
     struct protocol_registry *registry;
     struct error *error;
+    struct tags tags;             /* of the class whose steps are read */
 };
 
 /* A node for a flag's value: messages begin with the flag's name. */
@@ -106,6 +107,20 @@ int load_preset(const struct loader *loader, const struct node *node, struct loa
 int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals);
 int load_overrides(const struct loader *loader);
 int load_users(const struct loader *loader, const struct node *root);
+/* A list of entries as a program that ends with OP_END. */
+int flow_compile(const struct loader *loader, const struct node *node, bool step_needed, struct program *ret_program);
+/* Collects the names of all variables, wherever they are set. */
+int load_variables(const struct loader *loader, const struct node *root);
+struct expression_names loader_names(const struct loader *loader);
+/* A map of variables and expressions. */
+int read_assignments(const struct loader *loader, const struct node *node, enum expression_place place,
+                     const struct assignment **ret_assignments, uint32_t *ret_count, uint64_t *ret_wants);
+/* `vars`: a map of variables and values; those in `before` come first. */
+int read_initial_values(const struct loader *loader, const struct node *node, const struct assignment *before,
+                        uint32_t before_count, const struct assignment **ret_assignments, uint32_t *ret_count);
+/* An expression that reads variables, with the message for one that `{ }` has cut. */
+int read_expression(const struct loader *loader, const struct node *node, enum expression_place place,
+                    const struct expression **ret_expression);
 int load_thresholds(const struct loader *loader, const struct node *node);
 /* After load and targets: connections, users, drain. */
 int load_defaults(const struct loader *loader);
@@ -115,7 +130,9 @@ int load_step(const struct loader *loader, const struct node *node, struct step 
 int step_finish(const struct loader *loader, struct step *step, struct option_set *set, const struct node *place);
 /* The default name: the headline's options as written, or their fallbacks. */
 const char *step_default_name(const struct loader *loader, const struct protocol *protocol, const struct option_set *set);
-uint32_t scenario_series(const struct loader *loader, const char *name, const struct protocol *protocol,
-                         const struct target *target);
+uint32_t scenario_series(const struct loader *loader, const struct step *step);
+/* `tags`: a map of names and fixed texts, above those of *ret_tags. */
+int read_tags(const struct loader *loader, const struct node *node, struct tags *ret_tags);
+struct tags tags_joined(const struct loader *loader, struct tags below, struct tags above);
 
 #endif

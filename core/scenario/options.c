@@ -129,7 +129,8 @@ static int build_scalar(const struct loader *loader, struct option_set *set, uin
     if (node_empty(value->node))
         return fail_at(loader, value->node, "`%s` has no value; write it behind the ':', or \"\" for an empty text",
                        row->name);
-    if (template_compile(value->text, loader->arena, &template, &column, loader->error))
+    struct expression_names names = loader_names(loader);
+    if (template_compile_named(value->text, &names, loader->arena, &template, &column, loader->error))
         return fail_prefix(loader, value->node, value->column + column - 1);
     if (!template_constant(template)) {
         add_variable(set, (struct step_variable){.row = i, .value = template});
@@ -149,6 +150,7 @@ static int build_map(const struct loader *loader, struct option_set *set, uint32
     const struct squall_option *row = protocol_option(set->table, i);
     const struct node *node = set->values[i].node;
     struct eval eval = {0};
+    struct expression_names names = loader_names(loader);
     bool constant = true;
     if (node->kind != NODE_MAP)
         return fail_at(loader, node, "`%s` takes a map; write %s: { \"name\": \"value\" }", row->name, row->name);
@@ -163,7 +165,7 @@ static int build_map(const struct loader *loader, struct option_set *set, uint32
         if (value->kind != NODE_SCALAR || node_empty(value))
             return fail_at(loader, value, "`%s` in `%s` needs a single value; write \"\" for an empty text", key->text,
                            row->name);
-        if (template_compile(value->text, loader->arena, &templates[k], &column, loader->error))
+        if (template_compile_named(value->text, &names, loader->arena, &templates[k], &column, loader->error))
             return fail_prefix(loader, value, column);
         pairs[k].name = (struct squall_bytes){(const uint8_t *)key->text, strlen(key->text)};
         constant = constant && template_constant(templates[k]);

@@ -286,9 +286,9 @@ int load_defaults(const struct loader *loader)
         struct target *target = &scenario->targets[i];
         if (!target->connections_set)
             target->connections = scenario_closed(scenario) ? CONNECTIONS_PER_USER : CONNECTIONS_DEFAULT;
-        /* a user has one exchange at a time: more connections than users would idle */
-        if (!target_per_user(target) && target->connections > users)
-            target->connections = (uint32_t)users;
+        /* more connections than the users can have exchanges at once would idle */
+        if (!target_per_user(target) && target->connections > users * scenario->width)
+            target->connections = (uint32_t)(users * scenario->width);
         if (check_tls(loader, target))
             return -1;
         longest = target->timeout_ns > longest ? target->timeout_ns : longest;

@@ -100,30 +100,67 @@ static void print_loads(const struct scenario *scenario, struct buffer *out)
                   (unsigned long long)scenario->seed);
 }
 
-static void print_step(const struct step *step, struct buffer *out)
+static void print_step(const struct step *step, uint32_t indent, struct buffer *out)
 {
-    buffer_printf(out, "    %-8s %s", step->protocol->name, step->name);
+    buffer_printf(out, "%*s%-8s %s", (int)indent, "", step->protocol->name, step->name);
     buffer_printf(out, " @ %s", step->target->name);
     for (uint32_t i = 0; i < step->check_count; i++)
         buffer_printf(out, "%s%s", i ? ", " : "  checks: ", step->checks[i].name);
     buffer_printf(out, "\n");
 }
 
+static void print_operation(const struct scenario *scenario, const struct op *op, struct buffer *out)
+{
+    char min[WORD], max[WORD];
+    uint32_t indent = 2 + 2 * op->depth;
+    if (op->kind == OP_END || (op->kind == OP_JUMP && !op->text) || op->kind == OP_REPEAT || op->kind == OP_SPAN_END ||
+        (op->kind == OP_LOOP && op[1].kind == OP_WHILE))
+        return;
+    if (op->kind == OP_PARALLEL) {
+        buffer_printf(out, "%*sparallel %u steps at once\n", (int)indent, "", op->count);
+        indent += 2;
+    }
+    for (uint32_t i = 0; i < (op->kind == OP_PARALLEL ? op->count : op->kind == OP_STEP); i++)
+        print_step(&scenario->steps[op->step + i], indent, out);
+    if (op->kind == OP_STEP || op->kind == OP_PARALLEL)
+        return;
+    buffer_printf(out, "%*s", (int)indent, "");
+    if (op->kind == OP_THINK && op->think_min_ns == op->think_max_ns)
+        buffer_printf(out, "think    %s\n", duration(min, op->think_min_ns));
+    else if (op->kind == OP_THINK)
+        buffer_printf(out, "think    %s to %s\n", duration(min, op->think_min_ns), duration(max, op->think_max_ns));
+    else if (op->kind == OP_LOOP)
+        buffer_printf(out, "repeat   %u times\n", op->count);
+    else if (op->kind == OP_IF || op->kind == OP_WHILE)
+        buffer_printf(out, "%-8s %s\n", op->kind == OP_IF ? "if" : "while", op->text);
+    else if (op->kind == OP_JUMP)
+        buffer_printf(out, "%s\n", op->text);
+    else if (op->kind == OP_CHOOSE)
+        buffer_printf(out, "choose   one of %u\n", op->count);
+    else if (op->kind == OP_SPAN_BEGIN)
+        buffer_printf(out, "transaction %s\n", scenario->transactions[op->count]);
+    else if (op->kind == OP_SET)
+        for (uint32_t i = 0; i < op->count; i++)
+            buffer_printf(out, "%s%s%s", i ? ", " : "set      ", scenario->variables[op->assignments[i].variable],
+                          i + 1 < op->count ? "" : "\n");
+}
+
+static void print_program(const struct scenario *scenario, const char *name, const struct program *program,
+                          struct buffer *out)
+{
+    if (name && program->count)
+        buffer_printf(out, "    %s:\n", name);
+    for (uint32_t i = 0; i < program->count; i++)
+        print_operation(scenario, &program->ops[i], out);
+}
+
 static void print_class(const struct scenario *scenario, const struct user_class *class, double weights,
                         struct buffer *out)
 {
-    char min[WORD], max[WORD];
     buffer_printf(out, "  %s (%.3g %%)\n", class->name, 100 * class->weight / weights);
-    for (uint32_t i = 0; i < class->op_count; i++) {
-        const struct op *op = &class->ops[i];
-        if (op->kind == OP_STEP)
-            print_step(&scenario->steps[op->step], out);
-        else if (op->kind == OP_THINK && op->think_min_ns == op->think_max_ns)
-            buffer_printf(out, "    think    %s\n", duration(min, op->think_min_ns));
-        else if (op->kind == OP_THINK)
-            buffer_printf(out, "    think    %s to %s\n", duration(min, op->think_min_ns),
-                          duration(max, op->think_max_ns));
-    }
+    print_program(scenario, "setup", &class->setup, out);
+    print_program(scenario, class->setup.count || class->teardown.count ? "flow" : NULL, &class->flow, out);
+    print_program(scenario, "teardown", &class->teardown, out);
 }
 
 void scenario_print_plan(const struct scenario *scenario, struct buffer *out)

@@ -24,6 +24,16 @@ struct address_range {
     uint32_t count;
 };
 
+/* What a result may be grouped by, from the target, the class and the step; later ones stand above earlier ones. */
+struct tag {
+    const char *name, *value;
+};
+struct tags {
+    const struct tag *list;
+    uint32_t count;
+};
+#define TAGS_MAX 16u
+
 struct target {
     struct squall_target view; /* what the plugin sees; state allocated and target_init called */
     const struct protocol *protocol;
@@ -51,6 +61,7 @@ struct target {
     bool tls_1_3_only;            /* min-version: 1.3; otherwise 1.2 */
     bool tls_session_reuse;
     const char *folder;           /* of the scenario, ends with '/'; NULL: URL form */
+    struct tags tags;
 };
 
 /* Each user has a connection of its own, kept or not. */
@@ -77,11 +88,19 @@ struct check {
     uint32_t index;                  /* of the run's checks; the same name in two steps is one check */
 };
 
+/* `save` and `set`: what a variable becomes. */
+struct assignment {
+    uint32_t variable;                   /* of scenario->variables */
+    const struct expression *expression; /* or NULL: */
+    const struct template *text;
+};
+
 struct step {
     struct squall_step view;         /* step_init called */
     const struct protocol *protocol;
     const struct target *target;
-    const char *name;                /* of its series; steps with the same name, protocol and target share one */
+    const char *name;                /* of its series; steps with the same name, protocol, target and tags share one */
+    struct tags tags;
     uint32_t series;
     const void *constant_block;      /* options struct with constants filled */
     uint64_t constant;               /* mask of constant rows; all ones over the table: nothing to render */
@@ -90,33 +109,68 @@ struct step {
     uint32_t variable_count;
     struct check *checks;
     uint32_t check_count;
+    const struct assignment *saves;        /* from the answer, before the checks */
+    uint32_t save_count;
     uint64_t wants;
     uint32_t line;                   /* in the file; 0: URL form */
 };
 
 /* A flow is compiled into a straight line of operations. */
 enum op_kind {
-    OP_STEP,  /* run steps[step], wait for its end */
-    OP_THINK, /* wait for a uniform time in [think_min_ns, think_max_ns] */
-    OP_END,   /* the journey is over */
+    OP_STEP,       /* run steps[step], wait for its end */
+    OP_THINK,      /* wait for a uniform time in [think_min_ns, think_max_ns] */
+    OP_END,        /* the walk is over */
+    OP_JUMP,       /* go on at `target` */
+    OP_IF,         /* go on at `target` unless the condition is true */
+    OP_CHOOSE,     /* go on at one of `count` arms */
+    OP_LOOP,       /* counter[slot] = count */
+    OP_REPEAT,     /* counter[slot] -= 1; unless it is 0 go on at `target` */
+    OP_WHILE,      /* go on at `target` unless the condition is true and counter[slot], which loses one, was above 0 */
+    OP_SET,        /* `count` assignments */
+    OP_PARALLEL,   /* run `count` steps from `step` on at once, wait for the end of all */
+    OP_SPAN_BEGIN, /* span[slot] of transaction `count` begins */
+    OP_SPAN_END,
+};
+#define FLOW_DEPTH_MAX 16u     /* of flows in flows */
+#define FLOW_SLOTS_MAX 8u      /* of loops in loops, and of transactions in transactions */
+#define VARIABLES_MAX  256u
+#define VARIABLE_TEXT_MAX (UINT64_C(64) << 10) /* a longer text is not kept: the variable is null */
+#define TRANSACTIONS_MAX 256u
+
+struct arm {
+    double weight; /* with those of the arms before it; the last is 1 */
+    uint32_t target;
 };
 struct op {
     enum op_kind kind;
-    uint32_t step;
+    uint32_t step, count, target, slot;
+    uint32_t depth; /* for the plan in words: how many flows it is in */
     uint64_t think_min_ns, think_max_ns;
+    const struct expression *condition;
+    const char *text; /* for the plan: the condition as written, or what follows a jump: else, or */
+    const struct assignment *assignments;
+    const struct arm *arms;
+};
+/* Ends with OP_END. NULL: there is none. */
+struct program {
+    const struct op *ops;
+    uint32_t count;
 };
 
 struct user_class {
     const char *name;
     double weight;
-    const struct op *ops; /* ends with OP_END */
-    uint32_t op_count;
+    struct program flow;
+    struct program setup, teardown; /* once a user: before its first journey, and at the end of the run */
+    const struct assignment *variables; /* the user's at its start, as texts */
+    uint32_t variable_count;
 };
 
 struct series_info {
     const char *name;
     const struct protocol *protocol;
     const struct target *target;
+    struct tags tags;
 };
 
 /* Stages one after the other, walked by users of its own. Several loads run side by side from the same start. */
@@ -149,6 +203,12 @@ struct scenario {
     uint32_t check_count;
     struct user_class *classes;
     uint32_t class_count;
+    struct program setup, teardown; /* once a run */
+    const char **variables; /* names */
+    uint32_t variable_count;
+    const char **transactions; /* names */
+    uint32_t transaction_count;
+    uint32_t width;         /* exchanges of one user at once: the widest `parallel`, at least 1 */
     struct load *loads;
     uint32_t load_count;  /* at least 1 */
     uint64_t warmup_ns;

@@ -3,20 +3,30 @@
 #include <ctype.h>
 #include <string.h>
 
-static const char *const step_keys[] = {"target", "name", "check", NULL};
+static const char *const step_keys[] = {"target", "name", "check", "save", "tags", NULL};
 
-uint32_t scenario_series(const struct loader *loader, const char *name, const struct protocol *protocol,
-                         const struct target *target)
+static bool same_tags(const struct tags *a, const struct tags *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (strcmp(a->list[i].name, b->list[i].name) != 0 || strcmp(a->list[i].value, b->list[i].value) != 0)
+            return false;
+    return true;
+}
+
+uint32_t scenario_series(const struct loader *loader, const struct step *step)
 {
     struct scenario *scenario = loader->scenario;
     for (uint32_t i = 0; i < scenario->series_count; i++) {
         const struct series_info *info = &scenario->series[i];
-        if (info->protocol == protocol && info->target == target && strcmp(info->name, name) == 0)
+        if (info->protocol == step->protocol && info->target == step->target && strcmp(info->name, step->name) == 0 &&
+            same_tags(&info->tags, &step->tags))
             return i;
     }
     if (scenario->series_count == SERIES_MAX)
         return UINT32_MAX;
-    scenario->series[scenario->series_count] = (struct series_info){name, protocol, target};
+    scenario->series[scenario->series_count] = (struct series_info){step->name, step->protocol, step->target, step->tags};
     return scenario->series_count++;
 }
 
@@ -118,18 +128,10 @@ static uint32_t check_index(const struct loader *loader, const char *name)
 static int read_check(const struct loader *loader, const char *name, const struct node *node, struct step *step)
 {
     struct check *check = &step->checks[step->check_count];
-    uint32_t column = 1;
     if (node->kind != NODE_SCALAR || node_empty(node))
         return fail_at(loader, node, "the check `%.80s` has no expression; write for example status == 200", name);
-    if (expression_compile(node->text, PLACE_CHECK, loader->arena, &check->expression, &column, loader->error)) {
-        /* the usual reason why an expression in { } ends too early */
-        if (strchr(node->text, '(') && !strchr(node->text, ')') && !node->quoted)
-            error_set(loader->error,
-                      "the expression '%.80s' has no ')'; within { } a comma ends a value: put quotes around the whole "
-                      "expression",
-                      node->text);
-        return fail_prefix(loader, node, column);
-    }
+    if (read_expression(loader, node, PLACE_CHECK, &check->expression))
+        return -1;
     check->name = name;
     if (loader->scenario->check_count == SERIES_MAX)
         return fail_at(loader, node, "too many checks of different names; at most 1,000");
@@ -197,7 +199,7 @@ int step_finish(const struct loader *loader, struct step *step, struct option_se
     struct squall_error why = {""};
     if (option_set_build(loader, set, place))
         return -1;
-    step->series = scenario_series(loader, step->name, step->protocol, step->target);
+    step->series = scenario_series(loader, step);
     if (step->series == UINT32_MAX)
         return fail_at(loader, place, "too many steps of different names; at most 1,000: give several steps one name");
     step->constant_block = set->block;
@@ -264,6 +266,15 @@ static int read_step_key(const struct loader *loader, const struct node *key, co
         return 0; /* has been read */
     if (strcmp(key->text, "check") == 0)
         return read_checks(loader, value, step);
+    if (strcmp(key->text, "tags") == 0 && option_find(set->table, "tags") < 0)
+        return read_tags(loader, value, &step->tags);
+    if (strcmp(key->text, "save") == 0) {
+        const struct assignment *saves = NULL;
+        if (read_assignments(loader, value, PLACE_SAVE, &saves, &step->save_count, &step->wants))
+            return -1;
+        step->saves = saves;
+        return 0;
+    }
     if (strcmp(key->text, "name") == 0) {
         if (value->kind != NODE_SCALAR || node_empty(value))
             return fail_at(loader, value, "the step's name is missing; write name: some words");
@@ -292,6 +303,7 @@ int load_step(const struct loader *loader, const struct node *node, struct step 
         return -1;
     step->target = target;
     step->line = node->line;
+    step->tags = tags_joined(loader, target->tags, loader->tags);
     struct option_set set = {.table = &step->protocol->abi.step_options};
     if (read_headline(loader, step->protocol, node_value(node, protocol_key), &set))
         return -1;

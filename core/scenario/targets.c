@@ -5,7 +5,7 @@
 
 #define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
 
-static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "name-servers", "source", "tls", NULL};
+static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "name-servers", "source", "tls", "tags", NULL};
 
 int target_from_url(const struct loader *loader, const struct node *node, const char *text, struct target *ret_target)
 {
@@ -77,6 +77,8 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
         return read_name_servers(loader, value, target);
     if (strcmp(key->text, "source") == 0)
         return read_sources(loader, value, target);
+    if (strcmp(key->text, "tags") == 0 && option_find(set->table, "tags") < 0)
+        return read_tags(loader, value, &target->tags);
     if (strcmp(key->text, "tls") == 0)
         return read_tls(loader, value, target);
     int32_t row = option_find(set->table, key->text);

@@ -24,6 +24,7 @@ struct template
 
 struct compiler {
     const char *text;
+    const struct expression_names *names;
     struct arena *arena;
     struct error *error;
     const char *where; /* of an error */
@@ -107,8 +108,8 @@ static int add_expression(struct compiler *compiler, const char *text, const cha
         return fail(compiler, text - 2);
     }
     const struct expression *expression;
-    if (expression_compile(arena_copy(compiler->arena, text, (size_t)(end - text)), PLACE_TEMPLATE, compiler->arena,
-                           &expression, &column, compiler->error))
+    if (expression_compile_named(arena_copy(compiler->arena, text, (size_t)(end - text)), PLACE_TEMPLATE,
+                                 compiler->names, compiler->arena, &expression, &column, compiler->error))
         return fail(compiler, text + column - 1);
     *ret_end = end;
     compiler->secret = compiler->secret || expression_secret(expression);
@@ -164,7 +165,14 @@ static struct squall_bytes join_parts(const struct part *parts, uint32_t count, 
 int template_compile(const char *text, struct arena *arena, const struct template **ret, uint32_t *ret_column,
                      struct error *error)
 {
-    struct compiler compiler = {.text = text, .arena = arena, .error = error, .where = text, .constant = true};
+    return template_compile_named(text, NULL, arena, ret, ret_column, error);
+}
+
+int template_compile_named(const char *text, const struct expression_names *names, struct arena *arena,
+                           const struct template **ret, uint32_t *ret_column, struct error *error)
+{
+    struct compiler compiler = {
+        .text = text, .names = names, .arena = arena, .error = error, .where = text, .constant = true};
     if (compile_parts(&compiler)) {
         /* add_fixed may name a place outside of the text, when a value from elsewhere found no room */
         bool inside = compiler.where >= text && compiler.where <= text + strlen(text);

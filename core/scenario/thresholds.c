@@ -76,7 +76,7 @@ static int find_plugin_rows(const struct loader *loader, const struct node *node
 }
 
 /* The expression of a threshold that has its scope. */
-static int read_expression(const struct loader *loader, const struct node *node, const struct node *key, struct threshold *threshold)
+static int read_threshold_expression(const struct loader *loader, const struct node *node, const struct node *key, struct threshold *threshold)
 {
     const struct threshold_metric *metrics;
     uint32_t metric_count = plugin_metrics(loader, &metrics), column = 1;
@@ -107,7 +107,7 @@ static int read_when(const struct loader *loader, const struct node *node, const
         if (!known)
             return fail_unknown_key(loader, node_key(node, i), "a threshold with `when`", keys);
     }
-    if (read_expression(loader, when, key, threshold) || (ends && read_bool(loader, ends, &abort)) ||
+    if (read_threshold_expression(loader, when, key, threshold) || (ends && read_bool(loader, ends, &abort)) ||
         (grace && read_duration(loader, grace, 0, &grace_ns)))
         return -1;
     if (grace && !abort && threshold->window_s == 0)
@@ -131,7 +131,7 @@ static int load_threshold(const struct loader *loader, const struct node *node, 
         value = node_value(node, 0);
         when = value->kind == NODE_MAP && node_get(value, "when");
     }
-    if (when ? read_when(loader, value, key, threshold) : read_expression(loader, value, key, threshold))
+    if (when ? read_when(loader, value, key, threshold) : read_threshold_expression(loader, value, key, threshold))
         return -1;
     if (key)
         threshold->text = arena_printf(loader->arena, "%s: %s", key->text, threshold->text);

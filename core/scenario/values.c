@@ -8,10 +8,8 @@
 
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
-    "after",  "any",       "await",  "before", "choose", "data",     "every",
-    "expect", "foreach",   "if",     "import", "loop",   "parallel", "ready-before-load",
-    "repeat", "save",      "script", "set",    "setup",  "shape", "tags",   "teardown", "transaction",
-    "until",  "variables", "while",
+    "after",             "any",    "await", "before", "data",      "every", "expect", "foreach", "import", "loop",
+    "ready-before-load", "script", "shape", "until",  "variables",
 };
 
 const struct node *node_from_flag(struct arena *arena, const char *flag, const char *value)

@@ -22,6 +22,12 @@ static void use(const struct scenario *scenario)
         struct answer answer = {.code = 200, .code_name = "OK", .body = {(const uint8_t *)"body", 4}};
         step_render(step, &eval, &options, &error);
         eval.answer = &answer;
+        for (uint32_t k = 0; k < step->save_count; k++) {
+            struct value value;
+            if (step->saves[k].variable >= scenario->variable_count)
+                abort();
+            expression_evaluate(step->saves[k].expression, &eval, &value);
+        }
         for (uint32_t k = 0; k < step->check_count; k++) {
             struct value value;
             expression_evaluate(step->checks[k].expression, &eval, &value);

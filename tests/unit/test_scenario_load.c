@@ -117,14 +117,14 @@ static void test_flows(void **state)
     assert_int_equal(scenario->class_count, 2);
     assert_string_equal(buyer->name, "buyer");
     assert_true(buyer->weight == 3 && other->weight == 1);
-    assert_int_equal(buyer->op_count, 4);
-    assert_int_equal(buyer->ops[0].kind, OP_STEP);
-    assert_int_equal(buyer->ops[1].kind, OP_THINK);
-    assert_int_equal(buyer->ops[1].think_min_ns, SECOND);
-    assert_int_equal(buyer->ops[1].think_max_ns, 3 * SECOND);
-    assert_int_equal(buyer->ops[2].step, 1);
-    assert_int_equal(buyer->ops[3].kind, OP_END);
-    assert_int_equal(other->ops[1].think_max_ns, 10000000);
+    assert_int_equal(buyer->flow.count, 4);
+    assert_int_equal(buyer->flow.ops[0].kind, OP_STEP);
+    assert_int_equal(buyer->flow.ops[1].kind, OP_THINK);
+    assert_int_equal(buyer->flow.ops[1].think_min_ns, SECOND);
+    assert_int_equal(buyer->flow.ops[1].think_max_ns, 3 * SECOND);
+    assert_int_equal(buyer->flow.ops[2].step, 1);
+    assert_int_equal(buyer->flow.ops[3].kind, OP_END);
+    assert_int_equal(other->flow.ops[1].think_max_ns, 10000000);
     assert_int_equal(scenario->step_count, 4);
     assert_int_equal(scenario->series_count, 3);
     assert_int_equal(scenario->steps[0].series, scenario->steps[2].series); /* one name, protocol and target */

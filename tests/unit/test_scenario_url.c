@@ -46,7 +46,7 @@ static void test_bare(void **state)
     assert_bytes(options->path, "/");
     assert_bytes(options->method, "GET");
     assert_int_equal(step->line, 0);
-    assert_int_equal(scenario->classes[0].op_count, 2);
+    assert_int_equal(scenario->classes[0].flow.count, 2);
     assert_int_equal(fixture_steps, 1);
     scenario_free(scenario);
     assert_int_equal(fixture_steps, 0);

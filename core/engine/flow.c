@@ -1,0 +1,132 @@
+/*
+ * One operation of a flow after the other. What takes no time is done at once; a step, a pause or the end makes the walk
+ * wait for its event. Ctrl-C lets exchanges end, not flows: then nothing that waits is begun.
+ */
+#include "engine/internal.h"
+
+static bool holds(struct user *user, const struct expression *condition)
+{
+    struct eval eval = variables_eval(user, NULL);
+    struct value value;
+    arena_reset(&user->engine->scratch);
+    expression_evaluate(condition, &eval, &value);
+    return value.type == VALUE_BOOL && value.boolean;
+}
+
+static void assign(struct user *user, const struct op *op)
+{
+    struct eval eval = variables_eval(user, NULL);
+    arena_reset(&user->engine->scratch);
+    variables_assign(user, op->assignments, op->count, &eval);
+}
+
+static const struct op *choose(struct user *user, const struct op *op)
+{
+    double drawn = random_unit(&user->random);
+    uint32_t arm = 0;
+    while (arm + 1 < op->count && drawn >= op->arms[arm].weight)
+        arm++;
+    return &user->ops[op->arms[arm].target];
+}
+
+static void begin_span(struct user *user, const struct op *op)
+{
+    user->spans[op->slot] = (struct span){.began_ns = user->ready_ns};
+    user->span_count = op->slot + 1;
+}
+
+/* A transaction counts with its end; one that the run cuts off has no duration. */
+static void end_span(struct user *user, const struct op *op)
+{
+    struct engine *engine = user->engine;
+    const struct span *span = &user->spans[op->slot];
+    user->span_count = op->slot;
+    if (user->walk != WALK_JOURNEY || span->began_ns < engine->warm_until_ns)
+        return;
+    struct transaction_count *count = &engine->store.transactions[op->count];
+    count->count++;
+    count->failed += span->failed;
+    histogram_record(&count->duration_ns, user->ready_ns > span->began_ns ? user->ready_ns - span->began_ns : 0);
+}
+
+void flow_failed(struct user *user)
+{
+    user->failed = true;
+    for (uint32_t i = 0; i < user->span_count; i++)
+        user->spans[i].failed = true;
+}
+
+static void begin_steps(struct user *user, const struct op *op, uint32_t count)
+{
+    uint64_t due_ns = user->ready_ns;
+    user->waited = true;
+    user->in_flight = count; /* before the first begins: it may end at once */
+    for (uint32_t i = 0; i < count; i++)
+        exchange_begin(&user->exchanges[i], &user->engine->scenario->steps[op->step + i], due_ns);
+}
+
+static void think(struct user *user, const struct op *op)
+{
+    user->waited = true;
+    user->ready_ns += op->think_min_ns + random_below(&user->random, op->think_max_ns - op->think_min_ns + 1);
+    timer_set(&user->engine->timers, &user->think, user->ready_ns);
+}
+
+bool flow_step(struct user *user)
+{
+    struct engine *engine = user->engine;
+    const struct op *op = user->op;
+    bool waits = op->kind == OP_STEP || op->kind == OP_THINK || op->kind == OP_PARALLEL;
+    if (waits && engine->stopping && user->walk < WALK_TEARDOWN) {
+        user_end_walk(user, false);
+        return false;
+    }
+    user->op = op + 1;
+    switch (op->kind) {
+    case OP_STEP:
+        begin_steps(user, op, 1);
+        return false;
+    case OP_PARALLEL:
+        begin_steps(user, op, op->count);
+        return false;
+    case OP_THINK:
+        think(user, op);
+        return false;
+    case OP_END:
+        user_end_walk(user, true);
+        return false;
+    case OP_JUMP:
+        user->op = &user->ops[op->target];
+        break;
+    case OP_IF:
+        if (!holds(user, op->condition))
+            user->op = &user->ops[op->target];
+        break;
+    case OP_CHOOSE:
+        user->op = choose(user, op);
+        break;
+    case OP_LOOP:
+        user->counters[op->slot] = op->count;
+        break;
+    case OP_REPEAT:
+        if (--user->counters[op->slot] > 0)
+            user->op = &user->ops[op->target];
+        break;
+    case OP_WHILE:
+        if (user->counters[op->slot] == 0 || !holds(user, op->condition))
+            user->op = &user->ops[op->target];
+        else
+            user->counters[op->slot]--;
+        break;
+    case OP_SET:
+        assign(user, op);
+        break;
+    case OP_SPAN_BEGIN:
+        begin_span(user, op);
+        break;
+    case OP_SPAN_END:
+        end_span(user, op);
+        break;
+    }
+    return true;
+}

@@ -1,0 +1,102 @@
+/*
+ * A user's variables. Numbers and truths stand in the value itself; a text is copied into a buffer of the variable's own,
+ * which grows to the longest text it has held and is then used again: a steady run allocates nothing.
+ */
+#include "engine/internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct eval variables_eval(struct user *user, const struct answer *answer)
+{
+    return (struct eval){.user_id = user->id,
+                         .iteration = user->iteration,
+                         .random = &user->random,
+                         .answer = answer,
+                         .variables = user->variables,
+                         .scratch = &user->engine->scratch};
+}
+
+/* The value may lie in the variable's own buffer: a = substring(a, 1). */
+static void set_text(struct value *variable, struct buffer *text, const struct value *value)
+{
+    const uint8_t *from = value->string.data;
+    size_t len = value->string.len;
+    bool own = text->data && from >= text->data && from < text->data + text->capacity;
+    *variable = (struct value){.type = VALUE_NULL};
+    if (own) {
+        memmove(text->data, from, len);
+    } else {
+        text->len = 0;
+        text->limit = VARIABLE_TEXT_MAX;
+        if (buffer_append(text, from, len) < 0)
+            return;
+    }
+    text->len = len;
+    *variable = (struct value){.type = VALUE_STRING, .json = value->json, .string = {text->data, len}};
+}
+
+static void set_variable(struct user *user, uint32_t index, const struct value *value)
+{
+    if (value->type == VALUE_STRING)
+        set_text(&user->variables[index], &user->texts[index], value);
+    else
+        user->variables[index] = *value;
+}
+
+void variables_assign(struct user *user, const struct assignment *assignments, uint32_t count, const struct eval *eval)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct value value = {.type = VALUE_STRING};
+        if (assignments[i].expression)
+            expression_evaluate(assignments[i].expression, eval, &value);
+        else
+            value.string = template_render(assignments[i].text, eval);
+        set_variable(user, assignments[i].variable, &value);
+    }
+}
+
+void variables_init(struct engine *engine)
+{
+    uint32_t count = engine->scenario->variable_count;
+    if (!count)
+        return;
+    struct value *values = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *values);
+    struct buffer *texts = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *texts);
+    for (uint32_t i = 0; i < engine->user_count; i++) {
+        struct user *user = &engine->users[i];
+        user->variables = values + (size_t)i * count;
+        user->texts = texts + (size_t)i * count;
+        struct eval eval = variables_eval(user, NULL);
+        arena_reset(&engine->scratch);
+        variables_assign(user, user->class->variables, user->class->variable_count, &eval);
+    }
+}
+
+static void share(struct engine *engine, const struct user *from, const struct assignment *assignments, uint32_t count)
+{
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        for (uint32_t j = 0; &engine->users[i] != from && j < count; j++)
+            set_variable(&engine->users[i], assignments[j].variable, &from->variables[assignments[j].variable]);
+}
+
+void variables_share(struct engine *engine, const struct user *from)
+{
+    const struct program *setup = &engine->scenario->setup;
+    for (uint32_t i = 0; i < setup->count; i++) {
+        const struct op *op = &setup->ops[i];
+        uint32_t steps = op->kind == OP_STEP ? 1 : op->kind == OP_PARALLEL ? op->count : 0;
+        if (op->kind == OP_SET)
+            share(engine, from, op->assignments, op->count);
+        for (uint32_t j = 0; j < steps; j++) {
+            const struct step *step = &engine->scenario->steps[op->step + j];
+            share(engine, from, step->saves, step->save_count);
+        }
+    }
+}
+
+void variables_fini(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        for (uint32_t j = 0; engine->users[i].texts && j < engine->scenario->variable_count; j++)
+            buffer_fini(&engine->users[i].texts[j]);
+}
