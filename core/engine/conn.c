@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SLOW_CONNECT_NS (500 * NS_PER_MS) /* a connection request is sent again after a second: quicker ones need no look */
+#define TLS_RECORD_MAX (16u << 10) /* what one read of TLS gives at most (RFC 8446 5.1) */
 #define READS_A_WAKE 4 /* so that one flooding peer does not starve the others */
 
 static void on_io(struct loop_io *io, uint32_t events);
@@ -287,7 +288,7 @@ static void read_input(struct conn *conn)
         case STREAM_OK:
             receive(conn, engine->input, len);
             /* A short read emptied the socket: asking again would only give EAGAIN. */
-            if (!conn->tls && len < INPUT_SIZE)
+            if (len < (conn->tls ? TLS_RECORD_MAX : INPUT_SIZE) && !stream_pending(conn))
                 return;
             break;
         case STREAM_BLOCKED:
@@ -404,8 +405,11 @@ static void on_io(struct loop_io *io, uint32_t events)
     } else {
         if (events & LOOP_WRITE)
             conn_flush(conn);
-        if ((events & LOOP_READ) && conn->fd >= 0 && !conn->eof)
+        if ((events & LOOP_READ) && conn->fd >= 0 && !conn->eof) {
             read_input(conn);
+            if (conn->tls)
+                tls_idle(conn);
+        }
         conn_touch(conn);
     }
     engine_settle(engine);

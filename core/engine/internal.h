@@ -388,6 +388,7 @@ int tls_context(const struct target *target, SSL_CTX **ret_context, struct error
 enum stream_status tls_handshake(struct conn *conn, char *text, size_t size);
 /* What a return value of SSL_read or SSL_write means; a failure leaves its reason in the connection. */
 enum stream_status tls_status(struct conn *conn, int returned);
+void tls_idle(struct conn *conn); /* gives buffers back that hold nothing */
 void tls_end(struct conn *conn, bool reset);
 void tls_forget(struct conn *conn); /* identity and session */
 

@@ -92,6 +92,7 @@ int tls_context(const struct target *target, SSL_CTX **ret_context, struct error
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     /* Many servers close without close_notify; whether an answer is whole is the protocol's to say. */
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_read_ahead(context, 1); /* one read a record, and not one for its head and one for its body */
     set_sessions(context, target);
     int status = set_trust(context, target, error) < 0 || set_alpn(context, target, error) < 0 ? -1 : 0;
     ERR_clear_error();
@@ -346,6 +347,12 @@ enum stream_status tls_status(struct conn *conn, int returned)
     }
     ERR_clear_error();
     return STREAM_FAILED;
+}
+
+/* A ticket's arrival makes OpenSSL take a write buffer that it would keep until the next write. */
+void tls_idle(struct conn *conn)
+{
+    SSL_free_buffers(conn->tls);
 }
 
 void tls_end(struct conn *conn, bool reset)

@@ -210,6 +210,16 @@ def test_session_reuse():
             assert sum(reused) == expected, (highest, option, sum(reused))
 
 
+def test_long_answers():
+    """Many records an answer, several of them a read."""
+    size = 3_000_000
+    body = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+    for highest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with Server(answers(body), tls=farm.server("good", highest=highest)) as server:
+            summary, _ = run(scenario(server))
+        assert summary["totals"]["ok"] == 30 and summary["totals"]["bytes_in"] == 30 * len(body), (summary["totals"], errors(summary))
+
+
 def test_no_close_notify():
     """A server that ends without it is no failure; an answer that is cut short is one."""
     with Server(answers(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", close=True), tls=farm.server("good")) as server:
