@@ -1,4 +1,4 @@
-/* squall try: one journey of one user, in this process, with every byte shown as it went over the wire. */
+/* squall try: one journey of one user of each class, in this process, with every byte shown as it went over the wire. */
 #include "cli/cli.h"
 #include "base/clock.h"
 #include "base/units.h"
@@ -94,15 +94,15 @@ static void on_finished(void *arg)
     loop_stop(engine_loop(attempt->engine));
 }
 
-static int walk(struct run_arguments *arguments, struct scenario *scenario, struct error *error)
+static int walk_class(struct scenario *scenario, uint32_t class, struct error *error)
 {
-    (void)arguments;
     struct page page = {0};
     struct attempt attempt = {.out = true};
     struct engine_config config = {.scenario = scenario,
                                    .workers = 1,
                                    .page = &page,
                                    .single_journey = true,
+                                   .single_class = class,
                                    .arg = &attempt,
                                    .ready = on_ready,
                                    .finished = on_finished,
@@ -111,12 +111,25 @@ static int walk(struct run_arguments *arguments, struct scenario *scenario, stru
     attempt.engine = engine_new(&config, error);
     if (!attempt.engine)
         return cli_fail(error);
+    if (scenario->class_count > 1)
+        printf("## user %s\n\n", scenario->classes[class].name);
     engine_connect(attempt.engine);
     loop_run(engine_loop(attempt.engine));
     engine_free(attempt.engine);
+    fflush(stdout);
     if (attempt.unreachable)
         return cli_fail(&attempt.error);
     return attempt.failed ? EXIT_CODE_THRESHOLD : EXIT_CODE_OK;
+}
+
+/* A journey of each class: every flow can be looked at, whatever its weight. */
+static int walk(struct run_arguments *arguments, struct scenario *scenario, struct error *error)
+{
+    enum exit_code worst = EXIT_CODE_OK;
+    (void)arguments;
+    for (uint32_t class = 0; class < scenario->class_count && worst != EXIT_CODE_UNREACHABLE; class++)
+        worst = exit_code_worst(worst, (enum exit_code)walk_class(scenario, class, error));
+    return (int)worst;
 }
 
 int command_try(int argc, char **argv)

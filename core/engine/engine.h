@@ -39,6 +39,7 @@ struct engine_config {
     uint32_t worker, workers;
     struct page *page;                 /* zeroed */
     const char *raw_path;              /* NULL: no raw log */
+    uint32_t single_class;             /* of which class, with single_journey */
     bool single_journey;               /* squall try: one user, one journey, whatever the load says */
     void *arg;                         /* of the hooks */
     /* Connections are up (error NULL), or some target was never reached. */

@@ -297,6 +297,7 @@ static void start_single(struct load_run *run)
 {
     run->active_users = 1;
     run->users[0].active = true;
+    run->users[0].class = &run->engine->scenario->classes[run->engine->config.single_class];
     if (!user_begin_setup(&run->users[0], run->engine->start_ns))
         start_closed(&run->users[0], run->engine->start_ns);
 }

@@ -24,12 +24,14 @@ static int lex_number(const char *text, struct token *token, struct error *error
     memcpy(copy, text, len);
     copy[len] = '\0';
     token->kind = TOKEN_NUMBER;
+    token->bare = false;
     token->len = len + percent;
     /* strtod would take hexadecimal and exponents too. */
     bool plain = copy[strspn(copy, "0123456789.")] == '\0';
     token->number = strtod(copy, &end);
     if (plain && *end == '\0') {
         token->number /= percent ? 100 : 1;
+        token->bare = !percent && token->number != 0;
         return 0;
     }
     if (!percent && (units_parse_count(copy, &whole) == 0 || units_parse_duration(copy, &whole) == 0 ||

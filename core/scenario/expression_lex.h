@@ -9,6 +9,7 @@ struct token {
     const char *start; /* within the text */
     size_t len;
     double number;
+    bool bare; /* TOKEN_NUMBER: other than 0, and without a unit */
     struct squall_bytes string;
     enum operator_kind operator_kind; /* `-` is SUBTRACT, `not` is NOT */
 };

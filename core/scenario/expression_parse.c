@@ -388,7 +388,10 @@ static struct expression *parse_operand(struct parser *parser)
         struct value value = {.type = token.kind == TOKEN_NUMBER ? VALUE_NUMBER : VALUE_STRING,
                               .number = token.number,
                               .string = token.string};
-        return advance(parser) ? NULL : new_literal(parser, value);
+        struct expression *literal = advance(parser) ? NULL : new_literal(parser, value);
+        if (literal)
+            literal->bare = token.kind == TOKEN_NUMBER && token.bare;
+        return literal;
     }
     if (token.kind == TOKEN_NAME)
         return parse_name(parser);
@@ -410,6 +413,36 @@ static bool is_status(const struct expression *node)
     return node->kind == EXPRESSION_FUNCTION && node->function == expression_status;
 }
 
+static bool is_duration(const struct expression *node)
+{
+    return node->kind == EXPRESSION_FUNCTION && (strcmp(node->function->name, "latency") == 0 || strcmp(node->function->name, "service") == 0);
+}
+
+static bool is_digits(const struct expression *node)
+{
+    const struct squall_bytes *text = &node->literal.string;
+    if (node->kind != EXPRESSION_LITERAL || node->type != TYPE_STRING || !text->len)
+        return false;
+    for (uint64_t i = 0; i < text->len; i++)
+        if (text->data[i] < '0' || text->data[i] > '9')
+            return false;
+    return true;
+}
+
+/* Comparisons that are well typed and never what was meant. */
+static bool check_meant(struct parser *parser, const struct expression *a, const struct expression *b, const char *where)
+{
+    if (is_duration(a) && b->bare)
+        error_set(parser->error, "%s is a duration, and %.15g has no unit; write %.15gms, %.15gs or %.15gus", a->function->name,
+                  b->literal.number, b->literal.number, b->literal.number, b->literal.number);
+    else if (is_status(a) && is_digits(b))
+        error_set(parser->error, "a status of digits is a number; write %.*s without quotes", (int)b->literal.string.len, b->literal.string.data);
+    else
+        return true;
+    parser->where = where;
+    return false;
+}
+
 /* Sets the type that the operator gives; false with the error set when it does not fit its operands. */
 static bool check_types(struct parser *parser, struct expression *node, const char *where)
 {
@@ -425,6 +458,8 @@ static bool check_types(struct parser *parser, struct expression *node, const ch
         bool equality = kind == OPERATOR_EQUAL || kind == OPERATOR_NOT_EQUAL;
         bool by_name = (is_status(a) && b->type == TYPE_STRING) || (is_status(b) && a->type == TYPE_STRING);
         bool null = a->type == TYPE_NULL || b->type == TYPE_NULL;
+        if (!check_meant(parser, a, b, where) || !check_meant(parser, b, a, where))
+            return false;
         fits = !known || by_name || (null && equality) || (a->type == b->type && (equality || a->type != TYPE_BOOL));
     } else if (kind == OPERATOR_ADD) {
         node->type = a->type != TYPE_ANY ? a->type : b->type;

@@ -71,6 +71,7 @@ struct expression {
     enum expression_kind kind;
     enum static_type type;
     bool constant, secret;
+    bool bare; /* a number other than 0 that was written without a unit */
     enum operator_kind operator_kind;
     uint32_t argument_count;
     uint64_t wants;

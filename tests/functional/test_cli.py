@@ -151,7 +151,9 @@ def test_try_a_scenario():
         ended = squall("try", os.path.join(ROOT, "scenarios", "first.yaml"), env={**os.environ, "SQUALL_TARGET": target.url("")})
         assert ended.returncode == 0 and "✓ list is there" in ended.out, (ended.out, ended.err)
         steps = [line["label"].split("?")[0] for line in target.stop().log()]
-    assert steps[0] == "GET /products" and len(steps) == 2, steps
+    # One journey of each class, in the order of the file, whatever their weights.
+    assert "## user visitor" in ended.out and "## user buyer" in ended.out, ended.out
+    assert [re.sub(r"/[0-9]+$", "/N", step) for step in steps] == ["GET /products", "GET /product/N", "GET /product/N", "POST /orders"], steps
 
 
 def test_plugins():

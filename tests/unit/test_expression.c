@@ -37,6 +37,8 @@ static const struct {
     {"\"OK\" != status", true},
     {"status >= 400 and status < 500", true},
     {"status < 400 or status == 404", true},
+    {"status == 404 and latency < 1h", true}, /* 404 has no unit, and needs none */
+    {"latency > 0", true},
     {"not status == 200", true},
     {"not (status == 404)", false},
     {"not not true", true},
@@ -172,6 +174,9 @@ static const struct {
     {"status == 'a\\q'", 13, "'\\q' means nothing"},
     {"latency < 10parsecs", 11, "'10parsecs' is not a number"},
     {"latency < 'x'", 9, "cannot join a number and a text"},
+    {"latency < 12", 9, "write 12ms, 12s or 12us"},
+    {"0.5 > service", 5, "write 0.5ms"},
+    {"status == '200'", 8, "write 200 without quotes"},
     {"status == true", 8, "cannot join"},
     {"status and true", 8, "cannot join"},
     {"status", 1, "a check must be true or false"},
