@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char *const root_keys[] = {"squall", "name",  "seed", "targets",    "load", "warmup",
-                                        "drain",  "users", "flow", "thresholds", "vars", "setup", "teardown", NULL};
+                                        "drain",  "users", "flow", "thresholds", "vars", "setup", "teardown", "data", NULL};
 
 static int check_root(const struct loader *loader, const struct node *root)
 {
@@ -45,7 +45,7 @@ static int load_root(const struct loader *loader, const struct node *root)
                       *warmup = node_get(root, "warmup");
     const struct node *drain = node_get(root, "drain"), *targets = node_get(root, "targets"),
                       *load = node_get(root, "load");
-    const struct node *thresholds = node_get(root, "thresholds");
+    const struct node *thresholds = node_get(root, "thresholds"), *data = node_get(root, "data");
     scenario->name = name_of_file(loader->arena, loader->file);
     if ((name && read_text(loader, name, &scenario->name)) ||
         (seed && read_count(loader, seed, 0, UINT64_MAX, &scenario->seed)) ||
@@ -63,10 +63,10 @@ static int load_root(const struct loader *loader, const struct node *root)
                     : fail_at(loader, root,
                               "the scenario has no load; write load: [ { users: 10, for: 30s } ] or load: [ { hold: "
                               "100/s, for: 30s } ], or give --users or --rate");
-    if (load_users(loader, root) || (load && load_walkers(loader, load)) ||
+    if ((data && load_feeds(loader, data)) || load_users(loader, root) || (load && load_walkers(loader, load)) ||
         (thresholds && load_thresholds(loader, thresholds)))
         return -1;
-    return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
+    return load_overrides(loader) || load_defaults(loader) || check_feeds(loader, data) ? -1 : 0;
 }
 
 struct scenario *scenario_new(void)
@@ -87,8 +87,12 @@ int scenario_load(const char *text, size_t len, const char *file, const struct o
     static const struct overrides none;
     struct scenario *scenario = scenario_new();
     struct arena *arena = &scenario->arena;
-    struct loader loader = {scenario, arena, arena_copy(arena, file, strlen(file)), overrides ? overrides : &none,
-                            registry, error, {NULL, 0}};
+    struct loader loader = {.scenario = scenario,
+                            .arena = arena,
+                            .file = arena_copy(arena, file, strlen(file)),
+                            .overrides = overrides ? overrides : &none,
+                            .registry = registry,
+                            .error = error};
     const struct node *root;
     if (yaml_parse(text, len, loader.file, arena, &root, error) || check_root(&loader, root) ||
         load_root(&loader, root)) {
@@ -115,6 +119,8 @@ void scenario_free(struct scenario *scenario)
         if (target->view.state && target->protocol->abi.target_fini)
             target->protocol->abi.target_fini(&target->view);
     }
+    for (uint32_t i = 0; i < scenario->feed_count; i++)
+        data_close(&scenario->feeds[i].table);
     arena_fini(&scenario->arena);
     free(scenario);
 }

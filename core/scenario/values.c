@@ -8,7 +8,7 @@
 
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
-    "after",             "any",    "await", "before", "data",      "every", "expect", "foreach", "import", "loop",
+    "after",             "any",    "await", "before", "every", "expect", "foreach", "import", "loop",
     "ready-before-load", "script", "shape", "until",  "variables",
 };
 
