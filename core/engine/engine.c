@@ -181,6 +181,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     engine_stamp(engine);
     engine->beat.fn = on_beat;
     engine->second.fn = on_second;
+    engine->prepare_limit.fn = prepare_late;
     host_init(engine);
     load_init(engine);
     count_plugins(engine);
@@ -249,43 +250,6 @@ void engine_connect(struct engine *engine)
     engine_settle(engine);
 }
 
-/* The run's setup is walked once, by the first user of the first worker, before the clock starts. */
-static void prepare(struct engine *engine)
-{
-    if (engine->config.worker == 0 && engine->user_count > 0 && !engine->stopping) {
-        engine->preparing = true;
-        if (user_begin_run(&engine->users[0], &engine->scenario->setup, true)) {
-            engine_settle(engine);
-            return;
-        }
-        engine->preparing = false;
-    }
-    engine->config.ready(engine->config.arg, NULL);
-}
-
-void engine_set_up(struct engine *engine, struct user *user, bool finished)
-{
-    engine->preparing = false;
-    if (!finished)
-        return;
-    if (user->failed) {
-        char text[600];
-        const struct store *store = &engine->store;
-        engine->setup_failed = true;
-        snprintf(text, sizeof text, "the setup of the run failed: %s; nothing was started",
-                 store->error_count ? store->errors[store->error_count - 1].text : "an exchange was not ok");
-        engine->config.ready(engine->config.arg, text);
-        return;
-    }
-    variables_share(engine, user);
-    engine->config.ready(engine->config.arg, NULL);
-}
-
-enum exit_code engine_ready_code(const struct engine *engine)
-{
-    return engine->setup_failed ? EXIT_CODE_INTERNAL : EXIT_CODE_UNREACHABLE;
-}
-
 static void check_connected(struct engine *engine)
 {
     char text[600];
@@ -312,13 +276,14 @@ static void check_connected(struct engine *engine)
     if (!all)
         return;
     engine->connecting = false;
-    prepare(engine);
+    prepare_run(engine);
 }
 
 /* ---- start and stop ---- */
 
 void engine_start(struct engine *engine, uint64_t start_ns)
 {
+    engine->preparing = false;
     engine->start_ns = start_ns;
     engine->warm_until_ns = start_ns + engine->scenario->warmup_ns;
     engine->started = true;
@@ -348,7 +313,7 @@ void engine_stop(struct engine *engine, bool now)
     if (!engine->started) {
         end_journeys(engine, false);
         engine->over = true;
-        engine->connecting = false;
+        engine->connecting = engine->preparing = false;
         engine_check_finished(engine);
         return;
     }

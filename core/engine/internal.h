@@ -243,7 +243,10 @@ struct engine {
     uint64_t start_ns, over_ns, warm_until_ns, drain_until_ns, next_due_ns;
     bool connecting, started, over, stopping, finished;
     uint64_t last_done_ns; /* when the last exchange ended */
-    bool preparing, hurried;  /* the run's setup is under way; told to stop now */
+    bool preparing, hurried;  /* setups are walked before the start; told to stop now */
+    uint32_t setups_left;     /* of users, before the start */
+    uint64_t prepare_began_ns;
+    struct timer prepare_limit;
     bool users_torn_down, run_torn_down; /* these have begun, or were left out */
     bool setup_failed;
     uint64_t connect_deadline_ns;
@@ -297,12 +300,18 @@ static inline uint64_t engine_stamp(struct engine *engine)
 void engine_settle(struct engine *engine);          /* works off touched connections and ready users */
 void engine_user_ready(struct engine *engine, struct user *user, uint64_t ready_ns);
 void engine_check_finished(struct engine *engine);
-void engine_set_up(struct engine *engine, struct user *user, bool finished); /* the run's setup has ended */
+
+/* prepare.c */
+void prepare_run(struct engine *engine); /* connections are up: what comes before `ready` */
+void prepare_run_set_up(struct engine *engine, struct user *user, bool finished); /* the run's setup has ended */
+void prepare_user_set_up(struct engine *engine); /* a user's setup has ended */
+void prepare_late(struct timer *timer, uint64_t now_ns);
 
 /* load.c */
 void load_init(struct engine *engine);       /* how many users there are */
 void load_init_users(struct engine *engine); /* who is of which load and class */
 void load_fini(struct engine *engine);
+uint32_t load_begin_setups(struct engine *engine); /* before the start; how many there are */
 void load_start(struct engine *engine);
 void load_run_due(struct engine *engine, uint64_t now_ns); /* starts what is due */
 uint64_t load_next(const struct engine *engine);           /* when load_run_due has something to do */
@@ -328,6 +337,7 @@ void flow_failed(struct user *user); /* an exchange of the walk has failed */
 void variables_init(struct engine *engine);
 void variables_fini(struct engine *engine);
 void variables_share(struct engine *engine, const struct user *from); /* all users take what the run's setup has set */
+void variables_set_all(struct engine *engine, uint32_t variable, const struct value *value); /* of all users */
 /* Keeps a copy; what is too long becomes null. */
 void variables_assign(struct user *user, const struct assignment *assignments, uint32_t count, const struct eval *eval);
 struct eval variables_eval(struct user *user, const struct answer *answer);
