@@ -166,6 +166,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     arena_init(&engine->scratch);
     list_init(&engine->touched);
     list_init(&engine->ready);
+    list_init(&engine->following);
     random_init(&engine->random, config->scenario->seed, UINT64_MAX - config->worker);
     engine->next_exchange_id = (uint64_t)config->worker << 48 | 1;
     engine->next_due_ns = NEVER;
@@ -202,7 +203,7 @@ static void free_users(struct engine *engine)
             if (engine->plugins[j].started && engine->plugins[j].protocol->abi.user_fini)
                 engine->plugins[j].protocol->abi.user_fini(&engine->users[i].views[j]);
         for (uint32_t j = 0; j < scenario->width; j++)
-            buffer_fini(&engine->users[i].exchanges[j].body);
+            exchange_fini(&engine->users[i].exchanges[j]);
     }
     variables_fini(engine);
     for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)
@@ -229,6 +230,7 @@ void engine_free(struct engine *engine)
     host_fini(engine);
     loop_free(engine->loop);
     arena_fini(&engine->scratch);
+    arena_fini(&engine->conn_scratch);
     arena_fini(&engine->arena);
     free(engine);
 }
@@ -255,6 +257,11 @@ static void check_connected(struct engine *engine)
     char text[600];
     engine->connect_deadline_ns = NEVER;
     bool all = true;
+    if (engine->refused) {
+        engine->connecting = false;
+        engine->config.ready(engine->config.arg, engine->refusal);
+        return;
+    }
     for (uint32_t i = 0; i < engine->scenario->target_count; i++) {
         struct pool *pool = &engine->pools[i];
         uint64_t deadline_ns = 0;
@@ -368,6 +375,8 @@ void engine_settle(struct engine *engine)
             list_remove(&conn->touch);
             conn->touched = false;
             conn_settle(conn);
+        } else if (!list_empty(&engine->following)) {
+            exchange_follow(engine);
         } else if (!list_empty(&engine->ready) && (engine->started || engine->preparing) && advanced < READY_A_TURN) {
             struct user *user = LIST_ENTRY(engine->ready.next, struct user, ready);
             list_remove(&user->ready);

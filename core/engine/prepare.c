@@ -40,7 +40,7 @@ void prepare_run_set_up(struct engine *engine, struct user *user, bool finished)
 
 enum exit_code engine_ready_code(const struct engine *engine)
 {
-    return engine->setup_failed ? EXIT_CODE_INTERNAL : EXIT_CODE_UNREACHABLE;
+    return engine->refused ? EXIT_CODE_USAGE : engine->setup_failed ? EXIT_CODE_INTERNAL : EXIT_CODE_UNREACHABLE;
 }
 
 /* ---- users ---- */
