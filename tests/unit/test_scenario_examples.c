@@ -181,11 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_page),
                                        cmocka_unit_test(test_functions_documented)};
-    const char *unit = strstr(__FILE__, "tests/unit/");
-    char source[4096];
-    snprintf(source, sizeof source, "%.*s.", (int)(unit - __FILE__), __FILE__);
-    if (!realpath(source, root)) /* the tests change the folder */
-        return 1;
+    snprintf(root, sizeof root, "%s", SQUALL_SOURCE_DIR);
     unsetenv("SQUALL_TARGET");
     unsetenv("RATE");
     unsetenv("SHOP");
