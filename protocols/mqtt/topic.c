@@ -82,8 +82,10 @@ bool mqtt_filter_matches(struct squall_bytes filter, struct squall_bytes topic)
 {
     struct squall_bytes share;
     filter = mqtt_filter_unshared(filter, &share);
+    if (filter.len == 0 || topic.len == 0)
+        return false;
     const uint8_t *f = filter.data, *f_end = f + filter.len, *t = topic.data, *t_end = t + topic.len;
-    if (filter.len == 0 || topic.len == 0 || (*t == '$' && (*f == '+' || *f == '#')))
+    if (*t == '$' && (*f == '+' || *f == '#'))
         return false;
     for (;;) {
         const uint8_t *f_level = level_end(f, f_end), *t_level = level_end(t, t_end);
