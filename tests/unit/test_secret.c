@@ -63,7 +63,7 @@ static const struct {
     {"aHVudGVyMjI=", "***"},
     {"Basic dXNlcjpodW50ZXIyMg==", "Basic dXNlcj***"},
     {"dXNlcjI6aHVudGVyMjI", "dXNlcjI6***"},
-    {"dXNlcjIyOmh1bnRlcjIyeA==", "dXNlcjIy***A=="},
+    {"dXNlcjIyOmh1bnRlcjIyeA==", "dXNlcjIyO***A=="},
     {"YSAiYiIvw6QrJTQx", "***"},
     {"YSAiYiIvw6QrJTQx%3D", "***%3D"},
     {"nothing of it, 100 % + \\ \"", "nothing of it, 100 % + \\ \""},
