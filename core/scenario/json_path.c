@@ -344,10 +344,11 @@ static void string_value(struct squall_bytes raw, struct arena *scratch, struct 
         return;
     struct squall_bytes text = {raw.data + 1, raw.len - 2};
     if (text.len && memchr(text.data, '\\', text.len)) {
-        uint8_t *decoded = arena_alloc(scratch, text.len + 1);
+        uint8_t *decoded = arena_take(scratch, text.len + 1);
         size_t len = 0;
         if (!decode(text.data, text.data + text.len, decoded, &len))
             return;
+        decoded[len] = '\0';
         text = (struct squall_bytes){decoded, len};
     }
     *ret = (struct value){.type = VALUE_STRING, .string = text};

@@ -11,7 +11,7 @@ static void render_map(const struct step_variable *variable, const struct squall
 {
     struct squall_map map;
     memcpy(&map, (const char *)block + row->offset, sizeof map);
-    struct squall_pair *pairs = arena_alloc(eval->scratch, variable->pair_count * sizeof *pairs);
+    struct squall_pair *pairs = arena_take(eval->scratch, variable->pair_count * sizeof *pairs);
     for (uint32_t i = 0; i < variable->pair_count; i++) {
         pairs[i].name = map.pairs[i].name;
         pairs[i].value = template_render(variable->pairs[i], eval);
@@ -27,7 +27,7 @@ int step_render(const struct step *step, const struct eval *eval, const void **r
         return 0;
     }
     const struct squall_table *table = &step->protocol->abi.step_options;
-    void *block = arena_alloc(eval->scratch, table->size);
+    void *block = arena_take(eval->scratch, table->size);
     memcpy(block, step->constant_block, table->size);
     for (uint32_t i = 0; i < step->variable_count; i++) {
         const struct step_variable *variable = &step->variables[i];
