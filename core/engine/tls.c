@@ -42,8 +42,8 @@ static int set_alpn(SSL_CTX *context, const struct target *target, struct error 
 {
     unsigned char wire[256];
     unsigned len = 0;
-    const char *names = target->protocol->abi.alpn;
-    if (names && (alpn_wire(names, wire, sizeof wire, &len) < 0 || SSL_CTX_set_alpn_protos(context, wire, len) != 0))
+    const char *names = target->view.alpn ? target->view.alpn : target->protocol->abi.alpn;
+    if (names && *names && (alpn_wire(names, wire, sizeof wire, &len) < 0 || SSL_CTX_set_alpn_protos(context, wire, len) != 0))
         return error_set(error, "target %s: the plugin's ALPN list \"%s\" is not valid", target->name, names);
     return 0;
 }
@@ -83,6 +83,15 @@ static void set_sessions(SSL_CTX *context, const struct target *target)
         SSL_CTX_sess_set_new_cb(context, on_session);
 }
 
+struct squall_bytes tls_alpn(const struct conn *conn)
+{
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+    if (conn->tls)
+        SSL_get0_alpn_selected(conn->tls, &name, &len);
+    return (struct squall_bytes){name, len};
+}
+
 int tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -115,7 +124,7 @@ static int path_of(struct conn *conn, const struct template *name, char **ret_pa
         eval.random = &conn->owner->random;
     }
     arena_reset(&engine->scratch);
-    return target_file(conn->pool->target->folder, (const char *)template_render(name, &eval).data, ret_path, error);
+    return scenario_file(conn->pool->target->folder, (const char *)template_render(name, &eval).data, ret_path, error);
 }
 
 static int load_identity(struct conn *conn, char *text, size_t size)

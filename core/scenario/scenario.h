@@ -10,6 +10,7 @@
 #include "engine/protocol.h"
 #include "metrics/threshold.h"
 #include "metrics/verdict.h"
+#include "scenario/data.h"
 #include "scenario/expression.h"
 #include "schedule/schedule.h"
 
@@ -55,13 +56,16 @@ struct target {
     uint64_t connect_timeout_ns; /* TCP and TLS; default 5 s */
     bool tls_insecure;         /* -k, tls: { insecure: true } */
     const char *tls_ca, *tls_crl; /* PEM files or NULL; absolute */
-    const struct template *tls_cert, *tls_key; /* names of PEM files, of each user; NULL: none. For target_file */
+    const struct template *tls_cert, *tls_key; /* names of PEM files, of each user; NULL: none. For scenario_file */
     const struct node *tls_cert_place;         /* for messages */
     const char *tls_server_name;  /* SNI, and what the certificate must name; NULL: the host */
     bool tls_1_3_only;            /* min-version: 1.3; otherwise 1.2 */
     bool tls_session_reuse;
     const char *folder;           /* of the scenario, ends with '/'; NULL: URL form */
     struct tags tags;
+    const void *constant_block;   /* the plugin's options with constants filled */
+    struct step_variable *variables; /* those that differ from user to user; per-user connections only */
+    uint32_t variable_count;
 };
 
 /* Each user has a connection of its own, kept or not. */
@@ -72,14 +76,15 @@ static inline bool target_per_user(const struct target *target)
 
 /* The absolute path of a file that a scenario names: relative to the scenario's folder, and below it. 0, or -1 with the
  * reason, without a position. `ret_path` is the caller's to free. */
-int target_file(const char *folder, const char *name, char **ret_path, struct error *error);
+int scenario_file(const char *folder, const char *name, char **ret_path, struct error *error);
 
-/* A step's option that must be rendered for each exchange. */
+/* An option that must be rendered: a step's for each exchange, a target's for each user. */
 struct step_variable {
-    uint32_t row;                    /* of the plugin's step_options */
-    const struct template *value;    /* all types but MAP */
+    uint32_t row;                    /* of the plugin's table */
+    const struct template *value;    /* all types but MAP and TREE */
     const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant */
     uint32_t pair_count;
+    const struct tree *tree;         /* TREE */
 };
 
 struct check {
@@ -164,6 +169,7 @@ struct user_class {
     struct program setup, teardown; /* once a user: before its first journey, and at the end of the run */
     const struct assignment *variables; /* the user's at its start, as texts */
     uint32_t variable_count;
+    uint64_t feeds, setup_feeds; /* which scenario->feeds its journeys read, and its setup: bit i */
 };
 
 struct series_info {
@@ -201,6 +207,8 @@ struct scenario {
     uint32_t series_count;
     const char **check_names;
     uint32_t check_count;
+    struct data_feed *feeds;
+    uint32_t feed_count;
     struct user_class *classes;
     uint32_t class_count;
     struct program setup, teardown; /* once a run */
@@ -213,6 +221,8 @@ struct scenario {
     uint32_t load_count;  /* at least 1 */
     uint64_t warmup_ns;
     uint64_t drain_ns;    /* default: the longest target time-out */
+    uint64_t ready_within_ns; /* ready-before-load: users have so long for their setups before the clock starts; 0: they begin
+                                 with the load */
     struct threshold *thresholds;
     uint32_t threshold_count;
 };
@@ -261,6 +271,10 @@ struct schedule load_schedule(const struct scenario *scenario, const struct load
 /* Of `workers`, how many take part in a load: the first that have a user of each class of an open load, or a user of a
  * closed one. */
 uint32_t load_workers(const struct load *load, uint32_t workers);
+/* Whether a class that walks the load reads a feed in its journeys. */
+bool load_reads(const struct scenario *scenario, const struct load *load, uint32_t feed);
+/* Which rows of a shared feed this worker's journeys take: an equal part of those workers that have a user who reads it. */
+struct data_share feed_share(const struct scenario *scenario, uint32_t feed, uint32_t worker, uint32_t workers);
 /* Of the longest load; UINT64_MAX: some load has no end in time. */
 uint64_t scenario_length_ns(const struct scenario *scenario);
 /* Journeys a second asked of all loads at a time; 0 where all are closed. */
@@ -273,6 +287,9 @@ bool scenario_counts_journeys(const struct scenario *scenario); /* some load end
 /* The options of one exchange: the constant block itself when all is constant, else a block in eval->scratch. 0, or -1
  * with the reason when a rendered value does not fit its row. */
 int step_render(const struct step *step, const struct eval *eval, const void **ret_options, struct error *error);
+
+/* The target's options for one user, in the same way. */
+int target_render(const struct target *target, const struct eval *eval, const void **ret_options, struct error *error);
 
 /* The plan in words, for `squall check`: targets, load, users with their steps, thresholds. */
 void scenario_print_plan(const struct scenario *scenario, struct buffer *out);

@@ -153,12 +153,13 @@ static struct squall_bytes join_parts(const struct part *parts, uint32_t count, 
     uint64_t len = 0;
     for (uint32_t i = 0; i < count; i++)
         len += parts[i].fixed.len;
-    uint8_t *data = arena_alloc(arena, len + 1), *end = data;
+    uint8_t *data = arena_take(arena, len + 1), *end = data;
     for (uint32_t i = 0; i < count; i++) {
         if (parts[i].fixed.len)
             memcpy(end, parts[i].fixed.data, parts[i].fixed.len);
         end += parts[i].fixed.len;
     }
+    *end = '\0';
     return (struct squall_bytes){data, len};
 }
 
@@ -190,6 +191,20 @@ int template_compile_named(const char *text, const struct expression_names *name
         memcpy(template->parts, compiler.parts, compiler.count * sizeof *template->parts);
     *ret = template;
     return 0;
+}
+
+int template_expression(const char *text, const struct expression_names *names, struct arena *arena,
+                        const struct expression **ret, uint32_t *ret_column, struct error *error)
+{
+    if (strncmp(text, "${", 2) != 0 || default_form(text + 2))
+        return 0;
+    const char *end = expression_end(text + 2);
+    if (!end || end[1])
+        return 0;
+    int result = expression_compile_named(arena_copy(arena, text + 2, (size_t)(end - text - 2)), PLACE_TEMPLATE, names,
+                                          arena, ret, ret_column, error);
+    *ret_column += 2;
+    return result;
 }
 
 struct squall_bytes template_render(const struct template *template, const struct eval *eval)
