@@ -123,6 +123,10 @@ int read_initial_values(const struct loader *loader, const struct node *node, co
 int read_expression(const struct loader *loader, const struct node *node, enum expression_place place,
                     const struct expression **ret_expression);
 int load_thresholds(const struct loader *loader, const struct node *node);
+/* What the key before a threshold names. */
+int threshold_find_scope(const struct loader *loader, const struct node *key, struct threshold *threshold);
+/* Once all flows are there: which series a flow has. */
+void find_measured(struct scenario *scenario);
 /* After load and targets: connections, users, drain. */
 int load_defaults(const struct loader *loader);
 
