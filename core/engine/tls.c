@@ -124,7 +124,7 @@ static int path_of(struct conn *conn, const struct template *name, char **ret_pa
         eval.random = &conn->owner->random;
     }
     arena_reset(&engine->scratch);
-    return target_file(conn->pool->target->folder, (const char *)template_render(name, &eval).data, ret_path, error);
+    return scenario_file(conn->pool->target->folder, (const char *)template_render(name, &eval).data, ret_path, error);
 }
 
 static int load_identity(struct conn *conn, char *text, size_t size)

@@ -3,6 +3,7 @@
  * missing part of an answer gives null; a null on either side of a comparison makes it false, unless the other side is
  * the word `null` itself; `and` and `or` take all but true for false.
  */
+#include "scenario/data.h"
 #include "scenario/expression_functions.h"
 #include <math.h>
 #include <stdio.h>
@@ -186,6 +187,11 @@ void expression_evaluate(const struct expression *expression, const struct eval 
         break;
     case EXPRESSION_VARIABLE:
         *ret = eval->variables ? eval->variables[expression->variable] : (struct value){.type = VALUE_NULL};
+        break;
+    case EXPRESSION_COLUMN:
+        *ret = (struct value){.type = VALUE_NULL};
+        if (eval->rows)
+            data_cell(&expression->feed->table, eval->rows[expression->variable], expression->column, eval->scratch, ret);
         break;
     case EXPRESSION_FUNCTION:
         call(expression, eval, ret);

@@ -165,7 +165,8 @@ int scenario_from_url(const struct overrides *overrides, struct protocol_registr
                       struct scenario **ret_scenario, struct error *error)
 {
     struct scenario *scenario = scenario_new();
-    struct loader loader = {scenario, &scenario->arena, NULL, overrides, registry, error, {NULL, 0}};
+    struct loader loader = {
+        .scenario = scenario, .arena = &scenario->arena, .overrides = overrides, .registry = registry, .error = error};
     if (build(&loader)) {
         scenario_free(scenario);
         return -1;

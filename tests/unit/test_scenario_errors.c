@@ -50,7 +50,7 @@ static const struct {
     {"name: x\n", "1:1", "begin the file with `squall: 1`"},
     {"squall: 2\n", "1:9", "write `squall: 1`"},
     {HEAD "nmae: x\n", "2:1", "did you mean `name`"},
-    {HEAD "data: { x: y }\n", "2:1", "`data` is not part of this version"},
+    {HEAD "import: { x: y }\n", "2:1", "`import` is not part of this version"},
     {HEAD "zzzzzzzz: 1\n", "2:1", "known are squall, name"},
     {HEAD "name:\n" FLOW, "2:6", "a value is missing"},
     {HEAD "name: [a]\n", "2:7", "a single value is needed"},
