@@ -177,6 +177,7 @@ struct series_info {
     const struct protocol *protocol;
     const struct target *target;
     struct tags tags;
+    bool measured;   /* some flow has it; else only setups and teardowns, and it counts nothing but warm-up */
 };
 
 /* Stages one after the other, walked by users of its own. Several loads run side by side from the same start. */
