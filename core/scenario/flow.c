@@ -137,8 +137,7 @@ int load_users(const struct loader *loader, const struct node *root)
         return -1;
     make_room(loader, root);
     struct user_class base = {.name = "users", .weight = 1};
-    if (load_variables(loader, root) ||
-        (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count)))
+    if (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count))
         return -1;
     struct loader of_run = *loader;
     of_run.feed_use = FEEDS_NOWHERE;

@@ -221,7 +221,7 @@ struct scenario {
     struct load *loads;
     uint32_t load_count;  /* at least 1 */
     uint64_t warmup_ns;
-    uint64_t drain_ns;    /* default: the longest target time-out */
+    uint64_t drain_ns;    /* default: the longest target time-out, plus its connect time-out where connections are users' own */
     uint64_t ready_within_ns; /* ready-before-load: users have so long for their setups before the clock starts; 0: they begin
                                  with the load */
     struct threshold *thresholds;
