@@ -118,11 +118,8 @@ static int path_of(struct conn *conn, const struct template *name, char **ret_pa
 {
     struct engine *engine = conn->pool->engine;
     struct eval eval = {.scratch = &engine->scratch};
-    if (conn->owner) {
-        eval.user_id = conn->owner->id;
-        eval.iteration = conn->owner->iteration;
-        eval.random = &conn->owner->random;
-    }
+    if (conn->owner)
+        eval = variables_eval(conn->owner, NULL);
     arena_reset(&engine->scratch);
     return scenario_file(conn->pool->target->folder, (const char *)template_render(name, &eval).data, ret_path, error);
 }

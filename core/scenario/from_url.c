@@ -157,6 +157,7 @@ static int build(const struct loader *loader)
     if (step_finish(loader, step, &form.step_set, NULL))
         return -1;
     make_flow(loader);
+    find_measured(scenario);
     return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
 }
 
