@@ -11,6 +11,7 @@
 #define SQUALL_TARGET_SERVICE_H
 #include "base/error.h"
 #include "base/random.h"
+#include "engine/list.h"
 #include "engine/loop.h"
 #include "target/behaviour.h"
 #include "target/deadlines.h"
@@ -22,7 +23,6 @@
 #define SERVICE_INPUT_SIZE (64 * 1024) /* of one read */
 
 struct client;
-struct client_request;
 
 struct service_options {
     const struct squall_server *server;
@@ -60,7 +60,8 @@ struct service {
     struct deadlines deadlines;                  /* one a client */
     struct client *clients;                      /* all that are open */
     struct client *free_clients, *ended_clients; /* ended ones become free ones before the loop sleeps */
-    struct client_request *free_requests;
+    struct client *touched;                      /* something of theirs is due; empty but within wake_due() */
+    struct link free_requests;
     struct request_log *log;
     struct service_counts counts;
     uint8_t input[SERVICE_INPUT_SIZE];
@@ -80,6 +81,8 @@ static inline bool service_frozen(const struct service *service, uint64_t now_ns
 {
     return now_ns < service->frozen_until_ns || now_ns >= service->next_stall_ns;
 }
+/* Wakes a client once all that is due by now is known. */
+void service_touch(struct service *service, struct client *client);
 /* A stall that a request asks for. */
 void service_stall(struct service *service, uint64_t now_ns, uint64_t length_ns);
 
