@@ -156,7 +156,7 @@ NGINX_CONFIG = """daemon off;
 worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections}; }}
 http {{
     log_format exact '$msec $request_id $status $request_time $connection "$request"';
     access_log {folder}/access.log exact;
@@ -175,7 +175,7 @@ http {{
 class Nginx(Process):
     """nginx in the foreground with a configuration of its own; `locations` is put into its one server."""
 
-    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None):
+    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None, connections=4096):
         nginx = need("nginx")
         self.folder = scratch(f"nginx-{time.monotonic_ns()}")
         os.mkdir(self.folder)
@@ -184,7 +184,7 @@ class Nginx(Process):
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="utf-8") as out:
             out.write(NGINX_CONFIG.format(folder=self.folder, port=self.port, workers=workers, body=body,
-                                          locations=locations))
+                                          locations=locations, connections=connections))
         super().__init__([*prefix, nginx, "-p", self.folder, "-c", config])
         try:
             wait_until(lambda: accepts(self.port) or self.child.poll() is not None, "nginx to listen")
