@@ -139,6 +139,7 @@ void scenario_free(struct scenario *scenario)
     }
     for (uint32_t i = 0; i < scenario->feed_count; i++)
         data_close(&scenario->feeds[i].table);
+    scenario_contents_close(scenario);
     arena_fini(&scenario->arena);
     free(scenario);
 }
