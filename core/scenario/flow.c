@@ -107,6 +107,19 @@ static int load_classes(const struct loader *loader, const struct node *root, co
     return 0;
 }
 
+void find_measured(struct scenario *scenario)
+{
+    for (uint32_t i = 0; i < scenario->class_count; i++) {
+        const struct program *flow = &scenario->classes[i].flow;
+        for (uint32_t j = 0; j < flow->count; j++) {
+            const struct op *op = &flow->ops[j];
+            uint32_t steps = op->kind == OP_STEP ? 1 : op->kind == OP_PARALLEL ? op->count : 0;
+            for (uint32_t k = 0; k < steps; k++)
+                scenario->series[scenario->steps[op->step + k].series].measured = true;
+        }
+    }
+}
+
 int load_users(const struct loader *loader, const struct node *root)
 {
     struct scenario *scenario = loader->scenario;
@@ -124,13 +137,13 @@ int load_users(const struct loader *loader, const struct node *root)
         return -1;
     make_room(loader, root);
     struct user_class base = {.name = "users", .weight = 1};
-    if (load_variables(loader, root) ||
-        (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count)))
+    if (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count))
         return -1;
     struct loader of_run = *loader;
     of_run.feed_use = FEEDS_NOWHERE;
-    return (setup && flow_compile(&of_run, setup, false, &scenario->setup)) || load_classes(loader, root, &base) ||
-                   (teardown && flow_compile(&of_run, teardown, false, &scenario->teardown))
-               ? -1
-               : 0;
+    if ((setup && flow_compile(&of_run, setup, false, &scenario->setup)) || load_classes(loader, root, &base) ||
+        (teardown && flow_compile(&of_run, teardown, false, &scenario->teardown)))
+        return -1;
+    find_measured(scenario);
+    return 0;
 }

@@ -73,7 +73,7 @@ static int load_root(const struct loader *loader, const struct node *root)
     if (!targets)
         return fail_at(loader, root,
                        "the scenario has no targets; write targets: { api: { url: \"scheme://host:port\" } }");
-    if (load_targets(loader, targets))
+    if ((data && load_feeds(loader, data)) || load_variables(loader, root) || load_targets(loader, targets))
         return -1;
     if (load ? load_loads(loader, load) != 0
              : !loader->overrides->users && !loader->overrides->rate && !loader->overrides->preset)
@@ -81,7 +81,7 @@ static int load_root(const struct loader *loader, const struct node *root)
                     : fail_at(loader, root,
                               "the scenario has no load; write load: [ { users: 10, for: 30s } ] or load: [ { hold: "
                               "100/s, for: 30s } ], or give --users or --rate");
-    if ((data && load_feeds(loader, data)) || load_users(loader, root) || (load && load_walkers(loader, load)) ||
+    if (load_users(loader, root) || (load && load_walkers(loader, load)) ||
         (thresholds && load_thresholds(loader, thresholds)))
         return -1;
     return load_overrides(loader) || load_defaults(loader) || check_feeds(loader, data) ? -1 : 0;

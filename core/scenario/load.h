@@ -136,6 +136,10 @@ int scenario_content(const struct loader *loader, const char *name, struct squal
 void scenario_contents_close(struct scenario *scenario);
 const char *scenario_folder(const struct loader *loader);
 int load_thresholds(const struct loader *loader, const struct node *node);
+/* What the key before a threshold names. */
+int threshold_find_scope(const struct loader *loader, const struct node *key, struct threshold *threshold);
+/* Once all flows are there: which series a flow has. */
+void find_measured(struct scenario *scenario);
 /* After load and targets: connections, users, drain. */
 int load_defaults(const struct loader *loader);
 

@@ -178,6 +178,7 @@ struct series_info {
     const struct protocol *protocol;
     const struct target *target;
     struct tags tags;
+    bool measured;   /* some flow has it; else only setups and teardowns, and it counts nothing but warm-up */
 };
 
 /* Stages one after the other, walked by users of its own. Several loads run side by side from the same start. */
@@ -229,7 +230,7 @@ struct scenario {
     struct load *loads;
     uint32_t load_count;  /* at least 1 */
     uint64_t warmup_ns;
-    uint64_t drain_ns;    /* default: the longest target time-out */
+    uint64_t drain_ns;    /* default: the longest target time-out, plus its connect time-out where connections are users' own */
     uint64_t ready_within_ns; /* ready-before-load: users have so long for their setups before the clock starts; 0: they begin
                                  with the load */
     struct threshold *thresholds;

@@ -56,6 +56,20 @@ static void fill(struct sample *sample, uint32_t steps)
     sample->result.exit_code = EXIT_CODE_THRESHOLD;
 }
 
+static void test_steps_of_a_setup(void **state)
+{
+    (void)state;
+    struct sample sample;
+    sample_init(&sample, 2, 0);
+    sample.result.store.series[0].count = 0;
+    assert_says(&sample, "step 1");
+    sample.series[0].measured = false; /* a setup's: nothing but warm-up counts it */
+    assert_silent(&sample, "step 1");
+    assert_silent(&sample, "all steps");
+    assert_says(&sample, "step 2");
+    sample_fini(&sample);
+}
+
 static void test_widths(void **state)
 {
     (void)state;
@@ -356,7 +370,7 @@ static void test_metrics(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_widths),       cmocka_unit_test(test_columns_align), cmocka_unit_test(test_long_name),
+        cmocka_unit_test(test_steps_of_a_setup), cmocka_unit_test(test_widths),       cmocka_unit_test(test_columns_align), cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_lower_bounds), cmocka_unit_test(test_sections),      cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_no_data),      cmocka_unit_test(test_waiting),       cmocka_unit_test(test_colour),
         cmocka_unit_test(test_files),        cmocka_unit_test(test_text),          cmocka_unit_test(test_metrics),
