@@ -248,9 +248,12 @@ struct overrides {
     const char *url;          /* URL form */
     const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals;
     const char *preset, *peak, *ramp; /* NULL: not given, as all above */
+    const char *secrets, *secrets_file; /* NAME=VALUE lines, and where they come from; NULL: the environment alone */
     bool insecure;
     const struct flag_value *flags; /* for the plugin's tables, URL form only */
     uint32_t flag_count;
+    const struct flag_value *sets;  /* --set NAME=VALUE: flag is the name */
+    uint32_t set_count;
 };
 
 /* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */
