@@ -9,6 +9,7 @@
 #include "cluster/bus.h"
 #include "cluster/limits.h"
 #include "cluster/message.h"
+#include "cluster/values.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ static void show_progress(struct controller *controller, uint64_t now_ns)
     progress.failed = ledger_failed(&ledgers[0]) + ledger_failed(&ledgers[1]);
     progress.in_flight = ledgers[0].begun + ledgers[1].begun - progress.ended;
     progress.connecting = !controller->start_ns;
+    progress.setting_up = progress.connecting && controller->barrier == BARRIER_SET_UP;
     progress.stopping = controller->interrupts && controller->phase == RUN_GOING;
     if (!progress.connecting) {
         progress.elapsed_ns = now_ns > controller->start_ns ? now_ns - controller->start_ns : 0;
@@ -147,11 +149,8 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
 
 /* ---- what workers say ---- */
 
-static void start_if_all_ready(struct controller *controller)
+static void go(struct controller *controller)
 {
-    for (uint32_t i = 0; i < controller->worker_count; i++)
-        if (!controller->workers[i].ready)
-            return;
     controller->phase = RUN_GOING;
     controller->start_ns = controller->shown_ns = clock_now_ns() + START_AHEAD_NS;
     for (uint32_t i = 0; i < controller->worker_count; i++)
@@ -161,6 +160,20 @@ static void start_if_all_ready(struct controller *controller)
     controller->ticks = 1;
     timer_set(&controller->timers, &controller->tick, controller->start_ns + TICK_NS + TICK_AFTER_NS);
     tell(controller, "go", "start_ns", controller->start_ns);
+}
+
+/* All workers pass a barrier together: connected, then, where the scenario wants it, with their users set up. */
+static void go_on_if_all_ready(struct controller *controller)
+{
+    for (uint32_t i = 0; i < controller->worker_count; i++)
+        if (controller->workers[i].ready != controller->barrier)
+            return;
+    if (controller->barrier == BARRIER_CONNECTED && controller->scenario->ready_within_ns) {
+        controller->barrier = BARRIER_SET_UP;
+        tell(controller, "set_up", "within_ns", controller->scenario->ready_within_ns);
+    } else {
+        go(controller);
+    }
 }
 
 static void on_ready(void *arg, uint32_t from, const uint8_t *data, size_t len)
@@ -174,14 +187,37 @@ static void on_ready(void *arg, uint32_t from, const uint8_t *data, size_t len)
         const char *text = message_text(&map, "error", &arena);
         if (text && !controller->failure.text[0])
             error_set_code(&controller->failure, (int)message_number(&map, "exit_code", EXIT_CODE_INTERNAL), "%s", text);
-        controller->workers[from].ready = !text;
+        if (!text)
+            controller->workers[from].ready = controller->barrier;
     }
     msgpack_zone_destroy(&zone);
     arena_fini(&arena);
     if (controller->failure.text[0])
         finish(controller);
     else if (controller->phase == RUN_CONNECTING && !controller->interrupts)
-        start_if_all_ready(controller);
+        go_on_if_all_ready(controller);
+}
+
+static void count_value(void *arg, uint32_t variable, const struct value *value)
+{
+    (void)variable;
+    (void)value;
+    *(uint32_t *)arg += 1;
+}
+
+/* Put once, by the worker that walks the run's setup, and passed on as it came: it stands before every later word. */
+static void on_values(void *arg, uint32_t from, const uint8_t *data, size_t len)
+{
+    struct controller *controller = arg;
+    uint32_t count = 0;
+    bool expected = from == 0 && !controller->values_put && controller->phase == RUN_CONNECTING && controller->barrier == BARRIER_CONNECTED &&
+                    !controller->workers[from].ready;
+    if (!expected || values_unpack(data, len, controller->scenario->variable_count, count_value, &count) < 0) {
+        lose_worker(controller, from, "sent values that cannot be read");
+        return;
+    }
+    controller->values_put = true;
+    bus_publish(controller->bus, "values", data, len);
 }
 
 static void take_facts(struct controller *controller, struct worker_state *worker, const struct generator_facts *facts)
@@ -350,6 +386,7 @@ static int start_workers(struct controller *controller, struct error *error)
         }
     }
     controller->bus = bus_connect_local(controller->loop, sockets, controller->worker_count, on_lost, controller);
+    bus_subscribe(controller->bus, "values", on_values, controller);
     bus_subscribe(controller->bus, "ready", on_ready, controller);
     bus_subscribe(controller->bus, "snapshot", on_snapshot, controller);
     struct buffer plan = {0};
@@ -384,6 +421,7 @@ int controller_run(const struct controller_options *options, struct result *ret_
     struct result result = {.scenario = options->scenario};
     struct loop_hooks hooks = {.idle = on_idle, .arg = controller};
     controller->options = options;
+    controller->barrier = BARRIER_CONNECTED;
     controller->scenario = options->scenario;
     controller->result = &result;
     init_store(options->scenario, &result.store);

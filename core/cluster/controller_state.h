@@ -12,14 +12,22 @@
 #define WORKERS_MAX 64
 
 enum phase_of_run {
-    RUN_CONNECTING, /* until every worker is ready, or one says that it cannot be */
+    RUN_CONNECTING, /* until every worker has passed every barrier, or one says that it cannot */
     RUN_GOING,      /* until every worker has sent its last snapshot or is lost */
     RUN_OVER,
 };
 
+/* What all workers must have said "ready" to before any may go on. */
+enum barrier {
+    BARRIER_NONE,
+    BARRIER_CONNECTED, /* connections are up, the run's setup has been walked */
+    BARRIER_SET_UP,    /* every user's setup has ended (ready-before-load) */
+};
+
 struct worker_state {
     struct child child;
-    bool ready, last, lost;
+    enum barrier ready; /* the last that it has said ready to */
+    bool last, lost;
     uint64_t sequence; /* of the snapshot that must come next */
     struct generator_facts facts;
     uint64_t cpu_ns_before, cpu_at_ns;
@@ -36,6 +44,8 @@ struct controller {
     struct worker_state workers[WORKERS_MAX];
     uint32_t worker_count;
     enum phase_of_run phase;
+    enum barrier barrier; /* that is waited at */
+    bool values_put;      /* by the run's setup */
     uint64_t began_ns, start_ns, ended_ns;
     uint32_t interrupts;
     bool told_now; /* workers have been told to stop at once */

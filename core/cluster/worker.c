@@ -5,6 +5,7 @@
 #include "cluster/bus.h"
 #include "cluster/message.h"
 #include "cluster/plan.h"
+#include "cluster/values.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
 struct worker {
     struct bus *bus;
     struct engine *engine;
+    const struct scenario *scenario;
+    uint32_t number;
+    bool values_told;
     struct buffer out;
     uint64_t sequence, window;
     bool orphaned;
@@ -42,9 +46,13 @@ static void tell_ready(struct worker *worker, const char *error, int exit_code)
     publish(worker, "ready");
 }
 
+/* The first worker has walked the run's setup: what it has set goes out once, before the word that it is ready. */
 static void on_ready(void *arg, const char *error)
 {
-    const struct worker *worker = arg;
+    struct worker *worker = arg;
+    if (!error && worker->number == 0 && !worker->values_told && values_pack(worker->engine, &worker->out))
+        publish(worker, "values");
+    worker->values_told = true;
     tell_ready(arg, error, error ? (int)engine_ready_code(worker->engine) : EXIT_CODE_OK);
 }
 
@@ -68,6 +76,31 @@ static void on_finished(void *arg)
     struct worker *worker = arg;
     send_snapshot(worker, worker->window, true);
     loop_stop(engine_loop(worker->engine));
+}
+
+static void take_value(void *arg, uint32_t variable, const struct value *value)
+{
+    const struct worker *worker = arg;
+    engine_take_value(worker->engine, variable, value);
+}
+
+static void on_values(void *arg, uint32_t from, const uint8_t *data, size_t len)
+{
+    struct worker *worker = arg;
+    (void)from;
+    if (values_unpack(data, len, worker->scenario->variable_count, take_value, worker) < 0)
+        tell_ready(worker, "what the run's setup has set cannot be read: controller and worker are of different versions", EXIT_CODE_INTERNAL);
+}
+
+static void on_set_up(void *arg, uint32_t from, const uint8_t *data, size_t len)
+{
+    struct worker *worker = arg;
+    (void)from;
+    msgpack_zone zone;
+    msgpack_object map;
+    if (message_read(data, len, &zone, &map))
+        engine_set_up_users(worker->engine, message_number(&map, "within_ns", worker->scenario->ready_within_ns));
+    msgpack_zone_destroy(&zone);
 }
 
 static void on_go(void *arg, uint32_t from, const uint8_t *data, size_t len)
@@ -137,7 +170,12 @@ static int run(struct worker *worker, const struct plan *plan, const struct scen
     if (!worker->engine)
         return -1;
     int socket = WORKER_BUS_FD;
+    worker->scenario = scenario;
+    worker->number = number;
     worker->bus = bus_connect_local(engine_loop(worker->engine), &socket, 1, on_lost, worker);
+    if (number > 0)
+        bus_subscribe(worker->bus, "values", on_values, worker);
+    bus_subscribe(worker->bus, "set_up", on_set_up, worker);
     bus_subscribe(worker->bus, "go", on_go, worker);
     bus_subscribe(worker->bus, "stop", on_stop, worker);
     engine_connect(worker->engine);

@@ -75,6 +75,7 @@ void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *s
     conn->timer.fn = on_timer;
     conn->tick.fn = on_tick;
     list_init(&conn->unsent);
+    list_init(&conn->streaming);
     list_init(&conn->waiters);
     list_init(&conn->exchanges);
     list_init(&conn->available);
@@ -98,6 +99,7 @@ static void call_connect(struct conn *conn)
     struct engine *engine = engine_of(conn);
     conn->state = CONN_OPENING;
     conn->connected = true;
+    conn->view.alpn = tls_alpn(conn);
     abi->connect(&conn->view);
     if (abi->tick && conn->connected)
         timer_set(&engine->timers, &conn->tick, engine->now_ns);
@@ -355,6 +357,8 @@ static void stamp_unsent(struct conn *conn)
         list_remove(&exchange->unsent);
         exchange_sent(exchange, now_ns);
     }
+    if (!list_empty(&conn->streaming))
+        messages_written(conn, now_ns);
 }
 
 void conn_flush(struct conn *conn)

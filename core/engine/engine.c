@@ -166,6 +166,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     arena_init(&engine->scratch);
     list_init(&engine->touched);
     list_init(&engine->ready);
+    list_init(&engine->following);
     random_init(&engine->random, config->scenario->seed, UINT64_MAX - config->worker);
     engine->next_exchange_id = (uint64_t)config->worker << 48 | 1;
     engine->next_due_ns = NEVER;
@@ -181,6 +182,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     engine_stamp(engine);
     engine->beat.fn = on_beat;
     engine->second.fn = on_second;
+    engine->prepare_limit.fn = prepare_late;
     host_init(engine);
     load_init(engine);
     count_plugins(engine);
@@ -201,7 +203,7 @@ static void free_users(struct engine *engine)
             if (engine->plugins[j].started && engine->plugins[j].protocol->abi.user_fini)
                 engine->plugins[j].protocol->abi.user_fini(&engine->users[i].views[j]);
         for (uint32_t j = 0; j < scenario->width; j++)
-            buffer_fini(&engine->users[i].exchanges[j].body);
+            exchange_fini(&engine->users[i].exchanges[j]);
     }
     variables_fini(engine);
     for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)
@@ -228,6 +230,7 @@ void engine_free(struct engine *engine)
     host_fini(engine);
     loop_free(engine->loop);
     arena_fini(&engine->scratch);
+    arena_fini(&engine->conn_scratch);
     arena_fini(&engine->arena);
     free(engine);
 }
@@ -249,48 +252,16 @@ void engine_connect(struct engine *engine)
     engine_settle(engine);
 }
 
-/* The run's setup is walked once, by the first user of the first worker, before the clock starts. */
-static void prepare(struct engine *engine)
-{
-    if (engine->config.worker == 0 && engine->user_count > 0 && !engine->stopping) {
-        engine->preparing = true;
-        if (user_begin_run(&engine->users[0], &engine->scenario->setup, true)) {
-            engine_settle(engine);
-            return;
-        }
-        engine->preparing = false;
-    }
-    engine->config.ready(engine->config.arg, NULL);
-}
-
-void engine_set_up(struct engine *engine, struct user *user, bool finished)
-{
-    engine->preparing = false;
-    if (!finished)
-        return;
-    if (user->failed) {
-        char text[600];
-        const struct store *store = &engine->store;
-        engine->setup_failed = true;
-        snprintf(text, sizeof text, "the setup of the run failed: %s; nothing was started",
-                 store->error_count ? store->errors[store->error_count - 1].text : "an exchange was not ok");
-        engine->config.ready(engine->config.arg, text);
-        return;
-    }
-    variables_share(engine, user);
-    engine->config.ready(engine->config.arg, NULL);
-}
-
-enum exit_code engine_ready_code(const struct engine *engine)
-{
-    return engine->setup_failed ? EXIT_CODE_INTERNAL : EXIT_CODE_UNREACHABLE;
-}
-
 static void check_connected(struct engine *engine)
 {
     char text[600];
     engine->connect_deadline_ns = NEVER;
     bool all = true;
+    if (engine->refused) {
+        engine->connecting = false;
+        engine->config.ready(engine->config.arg, engine->refusal);
+        return;
+    }
     for (uint32_t i = 0; i < engine->scenario->target_count; i++) {
         struct pool *pool = &engine->pools[i];
         uint64_t deadline_ns = 0;
@@ -312,13 +283,14 @@ static void check_connected(struct engine *engine)
     if (!all)
         return;
     engine->connecting = false;
-    prepare(engine);
+    prepare_run(engine);
 }
 
 /* ---- start and stop ---- */
 
 void engine_start(struct engine *engine, uint64_t start_ns)
 {
+    engine->preparing = false;
     engine->start_ns = start_ns;
     engine->warm_until_ns = start_ns + engine->scenario->warmup_ns;
     engine->started = true;
@@ -348,7 +320,7 @@ void engine_stop(struct engine *engine, bool now)
     if (!engine->started) {
         end_journeys(engine, false);
         engine->over = true;
-        engine->connecting = false;
+        engine->connecting = engine->preparing = false;
         engine_check_finished(engine);
         return;
     }
@@ -403,6 +375,8 @@ void engine_settle(struct engine *engine)
             list_remove(&conn->touch);
             conn->touched = false;
             conn_settle(conn);
+        } else if (!list_empty(&engine->following)) {
+            exchange_follow(engine);
         } else if (!list_empty(&engine->ready) && (engine->started || engine->preparing) && advanced < READY_A_TURN) {
             struct user *user = LIST_ENTRY(engine->ready.next, struct user, ready);
             list_remove(&user->ready);

@@ -2,7 +2,8 @@
  * The engine of one worker: users walk their flows, exchanges find connections, bytes move, results are counted.
  * One thread; everything below runs on it. It knows neither the bus nor the console: who runs it gives it hooks.
  *
- * Life: engine_new -> engine_connect (hook ready) -> engine_start -> hook finished -> engine_free.
+ * Life: engine_new -> engine_connect (hook ready) -> [engine_take_value] -> [engine_set_up_users (hook ready)] ->
+ * engine_start -> hook finished -> engine_free.
  */
 #ifndef SQUALL_ENGINE_ENGINE_H
 #define SQUALL_ENGINE_ENGINE_H
@@ -42,7 +43,7 @@ struct engine_config {
     uint32_t single_class;             /* of which class, with single_journey */
     bool single_journey;               /* squall try: one user, one journey, whatever the load says */
     void *arg;                         /* of the hooks */
-    /* Connections are up (error NULL), or some target was never reached. */
+    /* Connections are up and the run's setup has ended, and again once the users' setups have; or (error) why not. */
     void (*ready)(void *arg, const char *error);
     /* Load and drain are over; nothing is in flight. */
     void (*finished)(void *arg);
@@ -60,6 +61,13 @@ struct loop *engine_loop(struct engine *engine);
 void engine_connect(struct engine *engine);
 /* What the error that `ready` was given means for the exit code: a target that was not reached, or a setup that failed. */
 enum exit_code engine_ready_code(const struct engine *engine);
+/* What the run's setup has set, for users of other workers: calls `fn` for each variable. The value is borrowed. */
+void engine_give_values(const struct engine *engine, void (*fn)(void *arg, uint32_t variable, const struct value *value), void *arg);
+/* Between `ready` and engine_start: all users of this worker take a copy. A text is at most VARIABLE_TEXT_MAX long. */
+void engine_take_value(struct engine *engine, uint32_t variable, const struct value *value);
+/* All users walk their setups before the clock starts. The second `ready` says that all have ended, or, within_ns from now,
+ * which have not. */
+void engine_set_up_users(struct engine *engine, uint64_t within_ns);
 /* start_ns: when the load's time 0 is, a little ahead of now. */
 void engine_start(struct engine *engine, uint64_t start_ns);
 /* No journey starts any more. now false: what is in flight may end within the drain; true: it ends as unfinished. */

@@ -17,6 +17,12 @@ void exchange_init(struct exchange *exchange, struct user *user, void *state)
     list_init(&exchange->deadline);
 }
 
+void exchange_fini(struct exchange *exchange)
+{
+    buffer_fini(&exchange->body);
+    messages_fini(exchange);
+}
+
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -33,7 +39,12 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     exchange->view.constant = step->constant;
     exchange->view.wants = step->wants;
     exchange->view.id = engine->next_exchange_id++;
-    exchange->intended_ns = intended_ns;
+    exchange->view.intended_ns = exchange->intended_ns = intended_ns;
+    if (!exchange->followed && step->protocol->abi.exchange_size)
+        memset(exchange->view.state, 0, step->protocol->abi.exchange_size);
+    exchange->view.hop = exchange->followed ? exchange->view.hop + 1 : 0;
+    exchange->followed = false;
+    exchange->given_back = 0;
     exchange->possible_ns = later(intended_ns, user->free_since_ns);
     exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
     exchange->waited = exchange->request_ended = exchange->cancelled = false;
@@ -54,6 +65,37 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
         return; /* its own connection, being opened again: no pool ran out */
     engine->facts.waited_connection++;
     list_append(&exchange->pool->waiting, &exchange->wait);
+}
+
+void exchange_follow(struct engine *engine)
+{
+    struct exchange *exchange = LIST_ENTRY(engine->following.next, struct exchange, wait);
+    list_remove(&exchange->wait);
+    exchange_begin(exchange, exchange->step, exchange->intended_ns);
+}
+
+/* From a connection to the list of those that wait for one; the connection, once it is settled, serves that list. */
+int exchange_give_back(struct exchange *exchange)
+{
+    struct conn *conn = exchange->conn;
+    if (exchange->given_back >= SQUALL_AGAIN_MAX)
+        return -1;
+    exchange->given_back++;
+    if (exchange->messages)
+        messages_end(exchange, NO_TIME);
+    list_remove(&exchange->flight);
+    list_remove(&exchange->unsent);
+    list_remove(&exchange->deadline);
+    conn->in_flight--;
+    conn_touch(conn);
+    exchange->state = EXCHANGE_WAITING;
+    exchange->conn = NULL;
+    exchange->body.len = 0;
+    exchange->request_ended = false;
+    exchange->waited = true;
+    exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
+    list_append(exchange->pool->per_user ? &conn->waiters : &exchange->pool->waiting, &exchange->wait);
+    return 0;
 }
 
 /* Gives the exchange its rendered options; on failure the exchange has ended. */
@@ -87,8 +129,6 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     list_append(&conn->exchanges, &exchange->flight);
     list_append(&exchange->pool->deadlines, &exchange->deadline);
     pool_handed(conn);
-    if (abi->exchange_size)
-        memset(exchange->view.state, 0, abi->exchange_size);
     if (render(exchange) < 0)
         return;
     abi->request(&conn->view, &exchange->view);
@@ -123,6 +163,10 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     list_remove(&exchange->flight);
     list_remove(&exchange->unsent);
     list_remove(&exchange->deadline);
+    if (exchange->messages)
+        messages_end(exchange, done_ns);
+    if (outcome > OUTCOME_REJECTED)
+        exchange->followed = false; /* what has failed leads nowhere */
     measure_exchange(exchange, outcome, result, reason, done_ns);
     exchange->state = EXCHANGE_NONE;
     if (conn) {
@@ -132,6 +176,11 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
         if (conn->pool->fresh)
             conn->retired = true;
         conn_touch(conn);
+    }
+    if (exchange->followed) {
+        exchange->intended_ns = done_ns;
+        list_append(&engine->following, &exchange->wait);
+        return;
     }
     if (outcome != OUTCOME_OK)
         flow_failed(user);

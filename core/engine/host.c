@@ -151,10 +151,40 @@ static void host_fail(struct squall_conn *view, const char *why)
     struct conn *conn = conn_of(view);
     if (!alive(conn))
         return;
-    snprintf(conn->reason_text, sizeof conn->reason_text, "%s", why ? why : "the protocol gave up the connection");
+    snprintf(conn->reason_text, sizeof conn->reason_text, "%.150s", why ? why : "the protocol gave up the connection");
     conn->fail_reason = conn->reason_text;
     conn->close_wanted = true;
     conn_touch(conn);
+}
+
+static void host_refuse(struct squall_conn *view, const char *why)
+{
+    struct conn *conn = conn_of(view);
+    struct engine *engine = conn->pool->engine;
+    if (!alive(conn))
+        return;
+    if (!engine->started && !engine->refused) {
+        engine->refused = true;
+        snprintf(engine->refusal, sizeof engine->refusal, "target %s: %s", conn->pool->target->name, why ? why : "refused");
+    }
+    host_fail(view, why);
+}
+
+static const void *host_conn_options(struct squall_conn *view)
+{
+    struct conn *conn = conn_of(view);
+    const struct target *target = conn->pool->target;
+    const void *options = target->view.options;
+    struct error error = {0};
+    if (!target->variable_count || !conn->owner)
+        return options;
+    struct eval eval = variables_eval(conn->owner, NULL);
+    eval.scratch = &conn->pool->engine->conn_scratch;
+    arena_reset(eval.scratch);
+    if (target_render(target, &eval, &options, &error) == 0)
+        return options;
+    host_fail(view, error.text);
+    return NULL;
 }
 
 /* ---- exchange ---- */
@@ -184,6 +214,75 @@ static void host_done(struct squall_exchange *view, const struct squall_result *
     }
     enum outcome outcome = result->outcome <= SQUALL_UNSENT ? (enum outcome)result->outcome : OUTCOME_MALFORMED;
     exchange_end(exchange, outcome, result, result->reason);
+}
+
+static int32_t host_again(struct squall_exchange *view)
+{
+    struct exchange *exchange = exchange_of(view);
+    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->cancelled)
+        return -1;
+    return exchange_give_back(exchange);
+}
+
+static int32_t host_follow(struct squall_exchange *view)
+{
+    struct exchange *exchange = exchange_of(view);
+    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->cancelled || view->hop >= SQUALL_HOPS_MAX)
+        return -1;
+    exchange->followed = true;
+    return 0;
+}
+
+/* ---- messages of streams ---- */
+
+static bool in_flight(const struct exchange *exchange)
+{
+    return exchange->state == EXCHANGE_IN_FLIGHT && !exchange->cancelled;
+}
+
+static void host_every(struct squall_exchange *view, uint64_t interval_ns)
+{
+    if (in_flight(exchange_of(view)))
+        messages_every(exchange_of(view), interval_ns);
+}
+
+static void host_message_sent(struct squall_exchange *view, uint64_t key)
+{
+    if (in_flight(exchange_of(view)))
+        messages_sent(exchange_of(view), key);
+}
+
+static void host_message_answered(struct squall_exchange *view, uint64_t key)
+{
+    if (in_flight(exchange_of(view)))
+        messages_answered(exchange_of(view), key);
+}
+
+static void host_message_received(struct squall_exchange *view)
+{
+    if (in_flight(exchange_of(view)))
+        messages_received(exchange_of(view));
+}
+
+/* ---- what belongs to no exchange ---- */
+
+static void host_sample(struct squall_worker *view, const struct squall_step *step, uint32_t metric, uint64_t value)
+{
+    struct engine *engine = engine_of(view);
+    measure_metric(engine, step, metric, value, engine->now_ns);
+}
+
+static uint64_t host_stamp_ns(struct squall_worker *view)
+{
+    return engine_stamp(engine_of(view));
+}
+
+/* What another thread posted happened when it was posted. */
+static void host_elapsed(struct squall_worker *view, const struct squall_step *step, uint32_t metric, uint64_t since_ns)
+{
+    struct engine *engine = engine_of(view);
+    uint64_t now_ns = engine->posted_ns ? engine->posted_ns : engine_stamp(engine);
+    measure_metric(engine, step, metric, now_ns > since_ns ? now_ns - since_ns : 0, since_ns);
 }
 
 /* ---- posts from other threads ---- */
@@ -241,7 +340,18 @@ void host_init(struct engine *engine)
                                         .first_byte = host_first_byte,
                                         .body = host_body,
                                         .done = host_done,
-                                        .post = host_post};
+                                        .post = host_post,
+                                        .again = host_again,
+                                        .follow = host_follow,
+                                        .refuse = host_refuse,
+                                        .conn_options = host_conn_options,
+                                        .every = host_every,
+                                        .message_sent = host_message_sent,
+                                        .message_answered = host_message_answered,
+                                        .message_received = host_message_received,
+                                        .sample = host_sample,
+                                        .elapsed = host_elapsed,
+                                        .stamp_ns = host_stamp_ns};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

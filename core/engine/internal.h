@@ -23,6 +23,7 @@
 #define INPUT_HELD_MAX (UINT64_C(1) << 20) /* of bytes that a plugin has not used yet */
 #define OUTPUT_HELD_MAX (UINT64_C(64) << 20)
 #define SEGMENTS 8
+#define MESSAGES_MAX 4096 /* of one exchange that wait for their answer; the oldest makes room */
 #define FIELDS_MAX 128
 #define POSTS_MAX 65536
 #define WAITING_ARRIVALS_MAX (UINT64_C(1) << 20)
@@ -72,6 +73,7 @@ struct conn {
     uint32_t segment_first, segment_count;
     uint64_t out_queued, out_written; /* totals since the connection began */
     struct link unsent;    /* exchanges whose end has not been written, in order */
+    struct link streaming; /* messages of exchanges, some of which have not been written */
     struct link exchanges; /* in flight */
     struct link available; /* in one of pool->loads when it can take an exchange; pooled connections only */
     uint8_t load;          /* in which */
@@ -125,12 +127,32 @@ struct exchange {
     struct pool *pool;
     enum exchange_state state;
     uint8_t block; /* enum block */
-    bool waited, request_ended, cancelled;
+    bool waited, request_ended, cancelled, followed;
+    uint8_t given_back;
     uint64_t intended_ns, possible_ns; /* due; from when it could have been sent */
     uint64_t handed_ns, attempted_ns, sent_ns, first_byte_ns; /* NO_TIME: not yet */
     uint64_t end_offset;             /* in the connection's output */
     struct link wait, flight, unsent, deadline;
     struct buffer body;
+    struct messages *messages; /* NULL until it has some */
+};
+
+/* One that was sent and is not answered. */
+struct message {
+    uint64_t key, intended_ns, sent_ns, end_offset; /* sent_ns NO_TIME: the kernel has not taken end_offset */
+    bool answered;
+};
+
+/* The messages of an exchange, and of those that its user has later. */
+struct messages {
+    struct exchange *exchange;
+    struct message *ring; /* size places, a power of two */
+    uint32_t size, first, count, unsent;
+    struct link streaming; /* in conn->streaming while unsent > 0 */
+    struct timer turn;
+    uint64_t every_ns, due_ns, number;
+    bool in_turn;
+    uint64_t last_received_ns; /* NO_TIME: none yet */
 };
 
 struct user {
@@ -226,6 +248,7 @@ struct engine {
     struct loop *loop;
     struct arena arena;   /* run */
     struct arena scratch; /* one exchange */
+    struct arena conn_scratch; /* conn_options() */
     struct squall_host host;
     struct plugin_worker *plugins; /* as registry indexes; protocol NULL: not used */
     uint32_t plugin_count;
@@ -237,15 +260,21 @@ struct engine {
     struct timer beat, second;
     struct random_stream random;
     struct link touched, ready;
+    struct link following; /* exchanges to be begun once more: follow() */
 
     uint64_t now_ns, woke_ns; /* the last stamp taken; the last wake-up */
     uint64_t asked_ns;        /* when the loop wanted to be woken */
     uint64_t start_ns, over_ns, warm_until_ns, drain_until_ns, next_due_ns;
     bool connecting, started, over, stopping, finished;
     uint64_t last_done_ns; /* when the last exchange ended */
-    bool preparing, hurried;  /* the run's setup is under way; told to stop now */
+    bool preparing, hurried;  /* setups are walked before the start; told to stop now */
+    uint32_t setups_left;     /* of users, before the start */
+    uint64_t prepare_began_ns;
+    struct timer prepare_limit;
     bool users_torn_down, run_torn_down; /* these have begun, or were left out */
     bool setup_failed;
+    bool refused; /* by a plugin, before the load: refusal says why */
+    char refusal[500];
     uint64_t connect_deadline_ns;
     uint64_t next_exchange_id;
     uint32_t connections_up;
@@ -297,12 +326,18 @@ static inline uint64_t engine_stamp(struct engine *engine)
 void engine_settle(struct engine *engine);          /* works off touched connections and ready users */
 void engine_user_ready(struct engine *engine, struct user *user, uint64_t ready_ns);
 void engine_check_finished(struct engine *engine);
-void engine_set_up(struct engine *engine, struct user *user, bool finished); /* the run's setup has ended */
+
+/* prepare.c */
+void prepare_run(struct engine *engine); /* connections are up: what comes before `ready` */
+void prepare_run_set_up(struct engine *engine, struct user *user, bool finished); /* the run's setup has ended */
+void prepare_user_set_up(struct engine *engine); /* a user's setup has ended */
+void prepare_late(struct timer *timer, uint64_t now_ns);
 
 /* load.c */
 void load_init(struct engine *engine);       /* how many users there are */
 void load_init_users(struct engine *engine); /* who is of which load and class */
 void load_fini(struct engine *engine);
+uint32_t load_begin_setups(struct engine *engine); /* before the start; how many there are */
 void load_start(struct engine *engine);
 void load_run_due(struct engine *engine, uint64_t now_ns); /* starts what is due */
 uint64_t load_next(const struct engine *engine);           /* when load_run_due has something to do */
@@ -328,18 +363,31 @@ void flow_failed(struct user *user); /* an exchange of the walk has failed */
 void variables_init(struct engine *engine);
 void variables_fini(struct engine *engine);
 void variables_share(struct engine *engine, const struct user *from); /* all users take what the run's setup has set */
+void variables_set_all(struct engine *engine, uint32_t variable, const struct value *value); /* of all users */
 /* Keeps a copy; what is too long becomes null. */
 void variables_assign(struct user *user, const struct assignment *assignments, uint32_t count, const struct eval *eval);
 struct eval variables_eval(struct user *user, const struct answer *answer);
 
 /* exchange.c */
 void exchange_init(struct exchange *exchange, struct user *user, void *state);
+void exchange_fini(struct exchange *exchange);
 void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns);
 void exchange_hand_over(struct exchange *exchange, struct conn *conn);
 void exchange_sent(struct exchange *exchange, uint64_t now_ns); /* the kernel has its last byte */
 void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason);
 void exchange_expire(struct engine *engine, uint64_t now_ns); /* time-outs */
 void exchange_abandon(struct exchange *exchange);             /* end of the run */
+int exchange_give_back(struct exchange *exchange);            /* again(): 0, or -1 when that is enough */
+void exchange_follow(struct engine *engine);                  /* begins the first of engine->following */
+
+/* messages.c: messages of streams, with times of their own. */
+void messages_every(struct exchange *exchange, uint64_t interval_ns);
+void messages_sent(struct exchange *exchange, uint64_t key);
+void messages_answered(struct exchange *exchange, uint64_t key);
+void messages_received(struct exchange *exchange);
+void messages_written(struct conn *conn, uint64_t now_ns); /* the kernel has taken more of the output */
+void messages_end(struct exchange *exchange, uint64_t done_ns); /* it has ended, or been given back */
+void messages_fini(struct exchange *exchange);
 
 /* measure.c */
 void measure_exchange(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason,
@@ -347,6 +395,8 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
 void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uint32_t code, const char *reason);
 void measure_field(struct squall_recorder *recorder, struct squall_bytes name, struct squall_bytes value);
 void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t value);
+/* What belongs to no exchange. Of the time `at_ns`. */
+void measure_metric(struct engine *engine, const struct squall_step *step, uint32_t metric, uint64_t value, uint64_t at_ns);
 
 /* pool.c */
 int pool_init(struct pool *pool, struct engine *engine, const struct target *target, struct error *error);
@@ -388,6 +438,7 @@ int tls_context(const struct target *target, SSL_CTX **ret_context, struct error
 enum stream_status tls_handshake(struct conn *conn, char *text, size_t size);
 /* What a return value of SSL_read or SSL_write means; a failure leaves its reason in the connection. */
 enum stream_status tls_status(struct conn *conn, int returned);
+struct squall_bytes tls_alpn(const struct conn *conn); /* what was agreed on; empty: nothing */
 void tls_idle(struct conn *conn); /* gives buffers back that hold nothing */
 void tls_end(struct conn *conn, bool reset);
 void tls_forget(struct conn *conn); /* identity and session */

@@ -302,6 +302,14 @@ static void start_single(struct load_run *run)
         start_closed(&run->users[0], run->engine->start_ns);
 }
 
+uint32_t load_begin_setups(struct engine *engine)
+{
+    uint32_t begun = 0;
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        begun += user_begin_setup(&engine->users[i], engine->now_ns);
+    return begun;
+}
+
 void load_start(struct engine *engine)
 {
     for (uint32_t i = 0; i < engine->load_count; i++) {
@@ -314,7 +322,7 @@ void load_start(struct engine *engine)
             run->users_change_ns = engine->start_ns;
         } else {
             for (uint32_t j = 0; j < run->user_count; j++)
-                if (!user_begin_setup(&run->users[j], engine->start_ns))
+                if (!run->users[j].set_up && !user_begin_setup(&run->users[j], engine->start_ns))
                     list_append(&run->queues[run->users[j].place].idle, &run->users[j].idle);
             schedule_cursor_init(&run->cursor, &run->schedule);
             next_arrival(run);

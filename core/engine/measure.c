@@ -81,6 +81,18 @@ void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t 
         histogram_record(&series->metrics[metric].histogram, value);
 }
 
+void measure_metric(struct engine *engine, const struct squall_step *view, uint32_t metric, uint64_t value, uint64_t at_ns)
+{
+    const struct step *step = (const struct step *)(const void *)view;
+    struct series *series = &engine->store.series[step->series];
+    if (!engine->started || at_ns < engine->warm_until_ns || metric >= series->metric_count)
+        return;
+    if (protocol_metric(&step->protocol->abi.metrics, metric)->kind == SQUALL_COUNTER)
+        series->metrics[metric].counter += value;
+    else
+        histogram_record(&series->metrics[metric].histogram, value);
+}
+
 static void call_record(struct exchange *exchange)
 {
     struct engine *engine = exchange->user->engine;
@@ -133,7 +145,8 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
                             .fields = engine->fields,
                             .field_count = engine->field_count};
     bool passed[CHECKS_SHOWN] = {false};
-    run_checks(exchange, &answer, engine->config.ended && step->check_count <= CHECKS_SHOWN ? passed : NULL);
+    if (!exchange->followed) /* of a chain the last answer is looked at */
+        run_checks(exchange, &answer, engine->config.ended && step->check_count <= CHECKS_SHOWN ? passed : NULL);
     if (engine->config.ended)
         engine->config.ended(engine->config.arg, step, &answer, reason, passed);
 }

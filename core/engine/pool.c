@@ -296,18 +296,18 @@ void pool_available(struct conn *conn)
     bool listed = !list_empty(&conn->available);
     if (!can_take(conn)) {
         list_remove(&conn->available);
-        return;
-    }
-    if (pool->per_user) {
+    } else if (pool->per_user) {
         serve_owner(conn);
         return;
+    } else {
+        if (!listed)
+            conn->free_since_ns = pool->engine->now_ns;
+        if (!listed || conn->load != load_of(conn)) {
+            list_remove(&conn->available);
+            enlist(conn);
+        }
     }
-    if (!listed)
-        conn->free_since_ns = pool->engine->now_ns;
-    if (!listed || conn->load != load_of(conn)) {
-        list_remove(&conn->available);
-        enlist(conn);
-    }
+    /* Those that this connection gave back may go to another. */
     while (!list_empty(&pool->waiting) && (conn = least_loaded(pool)))
         exchange_hand_over(LIST_ENTRY(pool->waiting.next, struct exchange, wait), conn);
 }

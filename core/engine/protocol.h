@@ -57,9 +57,25 @@ static inline const struct squall_option *protocol_option(const struct squall_ta
 {
     return (const struct squall_option *)(const void *)((const char *)table->rows + (size_t)i * table->stride);
 }
+static inline const struct squall_verb *protocol_verb(const struct squall_table *table, uint32_t i)
+{
+    return (const struct squall_verb *)(const void *)((const char *)table->rows + (size_t)i * table->stride);
+}
 static inline const struct squall_metric *protocol_metric(const struct squall_table *table, uint32_t i)
 {
     return (const struct squall_metric *)(const void *)((const char *)table->rows + (size_t)i * table->stride);
+}
+
+/* What words behind a step's key fill: of the protocol, or of one of its verbs. */
+static inline const char *protocol_headline(const struct squall_protocol *abi, uint64_t verb)
+{
+    const char *headline = abi->verbs.count ? protocol_verb(&abi->verbs, (uint32_t)verb)->headline : abi->headline;
+    return headline ? headline : "";
+}
+/* Whether steps of a verb take this option. */
+static inline bool protocol_option_of(const struct squall_option *row, uint64_t verb)
+{
+    return !row->verbs || (row->verbs >> verb & 1);
 }
 
 #endif

@@ -19,6 +19,7 @@ static const struct {
     [SQUALL_BOOL] = {"yes/no", sizeof(uint64_t), false},
     [SQUALL_CHOICE] = {"choice", sizeof(uint64_t), false},
     [SQUALL_MAP] = {"map", sizeof(struct squall_map), false},
+    [SQUALL_TREE] = {"tree", sizeof(struct squall_tree), false},
 };
 
 size_t protocol_value_size(uint32_t type)
@@ -185,6 +186,8 @@ static bool parses(const struct squall_option *row)
         return false;
     case SQUALL_MAP:
         return strchr(row->fallback, ':') > row->fallback;
+    case SQUALL_TREE:
+        return false; /* absent is the only default */
     default:
         return true;
     }
@@ -223,15 +226,27 @@ static int check_flags(const struct squall_option *row, const char *what, struct
 static int check_role(const struct squall_option *row, const char *what, struct error *error)
 {
     const uint32_t url = SQUALL_ROLE_URL_PATH | SQUALL_ROLE_URL_TAIL;
-    if ((row->role & ~(url | SQUALL_ROLE_REQUIRED)) || row->reserved)
-        return error_set(error,
-                         "%s: `%s` has an unknown role (0x%x) or a reserved field that is not 0; use this ABI's roles",
-                         what, row->name, row->role);
+    if (row->role & ~(url | SQUALL_ROLE_REQUIRED | SQUALL_ROLE_CONN))
+        return error_set(error, "%s: `%s` has an unknown role (0x%x); use this ABI's roles", what, row->name, row->role);
     if ((row->role & url) && row->type != SQUALL_STRING)
         return error_set(error, "%s: `%s` takes part of the URL and is no STRING; change its type or role", what,
                          row->name);
     if ((row->role & SQUALL_ROLE_REQUIRED) && row->fallback)
         return error_set(error, "%s: `%s` is required and has a fallback; drop one of them", what, row->name);
+    return 0;
+}
+
+/* Of a row's place: which verbs take it, and whether a user's connection may have its own. */
+static int check_place(const struct squall_option *row, const char *what, uint32_t verb_count, bool step,
+                       struct error *error)
+{
+    uint32_t all = verb_count >= 32 ? UINT32_MAX : (UINT32_C(1) << verb_count) - 1;
+    if (row->verbs & ~(step ? all : 0))
+        return error_set(error, "%s: `%s` names verbs (0x%x) that the plugin does not have; use bits of rows of verbs",
+                         what, row->name, row->verbs);
+    if ((row->role & SQUALL_ROLE_CONN) && step)
+        return error_set(error, "%s: `%s` is a step's, which may always vary; SQUALL_ROLE_CONN is for target options",
+                         what, row->name);
     return 0;
 }
 
@@ -268,12 +283,14 @@ static int check_option(const struct squall_table *table, uint32_t i, const char
     return 0;
 }
 
-static int check_options(const struct squall_table *table, const char *what, struct error *error)
+static int check_options(const struct squall_table *table, const char *what, uint32_t verb_count, bool step,
+                         struct error *error)
 {
     if (check_table(table, what, sizeof(struct squall_option), error))
         return -1;
     for (uint32_t i = 0; i < table->count; i++)
-        if (check_option(table, i, what, error))
+        if (check_option(table, i, what, error) ||
+            check_place(protocol_option(table, i), what, verb_count, step, error))
             return -1;
     return 0;
 }
@@ -302,9 +319,9 @@ static int check_metrics(const struct squall_table *table, struct error *error)
     return 0;
 }
 
-static int check_headline(const struct squall_protocol *abi, struct error *error)
+static int check_headline(const struct squall_protocol *abi, const char *headline, struct error *error)
 {
-    const char *list = abi->headline, *item;
+    const char *list = headline, *item;
     size_t len;
     while (protocol_next_item(&list, ' ', &item, &len)) {
         bool found = false;
@@ -320,12 +337,38 @@ static int check_headline(const struct squall_protocol *abi, struct error *error
     return 0;
 }
 
+static int check_verbs(const struct squall_protocol *abi, struct error *error)
+{
+    const struct squall_table *table = &abi->verbs;
+    if (check_table(table, "verbs", sizeof(struct squall_verb), error))
+        return -1;
+    if (table->count > 32)
+        return error_set(error, "verbs has %u rows and at most 32 are allowed; merge some", table->count);
+    if (table->count && abi->headline)
+        return error_set(error, "`headline` and verbs are both given; each verb has a headline of its own, drop the other");
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct squall_verb *row = protocol_verb(table, i);
+        if (!protocol_name_valid(row->name))
+            return error_set(error, "verbs row %u: the name is missing or not valid; write lower-case letters, digits and dashes", i);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(protocol_verb(table, k)->name, row->name) == 0)
+                return error_set(error, "verbs: two rows are named `%s`; rename one", row->name);
+        if (!line_valid(row->help))
+            return error_set(error, "verbs: `%s` has no help, or not one plain line of it; say what it does", row->name);
+        if (check_headline(abi, row->headline, error))
+            return -1;
+    }
+    return 0;
+}
+
 int protocol_check_rows(const struct squall_protocol *abi, struct error *error)
 {
     if (check_words(abi, error) || check_schemes(abi, error) || check_sizes(abi, error))
         return -1;
-    if (check_options(&abi->target_options, "target_options", error) ||
-        check_options(&abi->step_options, "step_options", error))
+    if (check_options(&abi->target_options, "target_options", 0, false, error) ||
+        check_options(&abi->step_options, "step_options", abi->verbs.count, true, error))
         return -1;
-    return check_metrics(&abi->metrics, error) || check_headline(abi, error) ? -1 : 0;
+    return check_metrics(&abi->metrics, error) || check_headline(abi, abi->headline, error) || check_verbs(abi, error)
+               ? -1
+               : 0;
 }

@@ -42,8 +42,8 @@ static int set_alpn(SSL_CTX *context, const struct target *target, struct error 
 {
     unsigned char wire[256];
     unsigned len = 0;
-    const char *names = target->protocol->abi.alpn;
-    if (names && (alpn_wire(names, wire, sizeof wire, &len) < 0 || SSL_CTX_set_alpn_protos(context, wire, len) != 0))
+    const char *names = target->view.alpn ? target->view.alpn : target->protocol->abi.alpn;
+    if (names && *names && (alpn_wire(names, wire, sizeof wire, &len) < 0 || SSL_CTX_set_alpn_protos(context, wire, len) != 0))
         return error_set(error, "target %s: the plugin's ALPN list \"%s\" is not valid", target->name, names);
     return 0;
 }
@@ -81,6 +81,15 @@ static void set_sessions(SSL_CTX *context, const struct target *target)
                                    target->tls_session_reuse ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);
     if (target->tls_session_reuse)
         SSL_CTX_sess_set_new_cb(context, on_session);
+}
+
+struct squall_bytes tls_alpn(const struct conn *conn)
+{
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+    if (conn->tls)
+        SSL_get0_alpn_selected(conn->tls, &name, &len);
+    return (struct squall_bytes){name, len};
 }
 
 int tls_context(const struct target *target, SSL_CTX **ret_context, struct error *error)

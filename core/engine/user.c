@@ -99,8 +99,10 @@ void user_end_walk(struct user *user, bool finished)
     engine->users_busy--;
     if (user->walk == WALK_JOURNEY)
         load_user_idle(user);
-    else if (user->walk == WALK_SETUP)
-        load_user_set_up(user);
     else if (user->walk == WALK_RUN_SETUP)
-        engine_set_up(engine, user, finished);
+        prepare_run_set_up(engine, user, finished);
+    if (user->walk == WALK_SETUP) {
+        load_user_set_up(user);
+        prepare_user_set_up(engine);
+    }
 }

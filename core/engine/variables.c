@@ -72,26 +72,54 @@ void variables_init(struct engine *engine)
     }
 }
 
-static void share(struct engine *engine, const struct user *from, const struct assignment *assignments, uint32_t count)
+void variables_set_all(struct engine *engine, uint32_t variable, const struct value *value)
 {
     for (uint32_t i = 0; i < engine->user_count; i++)
-        for (uint32_t j = 0; &engine->users[i] != from && j < count; j++)
-            set_variable(&engine->users[i], assignments[j].variable, &from->variables[assignments[j].variable]);
+        if (&engine->users[i].variables[variable] != value)
+            set_variable(&engine->users[i], variable, value);
 }
 
-void variables_share(struct engine *engine, const struct user *from)
+static void mark(bool *set, const struct assignment *assignments, uint32_t count)
 {
-    const struct program *setup = &engine->scenario->setup;
+    for (uint32_t i = 0; i < count; i++)
+        set[assignments[i].variable] = true;
+}
+
+/* The variables that the run's setup may set. */
+static void find_shared(const struct scenario *scenario, bool *set)
+{
+    const struct program *setup = &scenario->setup;
     for (uint32_t i = 0; i < setup->count; i++) {
         const struct op *op = &setup->ops[i];
         uint32_t steps = op->kind == OP_STEP ? 1 : op->kind == OP_PARALLEL ? op->count : 0;
         if (op->kind == OP_SET)
-            share(engine, from, op->assignments, op->count);
-        for (uint32_t j = 0; j < steps; j++) {
-            const struct step *step = &engine->scenario->steps[op->step + j];
-            share(engine, from, step->saves, step->save_count);
-        }
+            mark(set, op->assignments, op->count);
+        for (uint32_t j = 0; j < steps; j++)
+            mark(set, scenario->steps[op->step + j].saves, scenario->steps[op->step + j].save_count);
     }
+}
+
+void variables_share(struct engine *engine, const struct user *from)
+{
+    bool set[VARIABLES_MAX] = {false};
+    find_shared(engine->scenario, set);
+    for (uint32_t i = 0; i < engine->scenario->variable_count; i++)
+        if (set[i])
+            variables_set_all(engine, i, &from->variables[i]);
+}
+
+void engine_give_values(const struct engine *engine, void (*fn)(void *arg, uint32_t variable, const struct value *value), void *arg)
+{
+    bool set[VARIABLES_MAX] = {false};
+    find_shared(engine->scenario, set);
+    for (uint32_t i = 0; i < engine->scenario->variable_count && engine->user_count; i++)
+        if (set[i])
+            fn(arg, i, &engine->users[0].variables[i]);
+}
+
+void engine_take_value(struct engine *engine, uint32_t variable, const struct value *value)
+{
+    variables_set_all(engine, variable, value);
 }
 
 void variables_fini(struct engine *engine)

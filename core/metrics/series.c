@@ -88,6 +88,10 @@ static void series_each(struct series *series, void (*fn)(struct histogram *))
     fn(&series->service);
     for (int i = 0; i < PHASE_COUNT; i++)
         fn(&series->phases[i]);
+    fn(&series->message_latency);
+    fn(&series->message_service);
+    fn(&series->message_first);
+    fn(&series->message_gap);
     for (uint32_t i = 0; i < series->metric_count; i++)
         fn(&series->metrics[i].histogram);
 }
@@ -99,6 +103,8 @@ static void series_reset(struct series *series)
     series->code_count = 0;
     series->lower_bounds = 0;
     series->lower_bound_min_ns = UINT64_MAX;
+    series->messages_sent = series->messages_received = 0;
+    series->messages_answered = series->messages_unanswered = 0;
     for (uint32_t i = 0; i < series->metric_count; i++)
         series->metrics[i].counter = 0;
     series_each(series, histogram_reset);
@@ -120,6 +126,11 @@ void series_code(struct series *series, uint32_t code, uint64_t n)
     uint32_t place = series->code_count++;
     series->codes[place].code = code;
     series->codes[place].count = n;
+}
+
+bool series_has_messages(const struct series *series)
+{
+    return series->messages_sent || series->messages_received;
 }
 
 void series_latency(const struct series *series, struct histogram *ret_latency)
@@ -145,6 +156,14 @@ static void series_merge(struct series *into, const struct series *from)
         into->lower_bound_min_ns = from->lower_bound_min_ns;
     for (int i = 0; i < PHASE_COUNT; i++)
         histogram_merge(&into->phases[i], &from->phases[i]);
+    into->messages_sent += from->messages_sent;
+    into->messages_received += from->messages_received;
+    into->messages_answered += from->messages_answered;
+    into->messages_unanswered += from->messages_unanswered;
+    histogram_merge(&into->message_latency, &from->message_latency);
+    histogram_merge(&into->message_service, &from->message_service);
+    histogram_merge(&into->message_first, &from->message_first);
+    histogram_merge(&into->message_gap, &from->message_gap);
     for (uint32_t i = 0; i < into->metric_count && i < from->metric_count; i++) {
         into->metrics[i].counter += from->metrics[i].counter;
         histogram_merge(&into->metrics[i].histogram, &from->metrics[i].histogram);

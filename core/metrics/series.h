@@ -5,6 +5,7 @@
 #ifndef SQUALL_METRICS_SERIES_H
 #define SQUALL_METRICS_SERIES_H
 #include "metrics/histogram.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 /* How exchanges end. One row each: enum name, JSON key, console word. The first four have the values of squall_outcome. */
@@ -59,6 +60,10 @@ struct metric_store {
     struct histogram histogram;
 };
 
+/* Whether a step has exchanged messages of streams. */
+struct series;
+bool series_has_messages(const struct series *series);
+
 /* One step, measured block only (warm-up is counted in its ledger). Latency of ok and of failed exchanges is
  * kept apart; `latency` in every output is their sum. */
 struct series {
@@ -70,6 +75,12 @@ struct series {
                                                   UINT64_MAX: none */
     struct histogram service;                    /* done - sent, where both are known */
     struct histogram phases[PHASE_COUNT];
+    /* Messages of streams. Unanswered ones, of streams that ended first, stand in message_latency with the time that
+     * they had waited: lower bounds. */
+    uint64_t messages_sent, messages_received, messages_answered, messages_unanswered;
+    struct histogram message_latency, message_service; /* from due, and from sent, to answered */
+    struct histogram message_first; /* from an exchange's intended time to its answer's first message */
+    struct histogram message_gap;   /* between messages of one answer */
     struct metric_store *metrics; /* metric_count of them, as the step's plugin declares */
     uint32_t metric_count;
 };

@@ -39,13 +39,19 @@ static const char *const block_names[BLOCK_COUNT] = {"warmup", "measured"};
 #define SERIES_OUTCOME(name, key, word) {key, offsetof(struct series, outcomes) + OUTCOME_##name * sizeof(uint64_t)},
 #define SERIES(name) {#name, offsetof(struct series, name)}
 static const struct field series_fields[] = {SERIES(count),        SERIES(bytes_in),           SERIES(bytes_out),
-                                             SERIES(lower_bounds), SERIES(lower_bound_min_ns), OUTCOMES(SERIES_OUTCOME)};
+                                             SERIES(lower_bounds), SERIES(lower_bound_min_ns), SERIES(messages_sent),
+                                             SERIES(messages_received), SERIES(messages_answered),
+                                             SERIES(messages_unanswered), OUTCOMES(SERIES_OUTCOME)};
 
 /* A histogram of a struct. */
 #define PHASE(index) offsetof(struct series, phases) + (index) * sizeof(struct histogram)
 static const struct field series_histograms[] = {SERIES(latency_ok),
                                                  SERIES(latency_failed),
                                                  SERIES(service),
+                                                 SERIES(message_latency),
+                                                 SERIES(message_service),
+                                                 SERIES(message_first),
+                                                 SERIES(message_gap),
                                                  {"dns", PHASE(PHASE_DNS)},
                                                  {"connect", PHASE(PHASE_CONNECT)},
                                                  {"tls", PHASE(PHASE_TLS)},

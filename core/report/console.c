@@ -30,7 +30,7 @@ struct console {
     bool hidden;            /* the cursor */
     uint32_t lines;         /* of the frame on the screen: how far up the next one starts */
     uint64_t plain_next_ns; /* elapsed time at which the next plain line is due */
-    bool said_connecting, said_stopping, said_draining;
+    bool said_connecting, said_setting_up, said_stopping, said_draining;
 };
 
 struct console *console_new(FILE *out, const struct scenario *scenario, bool quiet)
@@ -102,11 +102,15 @@ static void redraw(struct console *console, const struct progress *progress)
     buffer_fini(&out);
 }
 
-/* Whether a plain line is due: when connecting takes long, as stopping and draining begin, a second into the load, then every five. */
+/* Whether a plain line is due: when connecting takes long, as stopping and draining begin, a second into the load, then
+ * every five. */
 static bool plain_due(struct console *console, const struct progress *progress)
 {
-    bool *said = progress->connecting ? &console->said_connecting : progress->stopping ? &console->said_stopping
-               : progress->draining ? &console->said_draining : NULL;
+    bool *said = progress->setting_up   ? &console->said_setting_up
+                 : progress->connecting ? &console->said_connecting
+                 : progress->stopping   ? &console->said_stopping
+                 : progress->draining   ? &console->said_draining
+                                        : NULL;
     if (progress->connecting && progress->elapsed_ns < NS_PER_S)
         return false; /* most runs connect at once, and there is nothing to tell */
     if (said && !*said) {

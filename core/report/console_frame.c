@@ -271,7 +271,9 @@ static void phase_text(const struct progress *progress, char *buf, size_t size)
     char number[32];
     const struct scenario *scenario = progress->scenario;
     buf[0] = '\0';
-    if (progress->connecting)
+    if (progress->setting_up)
+        snprintf(buf, size, "setting up, %s users not ready", text_count(number, sizeof number, progress->users_busy));
+    else if (progress->connecting)
         snprintf(buf, size, "connecting, %s open", text_count(number, sizeof number, progress->connections));
     else if (progress->stopping)
         snprintf(buf, size, "stopping; Ctrl-C again ends it at once");
@@ -319,6 +321,10 @@ void console_frame(const struct progress *progress, uint32_t width, uint32_t hei
 
 void console_line(const struct progress *progress, struct buffer *out)
 {
+    if (progress->setting_up) {
+        buffer_printf(out, "setting up: %" PRIu64 " users not ready\n", progress->users_busy);
+        return;
+    }
     if (progress->connecting) {
         buffer_printf(out, "connecting: %" PRIu64 " connections open\n", progress->connections);
         return;

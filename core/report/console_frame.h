@@ -12,7 +12,8 @@
 void console_frame(const struct progress *progress, uint32_t width, uint32_t height, bool colour, struct buffer *out);
 
 /* One line without escapes: "12s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20", and behind it, where they
- * hold: "warm-up", "draining", "late", "lost 1". While connecting: "connecting: 12 connections open". */
+ * hold: "warm-up", "draining", "late", "lost 1". While connecting: "connecting: 12 connections open"; and
+ * while users are made ready before the load: "setting up: 12 users not ready". */
 void console_line(const struct progress *progress, struct buffer *out);
 
 #endif

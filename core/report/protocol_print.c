@@ -106,7 +106,7 @@ static void append_range(struct buffer *text, const struct squall_option *row)
 }
 
 /* "number, 0 to 65535, default 0 (-c, --code NUMBER)" */
-static void append_facts(struct buffer *text, const struct squall_option *row)
+static void append_facts(struct buffer *text, const struct protocol *protocol, const struct squall_option *row)
 {
     const char *list = row->flag, *item;
     size_t len;
@@ -118,6 +118,11 @@ static void append_facts(struct buffer *text, const struct squall_option *row)
         buffer_printf(text, ", default %s", *row->fallback ? row->fallback : "\"\"");
     if (row->role & (SQUALL_ROLE_URL_PATH | SQUALL_ROLE_URL_TAIL))
         buffer_printf(text, ", the URL's path");
+    if (row->role & SQUALL_ROLE_CONN)
+        buffer_printf(text, ", may differ from user to user");
+    for (uint32_t i = 0, said = 0; row->verbs && i < protocol->abi.verbs.count; i++)
+        if (protocol_option_of(row, i))
+            buffer_printf(text, "%s%s", said++ ? ", " : "; of ", protocol_verb(&protocol->abi.verbs, i)->name);
     if (!row->flag)
         return;
     buffer_printf(text, " (");
@@ -148,7 +153,8 @@ static void widen(uint32_t *column, const char *name)
         *column = wanted;
 }
 
-static void print_options(struct buffer *out, const struct squall_table *table, const char *title)
+static void print_options(struct buffer *out, const struct protocol *protocol, const struct squall_table *table,
+                          const char *title)
 {
     uint32_t column = 8;
     if (!table->count)
@@ -159,9 +165,28 @@ static void print_options(struct buffer *out, const struct squall_table *table, 
     for (uint32_t i = 0; i < table->count; i++) {
         const struct squall_option *row = protocol_option(table, i);
         struct buffer facts = {0};
-        append_facts(&facts, row);
+        append_facts(&facts, protocol, row);
         print_row(out, row->name, column, (const char *)facts.data, row->help);
         buffer_fini(&facts);
+    }
+}
+
+static void print_verbs(struct buffer *out, const struct protocol *protocol)
+{
+    const struct squall_table *table = &protocol->abi.verbs;
+    uint32_t column = 8;
+    if (!table->count)
+        return;
+    buffer_printf(out, "\nsteps\n");
+    for (uint32_t i = 0; i < table->count; i++)
+        widen(&column, protocol_verb(table, i)->name);
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct squall_verb *row = protocol_verb(table, i);
+        struct buffer line = {0};
+        buffer_printf(&line, "%s: %s%s%s", protocol->name, row->name, row->headline ? " " : "",
+                      row->headline ? row->headline : "");
+        print_row(out, row->name, column, (const char *)line.data, row->help);
+        buffer_fini(&line);
     }
 }
 
@@ -209,7 +234,8 @@ void protocol_print_show(const struct protocol *protocol, struct buffer *out)
         print_label(out, "step", (const char *)headline.data);
         buffer_fini(&headline);
     }
-    print_options(out, &abi->target_options, "options of a target");
-    print_options(out, &abi->step_options, "options of a step");
+    print_verbs(out, protocol);
+    print_options(out, protocol, &abi->target_options, "options of a target");
+    print_options(out, protocol, &abi->step_options, "options of a step");
     print_metrics(out, &abi->metrics);
 }

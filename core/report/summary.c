@@ -154,6 +154,20 @@ static json_t *phases_object(const struct series *series)
     return object;
 }
 
+static json_t *messages_object(const struct series *series)
+{
+    json_t *object = json_object();
+    put_integer(object, "sent", series->messages_sent);
+    put_integer(object, "received", series->messages_received);
+    put_integer(object, "answered", series->messages_answered);
+    put_integer(object, "unanswered", series->messages_unanswered);
+    put(object, "latency_ns", distribution(&series->message_latency));
+    put(object, "service_ns", distribution(&series->message_service));
+    put(object, "first_ns", distribution(&series->message_first));
+    put(object, "gap_ns", distribution(&series->message_gap));
+    return object;
+}
+
 static json_t *metrics_object(const struct series *series, const struct protocol *protocol)
 {
     json_t *object = json_object();
@@ -204,6 +218,8 @@ static json_t *step_object(const struct result *result, uint32_t index)
     if (figures_has_sent(info->protocol))
         put(object, "service_ns", distribution(&series->service));
     put(object, "phases_ns", phases_object(series));
+    if (series_has_messages(series))
+        put(object, "messages", messages_object(series));
     put(object, "metrics", metrics_object(series, info->protocol));
     return object;
 }

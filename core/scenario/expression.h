@@ -65,6 +65,9 @@ int template_compile(const char *text, struct arena *arena, const struct templat
 bool template_constant(const struct template *template);
 int template_compile_named(const char *text, const struct expression_names *names, struct arena *arena,
                            const struct template **ret, uint32_t *ret_column, struct error *error);
+/* When the text is one ${...} and nothing else, its expression, whose value has a type; else *ret stays as it is. */
+int template_expression(const char *text, const struct expression_names *names, struct arena *arena,
+                        const struct expression **ret, uint32_t *ret_column, struct error *error);
 /* Renders into eval->scratch, NUL behind it; a constant template gives the same bytes each time without copying. */
 struct squall_bytes template_render(const struct template *template, const struct eval *eval);
 /* The text with every ${...} kept: for default step names ("GET /items/${...}" shows the variable's text). */

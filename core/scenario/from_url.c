@@ -20,10 +20,11 @@ static bool flag_matches(const char *flags, const char *flag)
     return false;
 }
 
+/* The step is of the first verb. */
 static int32_t find_flag(const struct squall_table *table, const char *flag)
 {
     for (uint32_t i = 0; i < table->count; i++)
-        if (flag_matches(protocol_option(table, i)->flag, flag))
+        if (protocol_option_of(protocol_option(table, i), 0) && flag_matches(protocol_option(table, i)->flag, flag))
             return (int32_t)i;
     return -1;
 }

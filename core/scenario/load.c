@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const root_keys[] = {"squall", "name",  "seed", "targets",    "load", "warmup",
-                                        "drain",  "users", "flow", "thresholds", "vars", "setup", "teardown", NULL};
+#define READY_WITHIN_NS (UINT64_C(60) * 1000000000)
+
+static const char *const root_keys[] = {"squall", "name", "seed", "targets", "load", "ready-before-load", "warmup", "drain", "users",
+                                        "flow", "thresholds", "vars", "setup", "teardown", NULL};
 
 static int check_root(const struct loader *loader, const struct node *root)
 {
@@ -38,6 +40,20 @@ static const char *name_of_file(struct arena *arena, const char *file)
     return arena_copy(arena, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
 }
 
+/* true, false, or a time: within which the users must be ready. */
+static int read_ready(const struct loader *loader, const struct node *node, uint64_t *ret_within_ns)
+{
+    const char *text;
+    if (read_text(loader, node, &text))
+        return -1;
+    if (text[0] >= '0' && text[0] <= '9')
+        return read_duration(loader, node, 1, ret_within_ns);
+    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+        return fail_at(loader, node, "'%.80s' is neither true, false nor a time; write for example 60s", shown_value(loader, node));
+    *ret_within_ns = text[0] == 't' ? READY_WITHIN_NS : 0;
+    return 0;
+}
+
 static int load_root(const struct loader *loader, const struct node *root)
 {
     struct scenario *scenario = loader->scenario;
@@ -45,12 +61,13 @@ static int load_root(const struct loader *loader, const struct node *root)
                       *warmup = node_get(root, "warmup");
     const struct node *drain = node_get(root, "drain"), *targets = node_get(root, "targets"),
                       *load = node_get(root, "load");
-    const struct node *thresholds = node_get(root, "thresholds");
+    const struct node *thresholds = node_get(root, "thresholds"), *ready = node_get(root, "ready-before-load");
     scenario->name = name_of_file(loader->arena, loader->file);
     if ((name && read_text(loader, name, &scenario->name)) ||
         (seed && read_count(loader, seed, 0, UINT64_MAX, &scenario->seed)) ||
         (warmup && read_duration(loader, warmup, 0, &scenario->warmup_ns)) ||
-        (drain && read_duration(loader, drain, 0, &scenario->drain_ns)))
+        (drain && read_duration(loader, drain, 0, &scenario->drain_ns)) ||
+        (ready && read_ready(loader, ready, &scenario->ready_within_ns)))
         return -1;
     if (!targets)
         return fail_at(loader, root,

@@ -65,6 +65,7 @@ struct option_value {
 /* A block of option values, from which a target or a step is made. */
 struct option_set {
     const struct squall_table *table;
+    uint64_t verb; /* of a step: rows that it does not take stay empty */
     struct option_value values[64];
     void *block;              /* all constants filled; variable maps have their names */
     void *init_block;         /* the same with variable rows at zero: what init functions see */

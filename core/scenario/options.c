@@ -4,6 +4,7 @@
  */
 #include "base/units.h"
 #include "scenario/load.h"
+#include "scenario/tree.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -181,6 +182,32 @@ static int build_map(const struct loader *loader, struct option_set *set, uint32
     return 0;
 }
 
+/* A text from a flag, or a quoted one in a file, that begins as JSON does is JSON; YAML reads that as it is. */
+static int tree_node(const struct loader *loader, const struct node *node, const struct node **ret_node)
+{
+    const char *text = node->kind == NODE_SCALAR && node->label ? node->text + strspn(node->text, " \t\r\n") : "";
+    *ret_node = node;
+    if (*text != '{' && *text != '[')
+        return 0;
+    return yaml_parse(text, strlen(text), node->label, loader->arena, ret_node, loader->error);
+}
+
+static int build_tree(const struct loader *loader, struct option_set *set, uint32_t i)
+{
+    const struct squall_option *row = protocol_option(set->table, i);
+    const struct node *node;
+    const struct tree *tree = NULL;
+    if (tree_node(loader, set->values[i].node, &node) || tree_compile(loader, node, &tree))
+        return -1;
+    struct squall_tree blank = tree_blank(tree, loader->arena);
+    memcpy((char *)set->block + row->offset, &blank, sizeof blank);
+    if (tree_constant(tree))
+        set->constant |= UINT64_C(1) << i;
+    else
+        add_variable(set, (struct step_variable){.row = i, .tree = tree});
+    return 0;
+}
+
 /* "Name: value" of a map's fallback. */
 static const struct node *map_fallback(const struct loader *loader, const char *text)
 {
@@ -204,7 +231,7 @@ static const struct node *map_fallback(const struct loader *loader, const char *
 static int build_absent(const struct loader *loader, struct option_set *set, uint32_t i, const struct node *place)
 {
     const struct squall_option *row = protocol_option(set->table, i);
-    if (row->role & SQUALL_ROLE_REQUIRED)
+    if ((row->role & SQUALL_ROLE_REQUIRED) && protocol_option_of(row, set->verb))
         return fail_at(loader, place, "`%s` is missing%s%s; write %s %s", row->name, row->help ? ": " : "",
                        row->help ? row->help : "",
                        loader->file || !row->flag ? arena_printf(loader->arena, "%s:", row->name) : row->flag,
@@ -214,7 +241,7 @@ static int build_absent(const struct loader *loader, struct option_set *set, uin
         return build_map(loader, set, i);
     }
     set->constant |= UINT64_C(1) << i;
-    if (!row->fallback && row->type != SQUALL_STRING)
+    if (row->type == SQUALL_TREE || (!row->fallback && row->type != SQUALL_STRING))
         return 0;
     const char *fallback = row->fallback ? row->fallback : "";
     struct squall_bytes text = {(const uint8_t *)fallback, strlen(fallback)};
@@ -231,10 +258,11 @@ int option_set_build(const struct loader *loader, struct option_set *set, const 
     set->block = arena_alloc(loader->arena, table->size);
     set->variables = arena_alloc(loader->arena, table->count * sizeof *set->variables);
     for (uint32_t i = 0; i < table->count; i++) {
-        bool map = protocol_option(table, i)->type == SQUALL_MAP;
-        int result = !set->values[i].node ? build_absent(loader, set, i, place)
-                     : map                ? build_map(loader, set, i)
-                                          : build_scalar(loader, set, i);
+        uint32_t type = protocol_option(table, i)->type;
+        int result = !set->values[i].node  ? build_absent(loader, set, i, place)
+                     : type == SQUALL_MAP  ? build_map(loader, set, i)
+                     : type == SQUALL_TREE ? build_tree(loader, set, i)
+                                           : build_scalar(loader, set, i);
         if (result)
             return -1;
     }

@@ -96,6 +96,8 @@ static void print_loads(const struct scenario *scenario, struct buffer *out)
     }
     if (scenario->warmup_ns)
         buffer_printf(out, "; warm-up %s", duration(word, scenario->warmup_ns));
+    if (scenario->ready_within_ns)
+        buffer_printf(out, "; users end their setup before it, within %s", duration(word, scenario->ready_within_ns));
     buffer_printf(out, "; drain up to %s; seed %llu\n", duration(word, scenario->drain_ns),
                   (unsigned long long)scenario->seed);
 }

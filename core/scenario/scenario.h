@@ -62,6 +62,9 @@ struct target {
     bool tls_session_reuse;
     const char *folder;           /* of the scenario, ends with '/'; NULL: URL form */
     struct tags tags;
+    const void *constant_block;   /* the plugin's options with constants filled */
+    struct step_variable *variables; /* those that differ from user to user; per-user connections only */
+    uint32_t variable_count;
 };
 
 /* Each user has a connection of its own, kept or not. */
@@ -74,12 +77,13 @@ static inline bool target_per_user(const struct target *target)
  * reason, without a position. `ret_path` is the caller's to free. */
 int target_file(const char *folder, const char *name, char **ret_path, struct error *error);
 
-/* A step's option that must be rendered for each exchange. */
+/* An option that must be rendered: a step's for each exchange, a target's for each user. */
 struct step_variable {
-    uint32_t row;                    /* of the plugin's step_options */
-    const struct template *value;    /* all types but MAP */
+    uint32_t row;                    /* of the plugin's table */
+    const struct template *value;    /* all types but MAP and TREE */
     const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant */
     uint32_t pair_count;
+    const struct tree *tree;         /* TREE */
 };
 
 struct check {
@@ -213,6 +217,8 @@ struct scenario {
     uint32_t load_count;  /* at least 1 */
     uint64_t warmup_ns;
     uint64_t drain_ns;    /* default: the longest target time-out */
+    uint64_t ready_within_ns; /* ready-before-load: users have so long for their setups before the clock starts; 0: they begin
+                                 with the load */
     struct threshold *thresholds;
     uint32_t threshold_count;
 };
@@ -273,6 +279,9 @@ bool scenario_counts_journeys(const struct scenario *scenario); /* some load end
 /* The options of one exchange: the constant block itself when all is constant, else a block in eval->scratch. 0, or -1
  * with the reason when a rendered value does not fit its row. */
 int step_render(const struct step *step, const struct eval *eval, const void **ret_options, struct error *error);
+
+/* The target's options for one user, in the same way. */
+int target_render(const struct target *target, const struct eval *eval, const void **ret_options, struct error *error);
 
 /* The plan in words, for `squall check`: targets, load, users with their steps, thresholds. */
 void scenario_print_plan(const struct scenario *scenario, struct buffer *out);

@@ -62,20 +62,17 @@ static uint32_t count_words(const char *text)
 /* `NAME: words`: the words fill the options that the headline names; with fewer words than names the last names, and
  * the last name takes the rest. */
 static int read_headline(const struct loader *loader, const struct protocol *protocol, const struct node *node,
-                         struct option_set *set)
+                         const char *text, struct option_set *set)
 {
-    const char *headline = protocol->abi.headline ? protocol->abi.headline : "";
-    if (node->kind != NODE_SCALAR)
-        return fail_at(loader, node,
-                       "`%s` takes words, not a map or a list; write `%s: %s` and its options as keys beside it",
-                       protocol->name, protocol->name, headline);
-    if (node_empty(node))
+    const char *headline = protocol_headline(&protocol->abi, set->verb);
+    uint32_t names = count_words(headline), words = count_words(text);
+    if (words == 0)
         return 0;
-    uint32_t names = count_words(headline), words = count_words(node->text);
     if (names == 0)
         return fail_at(loader, node, "`%s` takes no words behind it; write its options as keys beside it",
-                       protocol->name);
-    const char *name = headline, *text = node->text + skip_space(node->text);
+                       protocol->abi.verbs.count ? node->text : protocol->name);
+    const char *name = headline;
+    text += skip_space(text);
     for (uint32_t i = 0; i < names && *text; i++) {
         name += skip_space(name);
         size_t name_len = word_length(name);
@@ -96,11 +93,52 @@ static int read_headline(const struct loader *loader, const struct protocol *pro
     return 0;
 }
 
+/* Where a protocol has verbs the first word is one, and what follows fills its headline. */
+static int read_verb(const struct loader *loader, const struct protocol *protocol, const struct node *node,
+                     const char **ret_text, uint64_t *ret_verb)
+{
+    const struct squall_table *verbs = &protocol->abi.verbs;
+    const char *words = "";
+    const char **names = arena_alloc(loader->arena, (verbs->count + 1) * sizeof *names);
+    const char *text = node->text + skip_space(node->text);
+    size_t len = word_length(text);
+    for (uint32_t i = 0; i < verbs->count; i++) {
+        names[i] = protocol_verb(verbs, i)->name;
+        words = arena_printf(loader->arena, "%s%s%s", words, i ? ", " : "", names[i]);
+        if (strlen(names[i]) == len && memcmp(names[i], text, len) == 0) {
+            *ret_verb = i;
+            *ret_text = text + len;
+            return 0;
+        }
+    }
+    if (len == 0)
+        return fail_at(loader, node, "`%s:` does not say what to do; write one of %s behind it", protocol->name, words);
+    const char *word = arena_copy(loader->arena, text, len);
+    const char *near = error_nearest(word, names, verbs->count, sizeof *names);
+    if (near)
+        return fail_at(loader, node, "%s cannot `%.80s`; did you mean `%s`?", protocol->name, word, near);
+    return fail_at(loader, node, "%s cannot `%.80s`; write one of %s", protocol->name, word, words);
+}
+
+static int read_words(const struct loader *loader, const struct protocol *protocol, const struct node *node,
+                      struct step *step, struct option_set *set)
+{
+    if (node->kind != NODE_SCALAR)
+        return fail_at(loader, node,
+                       "`%s` takes words, not a map or a list; write `%s: %s` and its options as keys beside it",
+                       protocol->name, protocol->name, protocol_headline(&protocol->abi, 0));
+    const char *text = node_empty(node) ? "" : node->text;
+    if (protocol->abi.verbs.count && read_verb(loader, protocol, node, &text, &step->view.verb))
+        return -1;
+    set->verb = step->view.verb;
+    return read_headline(loader, protocol, node, text, set);
+}
+
 const char *step_default_name(const struct loader *loader, const struct protocol *protocol,
                               const struct option_set *set)
 {
-    const char *name = protocol->abi.headline ? protocol->abi.headline : "";
-    const char *text = "";
+    const char *name = protocol_headline(&protocol->abi, set->verb);
+    const char *text = protocol->abi.verbs.count ? protocol_verb(&protocol->abi.verbs, (uint32_t)set->verb)->name : "";
     for (name += skip_space(name); *name; name += skip_space(name)) {
         size_t len = word_length(name);
         int32_t row = option_find(set->table, arena_copy(loader->arena, name, len));
@@ -287,6 +325,9 @@ static int read_step_key(const struct loader *loader, const struct node *key, co
     if (row < 0)
         return fail_unknown_key(loader, key, arena_printf(loader->arena, "a step of %s", step->protocol->name),
                                 option_names(loader->arena, set->table, step_keys));
+    if (!protocol_option_of(protocol_option(set->table, (uint32_t)row), set->verb))
+        return fail_at(loader, key, "`%s` means nothing to `%s: %s`; leave it out", key->text, step->protocol->name,
+                       protocol_verb(&step->protocol->abi.verbs, (uint32_t)set->verb)->name);
     if (set->values[row].node)
         return fail_at(loader, key, "`%s` stands here and behind `%s:` too; keep one of them", key->text,
                        step->protocol->name);
@@ -305,7 +346,7 @@ int load_step(const struct loader *loader, const struct node *node, struct step 
     step->line = node->line;
     step->tags = tags_joined(loader, target->tags, loader->tags);
     struct option_set set = {.table = &step->protocol->abi.step_options};
-    if (read_headline(loader, step->protocol, node_value(node, protocol_key), &set))
+    if (read_words(loader, step->protocol, node_value(node, protocol_key), step, &set))
         return -1;
     for (uint32_t i = 0; i < node->count; i++)
         if (i != protocol_key && read_step_key(loader, node_key(node, i), node_value(node, i), step, &set))

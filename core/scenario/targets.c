@@ -41,13 +41,22 @@ int target_finish(const struct loader *loader, struct target *target, struct opt
     struct squall_error why = {""};
     if (option_set_build(loader, set, place))
         return -1;
-    if (set->variable_count) {
-        uint32_t row = set->variables[0].row;
-        return fail_at(loader, set->values[row].node,
-                       "`%s` of a target must be the same for the whole run; use ${env.NAME} or a fixed text",
-                       protocol_option(set->table, row)->name);
+    for (uint32_t i = 0; i < set->variable_count; i++) {
+        const struct squall_option *row = protocol_option(set->table, set->variables[i].row);
+        const struct node *node = set->values[set->variables[i].row].node;
+        if (!(row->role & SQUALL_ROLE_CONN))
+            return fail_at(loader, node, "`%s` of a target must be the same for the whole run; use ${env.NAME} or a fixed text",
+                           row->name);
+        if (!target_per_user(target))
+            return fail_at(loader, node,
+                           "`%s` differs from user to user here, and this target's connections are shared; write "
+                           "connections: per-user, or a fixed text",
+                           row->name);
     }
-    target->view.options = set->block;
+    target->constant_block = set->block;
+    target->variables = set->variables;
+    target->variable_count = set->variable_count;
+    target->view.options = set->init_block;
     target->view.state = arena_alloc(loader->arena, abi->target_size);
     if (abi->target_init && abi->target_init(&target->view, &why)) {
         target->view.state = NULL;

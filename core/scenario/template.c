@@ -192,6 +192,20 @@ int template_compile_named(const char *text, const struct expression_names *name
     return 0;
 }
 
+int template_expression(const char *text, const struct expression_names *names, struct arena *arena,
+                        const struct expression **ret, uint32_t *ret_column, struct error *error)
+{
+    if (strncmp(text, "${", 2) != 0 || default_form(text + 2))
+        return 0;
+    const char *end = expression_end(text + 2);
+    if (!end || end[1])
+        return 0;
+    int result = expression_compile_named(arena_copy(arena, text + 2, (size_t)(end - text - 2)), PLACE_TEMPLATE, names,
+                                          arena, ret, ret_column, error);
+    *ret_column += 2;
+    return result;
+}
+
 struct squall_bytes template_render(const struct template *template, const struct eval *eval)
 {
     if (template->constant)

@@ -8,8 +8,7 @@
 
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
-    "after",             "any",    "await", "before", "data",      "every", "expect", "foreach", "import", "loop",
-    "ready-before-load", "script", "shape", "until",  "variables",
+    "after", "any", "await", "before", "data", "every", "expect", "foreach", "import", "loop", "script", "shape", "until", "variables",
 };
 
 const struct node *node_from_flag(struct arena *arena, const char *flag, const char *value)
@@ -25,6 +24,8 @@ int fail_prefix(const struct loader *loader, const struct node *node, uint32_t c
         return loader->file ? error_prefix(loader->error, "%s:1:1", loader->file) : -1;
     if (node->label)
         return error_prefix(loader->error, "%s", node->label);
+    if (!loader->file) /* of JSON in a flag */
+        return error_prefix(loader->error, "%u:%u", node->line, node->column);
     uint32_t shift = node->exact && column > 0 ? column - 1 + node->quoted : 0;
     return error_prefix(loader->error, "%s:%u:%u", loader->file, node->line, node->column + shift);
 }

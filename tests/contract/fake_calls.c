@@ -105,6 +105,8 @@ static struct fake_exchange *live_exchange(struct squall_exchange *view, const c
         fake_violation(conn->host, "law 3: %s() on exchange %u after its done()", call, exchange->number);
     else if (exchange->end == FAKE_CANCELLED)
         fake_violation(conn->host, "law 1: %s() on exchange %u, which was cancelled", call, exchange->number);
+    else if (exchange->end == FAKE_GIVEN_BACK)
+        fake_violation(conn->host, "law 10: %s() on exchange %u, which was given back", call, exchange->number);
     else if (exchange->end == FAKE_DISCONNECTED)
         fake_violation(conn->host, "law 3: %s() on exchange %u, whose connection has ended", call, exchange->number);
     else if (exchange->recording)
@@ -278,6 +280,30 @@ static void call_close(struct squall_conn *view, uint32_t how)
     fake_note(conn, "close %s", how == SQUALL_CLOSE_RESET ? "reset" : "orderly");
 }
 
+static void call_refuse(struct squall_conn *view, const char *why)
+{
+    struct fake_conn *conn = live_conn(view, "refuse");
+    if (!conn)
+        return;
+    if (!why || !*why)
+        fake_violation(conn->host, "refuse() without a reason; say what the target lacks");
+    conn->close_wanted = conn->failed = conn->refused = true;
+    fake_note(conn, "refuse %s", why ? why : "");
+}
+
+/* A copy, so that one kept for longer than the call is seen by the sanitizer. */
+static const void *call_conn_options(struct squall_conn *view)
+{
+    struct fake_conn *conn = live_conn(view, "conn_options");
+    if (!conn)
+        return NULL;
+    uint64_t size = conn->host->protocol->abi.target_options.size;
+    free(conn->options);
+    conn->options = xmalloc(size ? size : 1);
+    memcpy(conn->options, conn->host->target.options, size);
+    return conn->options;
+}
+
 static void call_fail(struct squall_conn *view, const char *why)
 {
     struct fake_conn *conn = live_conn(view, "fail");
@@ -308,6 +334,98 @@ static void call_body(struct squall_exchange *view, struct squall_bytes bytes)
         fake_violation(exchange->conn->host, "body() on exchange %u, which does not want it", exchange->number);
     snprintf(label, sizeof label, "body %u", exchange->number);
     note_bytes(exchange->conn, 'b', exchange, label, bytes.data, bytes.len);
+}
+
+/* Given back and seen no more: a drive has one connection, and what it shows is how this one goes on. */
+static int32_t call_again(struct squall_exchange *view)
+{
+    struct fake_exchange *exchange = live_exchange(view, "again");
+    if (!exchange)
+        return -1;
+    fake_note(exchange->conn, "again %u", exchange->number);
+    fake_exchange_end(exchange, FAKE_GIVEN_BACK);
+    return 0;
+}
+
+static int32_t call_follow(struct squall_exchange *view)
+{
+    struct fake_exchange *exchange = live_exchange(view, "follow");
+    if (!exchange || view->hop >= SQUALL_HOPS_MAX)
+        return -1;
+    if (exchange->followed)
+        fake_violation(exchange->conn->host, "follow() twice on exchange %u", exchange->number);
+    exchange->followed = true;
+    fake_note(exchange->conn, "follow %u", exchange->number);
+    return 0;
+}
+
+/* ---- messages ---- */
+
+static void call_every(struct squall_exchange *view, uint64_t interval_ns)
+{
+    struct fake_exchange *exchange = live_exchange(view, "every");
+    if (!exchange)
+        return;
+    struct fake_host *host = exchange->conn->host;
+    if (interval_ns && !host->protocol->abi.turn)
+        fake_violation(host, "every() by a plugin without turn(); nothing would be called");
+    exchange->every_ns = interval_ns;
+    exchange->turn_ns = host->now_ns;
+    fake_note(exchange->conn, "every %u %llu", exchange->number, (unsigned long long)interval_ns);
+}
+
+static void note_message(struct squall_exchange *view, const char *call, uint64_t key)
+{
+    struct fake_exchange *exchange = live_exchange(view, call);
+    if (exchange)
+        fake_note(exchange->conn, "%s %u %llu", call, exchange->number, (unsigned long long)key);
+}
+
+static void call_message_sent(struct squall_exchange *view, uint64_t key)
+{
+    note_message(view, "message_sent", key);
+}
+
+static void call_message_answered(struct squall_exchange *view, uint64_t key)
+{
+    note_message(view, "message_answered", key);
+}
+
+static void call_message_received(struct squall_exchange *view)
+{
+    note_message(view, "message_received", 0);
+}
+
+/* ---- what belongs to no exchange ---- */
+
+static void check_metric(struct squall_worker *worker, const struct squall_step *step, const char *call, uint32_t metric)
+{
+    struct fake_host *host = host_of(worker);
+    on_thread(host, call);
+    if (!step)
+        fake_violation(host, "%s() without a step; samples are booked at one", call);
+    if (metric >= host->protocol->abi.metrics.count)
+        fake_violation(host, "%s() of metric %u, of which there are %u", call, metric, host->protocol->abi.metrics.count);
+}
+
+static void call_sample(struct squall_worker *worker, const struct squall_step *step, uint32_t metric, uint64_t value)
+{
+    (void)value;
+    check_metric(worker, step, "sample", metric);
+}
+
+static void call_elapsed(struct squall_worker *worker, const struct squall_step *step, uint32_t metric, uint64_t since_ns)
+{
+    struct fake_host *host = host_of(worker);
+    check_metric(worker, step, "elapsed", metric);
+    if (since_ns > host->now_ns)
+        fake_violation(host, "law 5: elapsed() since a time that the engine has not given: it is yet to come");
+}
+
+static uint64_t call_stamp_ns(struct squall_worker *worker)
+{
+    on_thread(host_of(worker), "stamp_ns");
+    return host_of(worker)->now_ns;
 }
 
 struct recorder {
@@ -374,5 +492,16 @@ void fake_calls_init(struct fake_host *host)
                                        .first_byte = call_first_byte,
                                        .body = call_body,
                                        .done = call_done,
-                                       .post = call_post};
+                                       .post = call_post,
+                                       .again = call_again,
+                                       .follow = call_follow,
+                                       .refuse = call_refuse,
+                                       .conn_options = call_conn_options,
+                                       .every = call_every,
+                                       .message_sent = call_message_sent,
+                                       .message_answered = call_message_answered,
+                                       .message_received = call_message_received,
+                                       .sample = call_sample,
+                                       .elapsed = call_elapsed,
+                                       .stamp_ns = call_stamp_ns};
 }

@@ -50,6 +50,11 @@ static void block_free(struct fake_host *host, void *block, uint32_t size, const
 static int put_option(const struct squall_option *row, const char *value, struct arena *arena, uint8_t *block,
                       struct error *error)
 {
+    if (row->type == SQUALL_TREE) {
+        struct squall_tree tree = {.text = {(const uint8_t *)arena_copy(arena, value, strlen(value)), strlen(value)}};
+        memcpy(block + row->offset, &tree, sizeof tree);
+        return 0;
+    }
     if (row->type != SQUALL_MAP) {
         struct squall_bytes text = {(const uint8_t *)arena_copy(arena, value, strlen(value)), strlen(value)};
         return option_parse(row, text, block, error);
@@ -87,6 +92,8 @@ static const char *any_value(const struct squall_option *row, struct arena *aren
         return row->choices[0];
     case SQUALL_MAP:
         return "name: value";
+    case SQUALL_TREE:
+        return "{}";
     default:
         return row->role & SQUALL_ROLE_URL_PATH ? "/" : "x";
     }
@@ -98,7 +105,7 @@ static void *fill_options(const struct squall_table *table, const struct fake_op
 {
     uint8_t *block = arena_alloc(arena, table->size);
     for (const struct fake_option *option = given; option && option->name; option++) {
-        bool known = false;
+        bool known = strcmp(option->name, "verb") == 0;
         for (uint32_t i = 0; i < table->count; i++)
             known = known || strcmp(protocol_option(table, i)->name, option->name) == 0;
         if (!known) {
@@ -235,6 +242,16 @@ void fake_host_free(struct fake_host *host)
     free(host);
 }
 
+/* The row of the verb that the options name; the first when they name none. */
+static uint64_t verb_of(const struct squall_table *verbs, const struct fake_option *options)
+{
+    for (const struct fake_option *option = options; option && option->name; option++)
+        for (uint32_t i = 0; strcmp(option->name, "verb") == 0 && i < verbs->count; i++)
+            if (strcmp(protocol_verb(verbs, i)->name, option->value) == 0)
+                return i;
+    return 0;
+}
+
 struct fake_step *fake_host_step(struct fake_host *host, const struct fake_option *options, bool variable,
                                  struct error *error)
 {
@@ -250,7 +267,7 @@ struct fake_step *fake_host_step(struct fake_host *host, const struct fake_optio
     step->options = options;
     step->block = block;
     step->constant = variable ? 0 : all;
-    step->view = (struct squall_step){.state = block_new(abi->step_size), .target = &host->target};
+    step->view = (struct squall_step){.state = block_new(abi->step_size), .target = &host->target, .verb = verb_of(&abi->verbs, options)};
     const void *constant_options = variable ? arena_alloc(&host->arena, table->size) : block;
     if (abi->step_init && abi->step_init(&step->view, constant_options, step->constant, &why)) {
         block_free(host, step->view.state, abi->step_size, "step state");
@@ -274,6 +291,8 @@ static void leave(struct fake_conn *conn)
 {
     conn->host->depth--;
     fake_reserve_forget(conn);
+    free(conn->options);
+    conn->options = NULL;
     if (conn->retired && !conn->in_flight)
         conn->close_wanted = true;
     if (conn->close_wanted)
@@ -298,7 +317,8 @@ struct fake_conn *fake_conn_new(struct fake_host *host, bool per_user)
     conn->view = (struct squall_conn){.state = block_new(abi_of(host)->conn_size),
                                       .worker = &host->worker,
                                       .target = &host->target,
-                                      .user = per_user ? &host->user : NULL};
+                                      .user = per_user ? &host->user : NULL,
+                                      .alpn = host->alpn ? text_bytes(host->alpn) : (struct squall_bytes){NULL, 0}};
     conn->connected = true;
     enter(conn);
     abi_of(host)->connect(&conn->view);
@@ -334,6 +354,7 @@ struct fake_exchange *fake_conn_request(struct fake_conn *conn, const struct fak
                                                 : fill_options(&abi->step_options, step->options, &rendered, &error),
                                  .constant = step->constant,
                                  .wants = wants,
+                                 .intended_ns = conn->host->now_ns,
                                  .id = exchange->number};
     fake_note(conn, "request %u", exchange->number);
     enter(conn);
@@ -409,6 +430,8 @@ void fake_conn_drop(struct fake_conn *conn)
         conn->host->depth--;
     }
     fake_reserve_forget(conn);
+    free(conn->options);
+    conn->options = NULL;
     fake_borrows_check(conn);
     conn->connected = false;
     block_free(conn->host, conn->view.state, abi->conn_size, "connection state");
@@ -457,12 +480,26 @@ void fake_conn_make_room(struct fake_conn *conn, uint64_t room)
     leave(conn);
 }
 
+static void run_turns(struct fake_exchange *exchange)
+{
+    struct fake_conn *conn = exchange->conn;
+    while (exchange->end == FAKE_IN_FLIGHT && exchange->every_ns && exchange->turn_ns <= conn->host->now_ns) {
+        exchange->turn_ns += exchange->every_ns;
+        enter(conn);
+        abi_of(conn->host)->turn(&conn->view, &exchange->view, exchange->turns++);
+        leave(conn);
+    }
+}
+
 void fake_host_advance(struct fake_host *host, uint64_t ns)
 {
     host->now_ns += ns;
     for (struct fake_conn *conn = host->conns; conn; conn = conn->next)
         if (conn->connected && conn->next_tick_ns && conn->next_tick_ns <= host->now_ns)
             tick(conn);
+    for (struct fake_conn *conn = host->conns; abi_of(host)->turn && conn; conn = conn->next)
+        for (struct fake_exchange *exchange = conn->exchanges; exchange; exchange = exchange->next)
+            run_turns(exchange);
 }
 
 uint32_t fake_host_run_posts(struct fake_host *host)

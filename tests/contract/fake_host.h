@@ -34,13 +34,14 @@
 #define FAKE_BORROWS_MAX    256
 #define FAKE_POSTS_MAX      256
 
-/* A value as a scenario would write it. A list ends with name NULL; a MAP option takes one entry a pair: "name: value".
- */
+/* A value as a scenario would write it. A list ends with name NULL; a MAP option takes one entry a pair: "name: value";
+ * a TREE option takes JSON text. Of a plugin with verbs, the option "verb" says which one a step is of; else it is the
+ * first. */
 struct fake_option {
     const char *name, *value;
 };
 
-enum fake_end { FAKE_IN_FLIGHT, FAKE_DONE, FAKE_CANCELLED, FAKE_DISCONNECTED };
+enum fake_end { FAKE_IN_FLIGHT, FAKE_DONE, FAKE_CANCELLED, FAKE_DISCONNECTED, FAKE_GIVEN_BACK };
 
 struct fake_step {
     struct squall_step view; /* first */
@@ -57,7 +58,8 @@ struct fake_exchange {
     enum fake_end end;
     struct squall_result result; /* of done(); reason is in `reason` */
     char reason[160];
-    bool request_ended, recording;
+    bool request_ended, recording, followed;
+    uint64_t every_ns, turn_ns, turns; /* of a paced stream: interval, when the next one is due, how many there were */
     uint32_t number; /* on its connection, from 1 */
     struct fake_exchange *next;
 };
@@ -74,10 +76,11 @@ struct fake_conn {
     struct fake_conn *next;
     struct fake_exchange *exchanges; /* newest first */
     uint32_t exchange_count, in_flight, capacity;
-    bool connected, retired, close_wanted, failed, room_wanted;
+    bool connected, retired, close_wanted, failed, refused, room_wanted;
     struct buffer in, out; /* unused input; all output so far */
     struct buffer transcript;
     uint64_t out_room; /* bytes that the output takes before it is at its cap */
+    void *options;     /* of the last conn_options(), gone when the plugin returns */
     uint8_t *reserved; /* of the last out_reserve() */
     uint64_t reserved_len;
     uint64_t next_tick_ns;
@@ -97,6 +100,7 @@ struct fake_host {
     const struct protocol *protocol;
     struct squall_host table;
     struct squall_target target;
+    const char *alpn; /* what connections agree on; NULL: nothing */
     struct squall_user user;
     struct arena arena; /* run memory */
     struct fake_step *steps;
@@ -141,7 +145,7 @@ void fake_exchange_cancel(struct fake_exchange *exchange);
 void fake_conn_cancel_all(struct fake_conn *conn);
 /* Room for `room` more bytes of output, with writable() when the plugin had been refused. */
 void fake_conn_make_room(struct fake_conn *conn, uint64_t room);
-/* Moves the clock and calls the ticks that are due. */
+/* Moves the clock and calls the ticks and the turns that are due. */
 void fake_host_advance(struct fake_host *host, uint64_t ns);
 /* Runs what other threads have posted; returns how many. */
 uint32_t fake_host_run_posts(struct fake_host *host);

@@ -46,6 +46,9 @@ static void test_plain_lines(void **state)
     progress.elapsed_ns = NS_PER_S;
     console_progress(console, &progress);
     console_progress(console, &progress);
+    progress.setting_up = true;
+    console_progress(console, &progress);
+    console_progress(console, &progress);
     for (uint64_t second = 1; second <= 12; second++) {
         progress = progress_at(&sample, second * NS_PER_S);
         console_progress(console, &progress);
@@ -61,6 +64,7 @@ static void test_plain_lines(void **state)
     console_free(console);
     fclose(out);
     assert_string_equal(text, "connecting: 64 connections open\n"
+                              "setting up: 20 users not ready\n"
                               "1s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20 warm-up\n"
                               "5s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20\n"
                               "10s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20\n"
@@ -95,12 +99,13 @@ static void test_frame(void **state)
     struct sample sample;
     sample_init(&sample, 1, 0);
     struct {
-        bool connecting, draining, late;
+        bool connecting, setting_up, draining, late;
         uint64_t elapsed_s;
         uint32_t lost;
         const char *says, *not ;
     } cases[] = {
         {.connecting = true, .says = "connecting, 64 open", .not = "\xE2\x96\xB8"},
+        {.connecting = true, .setting_up = true, .says = "setting up, 20 users not ready", .not = "connecting"},
         {.elapsed_s = 2, .says = "warm-up, counts in 3s", .not = "\xE2\x9C\x93"},
         {.elapsed_s = 2, .says = "2s of 10s", .not = "late"},
         {.elapsed_s = 12, .says = "hold 200/s", .not = "warm-up"},
@@ -112,6 +117,7 @@ static void test_frame(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct progress progress = progress_at(&sample, cases[i].elapsed_s * NS_PER_S);
         progress.connecting = cases[i].connecting;
+        progress.setting_up = cases[i].setting_up;
         progress.draining = cases[i].draining;
         progress.late = cases[i].late;
         progress.workers_lost = cases[i].lost;

@@ -146,10 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_page),
                                        cmocka_unit_test(test_functions_documented)};
-    const char *unit = strstr(__FILE__, "tests/unit/");
-    snprintf(root, sizeof root, "%.*s", (int)(unit - __FILE__), __FILE__);
-    if (!root[0])
-        strcpy(root, ".");
+    snprintf(root, sizeof root, "%s", SQUALL_SOURCE_DIR);
     unsetenv("SQUALL_TARGET");
     unsetenv("RATE");
     unsetenv("SHOP");

@@ -303,13 +303,39 @@ static void test_text(void **state)
     }
 }
 
+static void test_metrics(void **state)
+{
+    (void)state;
+    struct sample sample;
+    sample_init(&sample, 1, 0);
+    assert_silent(&sample, "measured besides");
+    struct series *series = &sample.result.store.series[0];
+    series->messages_sent = 12;
+    histogram_record(&series->message_latency, 3 * NS_PER_MS);
+    histogram_record(&series->metrics[0].histogram, 40 * NS_PER_US);
+    series->metrics[1].counter = 1234;
+    assert_says(&sample, "measured besides");
+    assert_says(&sample, "messages sent ");
+    assert_says(&sample, "message latency      1   3ms");
+    assert_says(&sample, "  gap ");
+    assert_says(&sample, "40us");
+    assert_says(&sample, "1,234");
+    assert_silent(&sample, "messages received"); /* there were none */
+    for (uint32_t width = 40; width < 130; width += 7) {
+        char *screen = printed(&sample, width, false);
+        assert_non_null(strstr(screen, "measured besides"));
+        free(screen);
+    }
+    sample_fini(&sample);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_widths),   cmocka_unit_test(test_columns_align), cmocka_unit_test(test_lower_bounds),
         cmocka_unit_test(test_sections), cmocka_unit_test(test_verdicts),      cmocka_unit_test(test_no_data),
         cmocka_unit_test(test_waiting),  cmocka_unit_test(test_colour),        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_text),     cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,11 @@ static void randomize(struct random_stream *stream, struct snapshot *snapshot)
         for (int p = 0; p < PHASE_COUNT; p++)
             random_histogram(stream, &series->phases[p]);
         series->lower_bounds = random_below(stream, 3);
+        random_cells(stream, &series->messages_sent, 4 * sizeof(uint64_t));
+        random_histogram(stream, &series->message_latency);
+        random_histogram(stream, &series->message_service);
+        random_histogram(stream, &series->message_first);
+        random_histogram(stream, &series->message_gap);
         for (uint32_t m = 0; m < series->metric_count; m++) {
             series->metrics[m].counter = random_next(stream);
             random_histogram(stream, &series->metrics[m].histogram);
@@ -103,6 +108,11 @@ static void same_series(const struct series *a, const struct series *b)
     assert_int_equal(a->lower_bound_min_ns, b->lower_bound_min_ns);
     for (int p = 0; p < PHASE_COUNT; p++)
         same_histogram(&a->phases[p], &b->phases[p]);
+    assert_memory_equal(&a->messages_sent, &b->messages_sent, 4 * sizeof(uint64_t));
+    same_histogram(&a->message_latency, &b->message_latency);
+    same_histogram(&a->message_service, &b->message_service);
+    same_histogram(&a->message_first, &b->message_first);
+    same_histogram(&a->message_gap, &b->message_gap);
     for (uint32_t m = 0; m < a->metric_count; m++) {
         assert_int_equal(a->metrics[m].counter, b->metrics[m].counter);
         same_histogram(&a->metrics[m].histogram, &b->metrics[m].histogram);

@@ -60,6 +60,9 @@ static void fill(struct sample *sample)
     sample_exchange(sample, 0, OUTCOME_REJECTED, 503, 2 * NS_PER_MS, NS_PER_MS);
     sample->result.store.series[0].metrics[1].counter = 42;
     histogram_record(&sample->result.store.series[0].metrics[0].histogram, 5);
+    sample->result.store.series[0].messages_sent = 9;
+    sample->result.store.series[0].messages_unanswered = 2;
+    histogram_record(&sample->result.store.series[0].message_gap, 6);
     store_error(&sample->result.store, "timed out after 1s", 5, 2 * NS_PER_S, 3 * NS_PER_S);
     sample_threshold(sample, "p99(latency) < 200ms", UNIT_DURATION,
                      (struct threshold_result){.actual = 1e9, .lower_bound = true});
@@ -138,6 +141,8 @@ static void test_keys(void **state)
         {"steps.0.service_ns.p50", JSON_INTEGER},
         {"steps.0.phases_ns.wait.p50", JSON_INTEGER},
         {"steps.0.metrics.hops", JSON_INTEGER},
+        {"steps.0.messages.latency_ns.count", JSON_INTEGER},
+        {"steps.0.messages.first_ns.count", JSON_INTEGER},
         {"steps.0.metrics.gap_ns.max", JSON_INTEGER},
         {"transactions", JSON_ARRAY},
         {"checks.0.name", JSON_STRING},
@@ -164,7 +169,7 @@ static void test_keys(void **state)
     static const char *const absent[] = {
         "steps.1.service_ns",  "steps.1.phases_ns.wait",    "steps.0.phases_ns.tls",
         "thresholds.2.actual", "generator.send_lag_ns.p50", "unreachable",
-        "steps.0.codes.0",
+        "steps.0.codes.0", "steps.1.messages",
     };
     struct sample sample;
     fill(&sample);
@@ -205,6 +210,12 @@ static void test_values(void **state)
         {"steps.0.latency_ok_ns.count", 100},
         {"steps.0.service_ns.count", 101},
         {"steps.0.metrics.hops", 42},
+        {"steps.0.messages.sent", 9},
+        {"steps.0.messages.received", 0},
+        {"steps.0.messages.answered", 0},
+        {"steps.0.messages.unanswered", 2},
+        {"steps.0.messages.service_ns.count", 0},
+        {"steps.0.messages.gap_ns.max", 6},
         {"steps.0.metrics.gap_ns.max", 5},
         {"steps.1.count", 100},
         {"checks.0.failed", 10},

@@ -11,6 +11,9 @@
  *   request   turn one step into bytes
  *   record    an exchange has ended: name what only the protocol knows about its answer
  *
+ * Some protocols need more, and find it further down: verbs (several kinds of step), messages of a stream with times
+ * of their own, metrics of what belongs to no exchange, options that differ from user to user.
+ *
  * A plugin that wraps a client library with sockets of its own sets SQUALL_OWN_TRANSPORT and
  * reports through done() and post().
  *
@@ -26,6 +29,7 @@
  *   7. Each exchange ends in exactly one outcome.
  *   8. A thread that the plugin started may call post() and nothing else.
  *   9. No host function calls back into the plugin, with one exception: done() calls record().
+ *  10. An exchange given back by again() is not the connection's any more; it comes once more through request().
  *
  * Memory:
  *   - state blocks are the engine's: sized by the *_size fields, zeroed before first use, aligned to
@@ -52,7 +56,7 @@ extern "C" {
 #endif
 
 #define SQUALL_ABI_MAJOR 0
-#define SQUALL_ABI_MINOR 1
+#define SQUALL_ABI_MINOR 2
 #define SQUALL_PLUGIN_MAGIC UINT32_C(0x5351504c) /* "SQPL" */
 #define SQUALL_PROTOCOL squall_protocol_v0       /* the exported table's name */
 #define SQUALL_PROTOCOL_SYMBOL "squall_protocol_v0"
@@ -84,6 +88,8 @@ struct squall_target {
     struct squall_bytes authority; /* host[:port] as written in the URL, as a Host header wants it */
     uint64_t port;
     uint64_t secure;           /* 1: the engine's transport to this target is TLS */
+    const char *alpn;          /* set by target_init: what to offer under TLS instead of squall_protocol.alpn; run
+                                  memory. NULL: the protocol's; "": nothing */
 };
 
 struct squall_user {
@@ -96,11 +102,13 @@ struct squall_conn {
     struct squall_worker *worker;
     const struct squall_target *target;
     struct squall_user *user; /* the one user of this connection; NULL on a pooled target */
+    struct squall_bytes alpn; /* what the TLS handshake agreed on; empty: nothing, or no TLS */
 };
 
 struct squall_step {
     void *state; /* step_size */
     const struct squall_target *target;
+    uint64_t verb; /* row of squall_protocol.verbs; 0 where there are none */
 };
 
 /* Which parts of an answer the scenario will look at: bits of squall_exchange.wants. */
@@ -118,6 +126,8 @@ struct squall_exchange {
     uint64_t constant;   /* bit i: row i of step_options has the same value in every exchange of this step */
     uint64_t wants;      /* enum squall_want */
     uint64_t id;         /* unique in the run */
+    uint64_t intended_ns; /* when it was due, CLOCK_MONOTONIC: to be carried on the wire, or into elapsed() */
+    uint64_t hop;        /* 0; in an exchange that follow() asked for, one more than in the one before */
 };
 
 /* ---- How an exchange ends ---------------------------------------------------------------------- */
@@ -193,7 +203,46 @@ struct squall_host {
      * takes the time of the call: what done() ends inside fn ended then, so that the hop between threads is
      * not billed to the service. Returns 0, or -1 when the queue is full. */
     int32_t (*post)(struct squall_worker *, void (*fn)(struct squall_worker *, void *arg), void *arg);
+
+    /* Gives back an exchange whose request the peer has certainly not acted on: the engine hands it to the next free
+     * connection, as the same exchange with a zeroed state; its latency goes on counting. 0, or -1 when it has been
+     * given back SQUALL_AGAIN_MAX times: then the plugin still has to end it. */
+    int32_t (*again)(struct squall_exchange *);
+    /* Called before done(x): once x has ended, the same step is exchanged again for the same user as an exchange of
+     * its own, due at x's end, with x's state as it is then. Checks and saves look at the last one only. 0, or -1
+     * when x is hop SQUALL_HOPS_MAX already. */
+    int32_t (*follow)(struct squall_exchange *);
+    /* The scenario cannot be run against this target, whatever the load (it has no such service, say): before the
+     * load starts this ends the run with exit code 2 and this text; later it is fail(). */
+    void (*refuse)(struct squall_conn *, const char *why);
+    /* The target's options as they are for this connection's user, rendered by the call and valid until the plugin
+     * returns. Where nothing varies it is target->options. NULL: a value does not fit its row; the connection has
+     * failed with the reason. */
+    const void *(*conn_options)(struct squall_conn *);
+
+    /* Messages of a stream, each with times of its own. The engine takes them; a key is the plugin's name for a
+     * message that it waits for the answer of, and need be unique among those only. */
+    /* Calls turn(conn, x, number) now and then every interval_ns, number from 0 up; turns that come late are not left
+     * out. An interval of 0 ends it; the exchange's end does too. */
+    void (*every)(struct squall_exchange *, uint64_t interval_ns);
+    /* The message's last byte has been committed. It was due at its turn, within turn(); otherwise now. */
+    void (*message_sent)(struct squall_exchange *, uint64_t key);
+    /* What was sent under this key has been answered: its latency and service time are recorded. */
+    void (*message_answered)(struct squall_exchange *, uint64_t key);
+    /* A message of the answer is here, whichever it answers: the first one and the gaps are recorded. */
+    void (*message_received)(struct squall_exchange *);
+
+    /* What belongs to no exchange. `metric` is a row of the plugin's metrics, booked at `step`; during the warm-up it
+     * is left out. */
+    void (*sample)(struct squall_worker *, const struct squall_step *step, uint32_t metric, uint64_t value);
+    /* Records the time from since_ns to now, where since_ns is a time that the engine gave: of stamp_ns(), of an
+     * exchange's intended_ns, by way of the wire where both ends are this machine's. */
+    void (*elapsed)(struct squall_worker *, const struct squall_step *step, uint32_t metric, uint64_t since_ns);
+    /* The clock at this moment, CLOCK_MONOTONIC ns, finer than now_ns(). Only to be given back. */
+    uint64_t (*stamp_ns)(struct squall_worker *);
 };
+#define SQUALL_AGAIN_MAX 3
+#define SQUALL_HOPS_MAX 20
 
 /* ---- Tables: one row makes parser, range check, URL-form flag, help and docs ------------------- */
 
@@ -206,6 +255,7 @@ enum squall_option_type {
     SQUALL_BOOL,       /* uint64_t, 0 or 1 */
     SQUALL_CHOICE,     /* uint64_t, an index into choices */
     SQUALL_MAP,        /* struct squall_map */
+    SQUALL_TREE,       /* struct squall_tree */
 };
 
 struct squall_pair {
@@ -216,11 +266,23 @@ struct squall_map {
     uint64_t count;
 };
 
+/* A value of the scenario with lists and maps in it, as JSON text (RFC 8259). Scalars that are ${...} keep the type of
+ * what they stand for. */
+struct squall_hole {
+    uint64_t at, len; /* of a scalar that differs between exchanges, within text */
+};
+struct squall_tree {
+    struct squall_bytes text;         /* empty: not given. In step_init holes read as null */
+    const struct squall_hole *holes;  /* ascending; in each exchange as many, in the same order */
+    uint64_t hole_count;
+};
+
 /* Bits of squall_option.role. */
 enum squall_role {
     SQUALL_ROLE_REQUIRED = 1,
     SQUALL_ROLE_URL_PATH = 2, /* in the URL form: filled with the URL's path and query */
     SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
+    SQUALL_ROLE_CONN = 8,     /* of a target option: it may differ from user to user; see conn_options() */
 };
 
 struct squall_option {
@@ -234,7 +296,14 @@ struct squall_option {
     uint32_t type;              /* enum squall_option_type */
     uint32_t offset;            /* into the options struct */
     uint32_t role;              /* enum squall_role */
-    uint32_t reserved;
+    uint32_t verbs;             /* step options: bit i: row i of verbs takes it; 0: all do */
+};
+
+/* A kind of step: `NAME: publish words`. Where a protocol has verbs, the first word behind its name is one. */
+struct squall_verb {
+    const char *name;     /* a lower-case word */
+    const char *help;     /* one line */
+    const char *headline; /* as squall_protocol.headline, which is NULL then */
 };
 
 enum squall_metric_kind { SQUALL_COUNTER = 1, SQUALL_HISTOGRAM };
@@ -313,6 +382,11 @@ struct squall_protocol {
     void (*record)(const struct squall_exchange *, struct squall_recorder *);               /* optional */
     /* A code's name, run memory, or NULL. Any thread, any process, before init too. */
     const char *(*code_name)(uint32_t code);                                                /* optional */
+
+    struct squall_table verbs; /* struct squall_verb, at most 32; none: steps are of one kind. The URL form's step is
+                                  of row 0. */
+    /* The time for the next message of a paced stream; see every(). */
+    void (*turn)(struct squall_conn *, struct squall_exchange *, uint64_t number);          /* optional */
 };
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && UINTPTR_MAX == UINT64_MAX

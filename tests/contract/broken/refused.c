@@ -100,8 +100,20 @@
 #ifndef ROW_ROLE
 #define ROW_ROLE 0
 #endif
-#ifndef ROW_RESERVED
-#define ROW_RESERVED 0
+#ifndef ROW_VERBS
+#define ROW_VERBS 0
+#endif
+#ifndef VERB_NAME
+#define VERB_NAME "poke"
+#endif
+#ifndef VERB_HELP
+#define VERB_HELP "pokes it"
+#endif
+#ifndef VERB_HEADLINE
+#define VERB_HEADLINE "other"
+#endif
+#ifndef VERB_COUNT
+#define VERB_COUNT 0
 #endif
 #ifndef METRIC_NAME
 #define METRIC_NAME "gap_ns"
@@ -132,7 +144,7 @@ UNUSED static const char *const some_choices[] = {"one", "two", 0};
 
 UNUSED static const struct squall_option options[] = {
     {ROW_NAME, ROW_FLAG, ROW_METAVAR, ROW_HELP, ROW_FALLBACK, ROW_CHOICES, ROW_MIN, ROW_MAX, ROW_TYPE, ROW_OFFSET,
-     ROW_ROLE, ROW_RESERVED},
+     ROW_ROLE, ROW_VERBS},
     {"other", 0, 0, "some text", 0, 0, 0, 0, SQUALL_STRING, offsetof(struct values, other), 0, 0},
 };
 
@@ -140,6 +152,8 @@ static const struct squall_metric metrics[] = {
     {METRIC_NAME, METRIC_HELP, METRIC_KIND, 0},
     {"tries", "a second one", SQUALL_COUNTER, 0},
 };
+
+static const struct squall_verb verbs[] = {{VERB_NAME, VERB_HELP, VERB_HEADLINE}, {"prod", "prods it", 0}};
 
 UNUSED static void on_connect(struct squall_conn *conn)
 {
@@ -185,4 +199,5 @@ const struct squall_protocol SYMBOL = {
     .receive = RECEIVE,
     .request = REQUEST,
     .cancel = CANCEL,
+    .verbs = {verbs, VERB_COUNT, sizeof(struct squall_verb), 0},
 };
