@@ -32,25 +32,16 @@ namespace
 {
 
 /* Keeps the first complaint: those after it are mostly its consequences. */
-struct first_error : pb::compiler::MultiFileErrorCollector, pb::DescriptorPool::ErrorCollector {
+struct first_error : pb::compiler::MultiFileErrorCollector {
     std::string text;
 
-    void keep(const std::string &complaint)
-    {
-        if (text.empty())
-            text = complaint;
-    }
     void AddError(const std::string &file, int line, int column, const std::string &message) override
     {
         std::string place = file;
         if (line >= 0)
             place += ":" + std::to_string(line + 1) + ":" + std::to_string(column + 1);
-        keep(place + ": " + message);
-    }
-    void AddError(const std::string &file, const std::string &element, const pb::Message *, ErrorLocation,
-                  const std::string &message) override
-    {
-        keep(file + ": " + element + ": " + message);
+        if (text.empty())
+            text = place + ": " + message;
     }
 };
 
@@ -138,7 +129,7 @@ struct pb_schema {
     pb::DescriptorPoolDatabase carried{*pb::DescriptorPool::generated_pool()};
     pb::compiler::SourceTreeDescriptorDatabase on_disk{&tree, &carried};
     pb::MergedDescriptorDatabase merged{{&added, &on_disk, &carried}};
-    pb::DescriptorPool pool{&merged, &errors};
+    pb::DescriptorPool pool{&merged, on_disk.GetValidationErrorCollector()}; /* knows line and column */
     std::set<std::string> folders, imports;
     std::vector<std::string> roots; /* files whose services the operator asked for */
     std::set<std::string> known;    /* files added as descriptors */

@@ -37,7 +37,7 @@ static const char *special_value(const struct pb_type *type)
     case PB_LIST:
         return "[]";
     case PB_ANY:
-        return "{\"@type\":\"type.googleapis.com/google.protobuf.Empty\",\"value\":{}}";
+        return "{\"@type\":\"type.googleapis.com/google.protobuf.Empty\"}";
     default:
         return NULL;
     }

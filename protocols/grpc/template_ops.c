@@ -4,7 +4,7 @@
 
 static uint8_t *grow_pool(struct pb_template *template, size_t more)
 {
-    if (template->pool_size - template->pool_len < more) {
+    if (template->pool == NULL || template->pool_size - template->pool_len < more) {
         size_t size = (template->pool_len + more) * 2 + 64;
         uint8_t *pool = realloc(template->pool, size);
         if (pool == NULL)

@@ -12,6 +12,10 @@
 #include <squall/plugin.h>
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The values of FieldDescriptorProto.Type. */
 enum pb_kind {
     PB_DOUBLE = 1,
@@ -112,4 +116,7 @@ struct pb_nearest {
 };
 void pb_nearest_offer(struct pb_nearest *nearest, const char *name);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
