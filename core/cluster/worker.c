@@ -6,6 +6,7 @@
 #include "cluster/message.h"
 #include "cluster/plan.h"
 #include "cluster/values.h"
+#include "engine/tls_memory.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,6 +216,7 @@ int worker_main(int argc, char **argv)
     snprintf(role, sizeof role, "worker %u", number);
     log_set_role(role);
     raise_descriptor_limit();
+    tls_memory_init();
     arena_init(&arena);
     protocol_registry_init(&registry);
     void *page = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, WORKER_PAGE_FD, 0);

@@ -148,7 +148,7 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
     if (!exchange->followed) /* of a chain the last answer is looked at */
         run_checks(exchange, &answer, engine->config.ended && step->check_count <= CHECKS_SHOWN ? passed : NULL);
     if (engine->config.ended)
-        engine->config.ended(engine->config.arg, step, &answer, reason, passed);
+        engine->config.ended(engine->config.arg, step, &answer, reason, passed, exchange->user->variables);
 }
 
 /* ---- times ---- */
@@ -257,5 +257,5 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
     if (outcome <= OUTCOME_MALFORMED)
         answer_looked_at(exchange, outcome, code, done_ns, reason);
     else if (engine->config.ended)
-        engine->config.ended(engine->config.arg, exchange->step, NULL, reason, NULL);
+        engine->config.ended(engine->config.arg, exchange->step, NULL, reason, NULL, NULL);
 }

@@ -20,15 +20,18 @@ static int read_weight(const struct loader *loader, const struct node *node, dou
     return 0;
 }
 
-/* In the order in which they are walked: so their steps stand in every table. flow may be NULL. */
-static int load_parts(const struct loader *loader, const struct node *node, const struct node *flow, struct user_class *class)
+/* In the order in which they are walked: so their steps stand in every table. */
+static int load_parts(const struct loader *outer, const struct node *node, const struct node *flow, struct user_class *class)
 {
     const struct node *setup = node_get(node, "setup"), *teardown = node_get(node, "teardown");
-    return (setup && flow_compile(loader, setup, false, &class->setup)) ||
-                   (flow && flow_compile(loader, flow, true, &class->flow)) ||
-                   (teardown && flow_compile(loader, teardown, false, &class->teardown))
-               ? -1
-               : 0;
+    struct loader of_flow = *outer, of_setup = *outer, of_teardown = *outer;
+    of_setup.feed_use = of_teardown.feed_use = FEEDS_IN_SETUP;
+    of_setup.feeds_read = &class->setup_feeds;
+    of_flow.feeds_read = of_teardown.feeds_read = &class->feeds; /* a teardown reads the last journey's rows */
+    int failed = (setup && flow_compile(&of_setup, setup, false, &class->setup)) || flow_compile(&of_flow, flow, true, &class->flow) ||
+                 (teardown && flow_compile(&of_teardown, teardown, false, &class->teardown));
+    class->feeds |= class->setup_feeds; /* a setup takes the rows of the first journey */
+    return failed ? -1 : 0;
 }
 
 static int load_class(const struct loader *outer, const struct node *key, const struct node *node,
@@ -96,12 +99,25 @@ static int load_classes(const struct loader *loader, const struct node *root, co
     scenario->class_count = count;
     if (flow) {
         scenario->classes[0] = *base;
-        return flow_compile(loader, flow, true, &scenario->classes[0].flow);
+        return load_parts(loader, NULL, flow, &scenario->classes[0]);
     }
     for (uint32_t i = 0; i < count; i++)
         if (load_class(loader, node_key(users, i), node_value(users, i), base, &scenario->classes[i]))
             return -1;
     return 0;
+}
+
+void find_measured(struct scenario *scenario)
+{
+    for (uint32_t i = 0; i < scenario->class_count; i++) {
+        const struct program *flow = &scenario->classes[i].flow;
+        for (uint32_t j = 0; j < flow->count; j++) {
+            const struct op *op = &flow->ops[j];
+            uint32_t steps = op->kind == OP_STEP ? 1 : op->kind == OP_PARALLEL ? op->count : 0;
+            for (uint32_t k = 0; k < steps; k++)
+                scenario->series[scenario->steps[op->step + k].series].measured = true;
+        }
+    }
 }
 
 int load_users(const struct loader *loader, const struct node *root)
@@ -121,11 +137,13 @@ int load_users(const struct loader *loader, const struct node *root)
         return -1;
     make_room(loader, root);
     struct user_class base = {.name = "users", .weight = 1};
-    if (load_variables(loader, root) ||
-        (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count)))
+    if (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count))
         return -1;
-    return (setup && flow_compile(loader, setup, false, &scenario->setup)) || load_classes(loader, root, &base) ||
-                   (teardown && flow_compile(loader, teardown, false, &scenario->teardown))
-               ? -1
-               : 0;
+    struct loader of_run = *loader;
+    of_run.feed_use = FEEDS_NOWHERE;
+    if ((setup && flow_compile(&of_run, setup, false, &scenario->setup)) || load_classes(loader, root, &base) ||
+        (teardown && flow_compile(&of_run, teardown, false, &scenario->teardown)))
+        return -1;
+    find_measured(scenario);
+    return 0;
 }

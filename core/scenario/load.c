@@ -11,7 +11,7 @@
 
 #define READY_WITHIN_NS (UINT64_C(60) * 1000000000)
 
-static const char *const root_keys[] = {"squall", "name", "seed", "targets", "load", "ready-before-load", "warmup", "drain", "users",
+static const char *const root_keys[] = {"squall", "name", "seed", "targets", "data", "load", "ready-before-load", "warmup", "drain", "users",
                                         "flow", "thresholds", "vars", "setup", "teardown", NULL};
 
 static int check_root(const struct loader *loader, const struct node *root)
@@ -62,6 +62,7 @@ static int load_root(const struct loader *loader, const struct node *root)
     const struct node *drain = node_get(root, "drain"), *targets = node_get(root, "targets"),
                       *load = node_get(root, "load");
     const struct node *thresholds = node_get(root, "thresholds"), *ready = node_get(root, "ready-before-load");
+    const struct node *data = node_get(root, "data");
     scenario->name = name_of_file(loader->arena, loader->file);
     if ((name && read_text(loader, name, &scenario->name)) ||
         (seed && read_count(loader, seed, 0, UINT64_MAX, &scenario->seed)) ||
@@ -72,7 +73,7 @@ static int load_root(const struct loader *loader, const struct node *root)
     if (!targets)
         return fail_at(loader, root,
                        "the scenario has no targets; write targets: { api: { url: \"scheme://host:port\" } }");
-    if (load_targets(loader, targets))
+    if ((data && load_feeds(loader, data)) || load_variables(loader, root) || load_targets(loader, targets))
         return -1;
     if (load ? load_loads(loader, load) != 0
              : !loader->overrides->users && !loader->overrides->rate && !loader->overrides->preset)
@@ -83,7 +84,7 @@ static int load_root(const struct loader *loader, const struct node *root)
     if (load_users(loader, root) || (load && load_walkers(loader, load)) ||
         (thresholds && load_thresholds(loader, thresholds)))
         return -1;
-    return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
+    return load_overrides(loader) || load_defaults(loader) || check_feeds(loader, data) ? -1 : 0;
 }
 
 struct scenario *scenario_new(void)
@@ -104,8 +105,12 @@ int scenario_load(const char *text, size_t len, const char *file, const struct o
     static const struct overrides none;
     struct scenario *scenario = scenario_new();
     struct arena *arena = &scenario->arena;
-    struct loader loader = {scenario, arena, arena_copy(arena, file, strlen(file)), overrides ? overrides : &none,
-                            registry, error, {NULL, 0}};
+    struct loader loader = {.scenario = scenario,
+                            .arena = arena,
+                            .file = arena_copy(arena, file, strlen(file)),
+                            .overrides = overrides ? overrides : &none,
+                            .registry = registry,
+                            .error = error};
     const struct node *root;
     if (yaml_parse(text, len, loader.file, arena, &root, error) || check_root(&loader, root) ||
         load_root(&loader, root)) {
@@ -132,6 +137,8 @@ void scenario_free(struct scenario *scenario)
         if (target->view.state && target->protocol->abi.target_fini)
             target->protocol->abi.target_fini(&target->view);
     }
+    for (uint32_t i = 0; i < scenario->feed_count; i++)
+        data_close(&scenario->feeds[i].table);
     arena_fini(&scenario->arena);
     free(scenario);
 }

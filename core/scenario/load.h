@@ -23,6 +23,8 @@ struct loader {
     struct protocol_registry *registry;
     struct error *error;
     struct tags tags;             /* of the class whose steps are read */
+    enum feed_use feed_use;       /* of what is read now */
+    uint64_t *feeds_read;         /* which feeds that reads; may be NULL */
 };
 
 /* A node for a flag's value: messages begin with the flag's name. */
@@ -112,6 +114,8 @@ int load_users(const struct loader *loader, const struct node *root);
 int flow_compile(const struct loader *loader, const struct node *node, bool step_needed, struct program *ret_program);
 /* Collects the names of all variables, wherever they are set. */
 int load_variables(const struct loader *loader, const struct node *root);
+/* Whether a key may name a variable, or a feed. */
+int check_name(const struct loader *loader, const struct node *key, const char *what);
 struct expression_names loader_names(const struct loader *loader);
 /* A map of variables and expressions. */
 int read_assignments(const struct loader *loader, const struct node *node, enum expression_place place,
@@ -122,7 +126,16 @@ int read_initial_values(const struct loader *loader, const struct node *node, co
 /* An expression that reads variables, with the message for one that `{ }` has cut. */
 int read_expression(const struct loader *loader, const struct node *node, enum expression_place place,
                     const struct expression **ret_expression);
+int load_feeds(const struct loader *loader, const struct node *node);
+/* Once the users are known: whether rows suffice where they end. */
+int check_feeds(const struct loader *loader, const struct node *node);
+/* With a '/' at its end; "./" where the file's name has none. */
+const char *scenario_folder(const struct loader *loader);
 int load_thresholds(const struct loader *loader, const struct node *node);
+/* What the key before a threshold names. */
+int threshold_find_scope(const struct loader *loader, const struct node *key, struct threshold *threshold);
+/* Once all flows are there: which series a flow has. */
+void find_measured(struct scenario *scenario);
 /* After load and targets: connections, users, drain. */
 int load_defaults(const struct loader *loader);
 

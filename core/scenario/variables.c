@@ -8,7 +8,13 @@
 
 struct expression_names loader_names(const struct loader *loader)
 {
-    return (struct expression_names){loader->scenario->variables, loader->scenario->variable_count};
+    const struct scenario *scenario = loader->scenario;
+    return (struct expression_names){.list = scenario->variables,
+                                     .count = scenario->variable_count,
+                                     .feeds = scenario->feeds,
+                                     .feed_count = scenario->feed_count,
+                                     .feed_use = loader->feed_use,
+                                     .feeds_read = loader->feeds_read};
 }
 
 static int find_variable(const struct scenario *scenario, const char *name)
@@ -27,6 +33,15 @@ static bool is_name(const char *text)
     return len > 0 && len <= 64 && text[len] == '\0' && !isdigit((unsigned char)text[0]);
 }
 
+int check_name(const struct loader *loader, const struct node *key, const char *what)
+{
+    if (!is_name(key->text))
+        return fail_at(loader, key, "'%.80s' is no name for a %s; write letters, digits and _", key->text, what);
+    if (expression_name_taken(key->text))
+        return fail_at(loader, key, "`%s` is a word of the language; give the %s another name", key->text, what);
+    return 0;
+}
+
 static int add_names(const struct loader *loader, const struct node *map)
 {
     struct scenario *scenario = loader->scenario;
@@ -34,10 +49,11 @@ static int add_names(const struct loader *loader, const struct node *map)
         const struct node *key = node_key(map, i);
         if (find_variable(scenario, key->text) >= 0)
             continue;
-        if (!is_name(key->text))
-            return fail_at(loader, key, "'%.80s' is no name for a variable; write letters, digits and _", key->text);
-        if (expression_name_taken(key->text))
-            return fail_at(loader, key, "`%s` is a word of the language; give the variable another name", key->text);
+        struct expression_names names = loader_names(loader);
+        if (check_name(loader, key, "variable"))
+            return -1;
+        if (feed_find(&names, key->text) >= 0)
+            return fail_at(loader, key, "`%s` is a feed already; give the variable another name", key->text);
         if (scenario->variable_count == VARIABLES_MAX)
             return fail_at(loader, key, "too many variables; at most 256");
         scenario->variables[scenario->variable_count++] = key->text;

@@ -287,8 +287,9 @@ enum squall_role {
 
 struct squall_option {
     const char *name;           /* key in the scenario, lower case with dashes */
-    const char *flag;           /* URL-form flags, "-X,--method"; NULL: none */
-    const char *metavar;        /* what --help calls the flag's value: "METHOD"; NULL for a BOOL */
+    const char *flag;           /* URL-form flags, "-X,--method"; "--fast=quick,--safe=slow": flags without a value
+                                   of their own that stand for one each; NULL: none */
+    const char *metavar;        /* what --help calls the flag's value: "METHOD"; NULL where none takes one */
     const char *help;           /* one line */
     const char *fallback;       /* value when absent, as it would be written; NULL: zero, or an empty value */
     const char *const *choices; /* CHOICE: NULL-terminated */

@@ -31,15 +31,17 @@ def scratch(name=""):
     return os.path.join(_scratch, name)
 
 
+def missing(what):
+    """Without it the test is skipped, or fails in CI."""
+    if os.environ.get("CI"):
+        sys.exit(f"FAIL: {what} is missing")
+    print(f"SKIP: {what} is missing")
+    sys.exit(77)
+
+
 def need(tool):
     """The path of a tool; without it the test is skipped, or fails in CI."""
-    path = shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if path:
-        return path
-    if os.environ.get("CI"):
-        sys.exit(f"FAIL: {tool} is missing")
-    print(f"SKIP: {tool} is missing")
-    sys.exit(77)
+    return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") or missing(tool)
 
 
 def need_module(name):
