@@ -4,6 +4,7 @@ Everything listens on loopback, lives in a temporary folder of its own, and is s
 Environment: SQUALL_BIN, the program; CI, where a missing tool is a failure and not a skip.
 """
 import atexit
+import importlib
 import json
 import os
 import re
@@ -41,6 +42,22 @@ def missing(what):
 def need(tool):
     """The path of a tool; without it the test is skipped, or fails in CI."""
     return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") or missing(tool)
+
+
+def need_module(name):
+    """A module of Python's. Debian's packages are for its own interpreter, which need not be the one that PATH finds: then
+    the test starts again with that one. Without the module it is skipped, or fails in CI."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        pass
+    debian = "/usr/bin/python3"
+    if os.path.realpath(sys.executable) != os.path.realpath(debian) and os.path.exists(debian):
+        os.execv(debian, [debian, *sys.argv])
+    if os.environ.get("CI"):
+        sys.exit(f"FAIL: Python's {name} is missing")
+    print(f"SKIP: Python's {name} is missing")
+    sys.exit(77)
 
 
 def free_port():
