@@ -355,7 +355,8 @@ enum stream_status tls_status(struct conn *conn, int returned)
     return STREAM_FAILED;
 }
 
-/* A ticket's arrival makes OpenSSL take a write buffer that it would keep until the next write. */
+/* Buffers are given back by themselves when they have held data; but a ticket's arrival makes OpenSSL take a write buffer,
+ * and keep it until the next write. Tickets come by themselves or with a connection's first answer. */
 void tls_idle(struct conn *conn)
 {
     SSL_free_buffers(conn->tls);
