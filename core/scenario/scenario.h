@@ -82,7 +82,8 @@ int scenario_file(const char *folder, const char *name, char **ret_path, struct 
 struct step_variable {
     uint32_t row;                    /* of the plugin's table */
     const struct template *value;    /* all types but MAP and TREE */
-    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant */
+    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant. NULL: the
+                                        block has the value */
     uint32_t pair_count;
     const struct tree *tree;         /* TREE */
 };
@@ -177,6 +178,7 @@ struct series_info {
     const struct protocol *protocol;
     const struct target *target;
     struct tags tags;
+    bool measured;   /* some flow has it; else only setups and teardowns, and it counts nothing but warm-up */
 };
 
 /* Stages one after the other, walked by users of its own. Several loads run side by side from the same start. */
@@ -193,8 +195,16 @@ struct load {
     uint32_t class_count;
 };
 
+/* A file's, whole. */
+struct content {
+    const char *path; /* real */
+    struct squall_bytes bytes;
+};
+
 struct scenario {
     struct arena arena;
+    struct content *contents;
+    uint32_t content_count;
     const char *name;
     const char *file;     /* for messages; NULL: URL form */
     const char *text;     /* the YAML; NULL: URL form */
@@ -220,7 +230,7 @@ struct scenario {
     struct load *loads;
     uint32_t load_count;  /* at least 1 */
     uint64_t warmup_ns;
-    uint64_t drain_ns;    /* default: the longest target time-out */
+    uint64_t drain_ns;    /* default: the longest target time-out, plus its connect time-out where connections are users' own */
     uint64_t ready_within_ns; /* ready-before-load: users have so long for their setups before the clock starts; 0: they begin
                                  with the load */
     struct threshold *thresholds;
@@ -238,9 +248,12 @@ struct overrides {
     const char *url;          /* URL form */
     const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals;
     const char *preset, *peak, *ramp; /* NULL: not given, as all above */
+    const char *secrets, *secrets_file; /* NAME=VALUE lines, and where they come from; NULL: the environment alone */
     bool insecure;
     const struct flag_value *flags; /* for the plugin's tables, URL form only */
     uint32_t flag_count;
+    const struct flag_value *sets;  /* --set NAME=VALUE: flag is the name */
+    uint32_t set_count;
 };
 
 /* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */

@@ -29,9 +29,11 @@ static int read_file_names(const struct loader *loader, const struct node *node,
     uint32_t column = 0;
     const char *ignored;
     struct eval eval = {0};
+    struct expression_names names = loader_names(loader);
+    names.feed_use = FEEDS_NOWHERE; /* rows come with journeys, and connections before them */
     if (node->kind != NODE_SCALAR || node_empty(node))
         return fail_at(loader, node, "the name of a PEM file is needed here; write for example cert: \"${user.id}.pem\"");
-    if (template_compile(node->text, loader->arena, ret, &column, loader->error))
+    if (template_compile_named(node->text, &names, loader->arena, ret, &column, loader->error))
         return fail_prefix(loader, node, column);
     if (!template_constant(*ret)) {
         target->tls_cert_place = node;

@@ -7,7 +7,7 @@
  */
 #ifndef SQUALL_TARGET_REQUEST_H
 #define SQUALL_TARGET_REQUEST_H
-#include "engine/list.h"
+#include "base/list.h"
 #include "target/service.h"
 
 struct client;

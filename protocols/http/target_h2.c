@@ -1,5 +1,6 @@
 /* HTTP/2 of the target: what nghttp2 says of frames, and what goes out. See target_h2.h. */
 #include "target_h2.h"
+#include "h2_memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 struct target_h2_run {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
+    struct h2_memory memory;               /* of all sessions */
     struct target_h2_stream *free_streams; /* as many as there have been at a time */
 };
 
@@ -319,6 +321,7 @@ struct target_h2_run *target_h2_new(void)
     nghttp2_session_callbacks_set_on_frame_recv_callback(run->callbacks, on_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(run->callbacks, on_frame_send);
     nghttp2_session_callbacks_set_on_stream_close_callback(run->callbacks, on_stream_close);
+    h2_memory_init(&run->memory);
     nghttp2_option_set_no_closed_streams(run->option, 1);
 #ifdef TARGET_WIDEN_CONTINUATIONS
     nghttp2_option_set_max_continuations(run->option, SIZE_MAX);
@@ -335,6 +338,7 @@ void target_h2_free(struct target_h2_run *run)
         return;
     nghttp2_session_callbacks_del(run->callbacks);
     nghttp2_option_del(run->option);
+    h2_memory_fini(&run->memory);
     while (run->free_streams) {
         struct target_h2_stream *stream = run->free_streams;
         run->free_streams = stream->next;
@@ -352,8 +356,8 @@ int target_h2_begin(struct squall_server_conn *conn, struct target_h2 *h2)
     };
     conn->unordered = 1;
     h2->conn = conn;
-    const struct target_h2_run *run = run_of(h2);
-    if (nghttp2_session_server_new2(&h2->session, run->callbacks, h2, run->option) ||
+    struct target_h2_run *run = run_of(h2);
+    if (nghttp2_session_server_new3(&h2->session, run->callbacks, h2, run->option, &run->memory.hooks) ||
         nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]) ||
         nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, TARGET_H2_WINDOW))
         return -1;

@@ -20,7 +20,7 @@ class Answer:
 
     def __init__(self):
         self.blocks = []  # a list of (name, value) for each header block
-        self.body = b""
+        self.body = bytearray()
         self.ended = False
         self.reset = None  # the error code of RST_STREAM
         self.data_frames = []
@@ -45,7 +45,7 @@ class Frames:
             self.socket = wrap(self.socket)
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.automatic = automatic
-        self.input = b""
+        self.input = bytearray()
         self.streams = {}
         self.seen = []  # all frames, in order
         self.goaways = []
@@ -100,10 +100,10 @@ class Frames:
         """The next frame; EOFError at the end."""
         while True:
             if len(self.input) >= 9:
-                frame, length = hf.Frame.parse_frame_header(memoryview(self.input[:9]))
+                frame, length = hf.Frame.parse_frame_header(memoryview(bytes(self.input[:9])))
                 if len(self.input) >= 9 + length:
-                    frame.parse_body(memoryview(self.input[9:9 + length]))
-                    self.input = self.input[9 + length:]
+                    frame.parse_body(memoryview(bytes(self.input[9:9 + length])))
+                    del self.input[:9 + length]
                     self._take(frame)
                     return frame
             data = self.socket.recv(1 << 18)
