@@ -3,6 +3,7 @@
  * its plugin's table and are handed on as they were written.
  */
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include <ctype.h>
@@ -15,7 +16,7 @@
 struct plugin_flags;
 static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin);
 
-enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_SECRETS, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
     const char *name; /* first: error_nearest reads it */
@@ -40,6 +41,8 @@ static const struct row rows[] = {
     {"peak", 0, KIND_TEXT, "R", "of the presets stress and spike; 4 and 10 times the level", offsetof(struct overrides, peak)},
     {"arrivals", 0, KIND_TEXT, "KIND", "constant or poisson", offsetof(struct overrides, arrivals)},
     {"seed", 0, KIND_TEXT, "N", "of all that is random; the same seed gives the same run", offsetof(struct overrides, seed)},
+    {"set", 0, KIND_SET, "NAME=VALUE", "what a variable of the scenario begins with; repeatable", 0},
+    {"secrets", 0, KIND_SECRETS, "FILE", "NAME=VALUE lines for ${secret.NAME}; without it the environment has them", 0},
     {"insecure", 'k', KIND_INSECURE, NULL, "TLS: do not verify certificates", 0},
     {"out", 0, KIND_OUT, "FILE", "write FILE.json (summary) or FILE.jsonl (each exchange); repeatable", 0},
     {"trust", 0, KIND_TRUST, "HOW", "strict: exit 98 when the generator was the limit; warn; off", 0},
@@ -237,6 +240,40 @@ static int add_output(struct run_arguments *arguments, const char *path, struct 
     return 0;
 }
 
+/* A list of pairs in the arena, one longer. */
+static void add_value(struct run_arguments *arguments, const struct flag_value **list, uint32_t *count, const char *flag, const char *value)
+{
+    struct flag_value *longer = arena_alloc(&arguments->arena, (*count + 1) * sizeof *longer);
+    if (*count)
+        memcpy(longer, *list, *count * sizeof *longer);
+    longer[(*count)++] = (struct flag_value){flag, value};
+    *list = longer;
+}
+
+static int add_set(struct run_arguments *arguments, const char *text, struct error *error)
+{
+    struct overrides *overrides = &arguments->plan.overrides;
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return error_set(error, "--set %s: write a variable's name and its value: --set NAME=VALUE", text);
+    add_value(arguments, &overrides->sets, &overrides->set_count, arena_copy(&arguments->arena, text, (size_t)(equals - text)), equals + 1);
+    return 0;
+}
+
+/* The file is the operator's own, wherever it lies; workers get its text, not its name. */
+static int take_secrets(struct run_arguments *arguments, const char *path, struct error *error)
+{
+    char *text;
+    size_t len;
+    if (scenario_read(path, &text, &len, error) < 0)
+        return error_prefix(error, "--secrets");
+    bool fits = len <= SECRET_BYTES_MAX && memchr(text, 0, len) == NULL;
+    arguments->plan.overrides.secrets = arena_copy(&arguments->arena, text, fits ? len : 0);
+    arguments->plan.overrides.secrets_file = path;
+    free(text);
+    return fits ? 0 : error_set(error, "--secrets %s: is no text of at most 64 KiB; write NAME=VALUE, a line each", path);
+}
+
 static int take_row(struct run_arguments *arguments, const struct row *row, const char *value, struct error *error)
 {
     switch (row->kind) {
@@ -252,6 +289,10 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
     case KIND_QUIET:
         arguments->quiet = true;
         return 0;
+    case KIND_SET:
+        return add_set(arguments, value, error);
+    case KIND_SECRETS:
+        return take_secrets(arguments, value, error);
     case KIND_INSECURE:
         arguments->plan.overrides.insecure = true;
         return 0;
@@ -273,11 +314,7 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
 static void add_flag(struct run_arguments *arguments, const char *flag, const char *value)
 {
     struct overrides *overrides = &arguments->plan.overrides;
-    struct flag_value *flags = arena_alloc(&arguments->arena, (overrides->flag_count + 1) * sizeof *flags);
-    if (overrides->flag_count)
-        memcpy(flags, overrides->flags, overrides->flag_count * sizeof *flags);
-    flags[overrides->flag_count++] = (struct flag_value){flag, value};
-    overrides->flags = flags;
+    add_value(arguments, &overrides->flags, &overrides->flag_count, flag, value);
 }
 
 static int take_letter(struct run_arguments *arguments, int letter, const char *value, struct error *error)

@@ -167,13 +167,22 @@ static int build(const struct loader *loader)
     return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
 }
 
+static int check_sets(const struct loader *loader)
+{
+    if (!loader->overrides->set_count)
+        return 0;
+    return error_set(loader->error, "--set %s: the URL form has no variables; write a scenario with vars, or leave --set out",
+                     loader->overrides->sets[0].flag);
+}
+
 int scenario_from_url(const struct overrides *overrides, struct protocol_registry *registry,
                       struct scenario **ret_scenario, struct error *error)
 {
     struct scenario *scenario = scenario_new();
     struct loader loader = {
         .scenario = scenario, .arena = &scenario->arena, .overrides = overrides, .registry = registry, .error = error};
-    if (build(&loader)) {
+    int failed = define_secrets(&loader) || check_sets(&loader) || build(&loader);
+    if (failed) {
         scenario_free(scenario);
         return -1;
     }
