@@ -8,7 +8,6 @@
 
 #define INCLUDES_MAX 32u
 
-static const char *const parts[] = {"targets", "data", "vars", "flows", NULL};
 static const char *const include_keys[] = {"squall", "include", "targets", "data", "vars", "flows", NULL};
 
 struct includer {
@@ -134,7 +133,7 @@ int load_includes(const struct loader *loader, const struct node **root)
     if (self)
         includer.paths[includer.count++] = arena_copy(loader->arena, self, strlen(self));
     free(self);
-    includer.root = longer_map(loader->arena, *root, sizeof parts / sizeof parts[0]);
+    includer.root = longer_map(loader->arena, *root, sizeof include_keys / sizeof include_keys[0]);
     if (include_all(&includer, node_get(*root, "include")))
         return -1;
     *root = includer.root;
