@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT 16u
 #define BLOCK_MIN ((size_t)16 << 10)
 #define BLOCK_MAX ((size_t)1 << 20) /* of those that grow by themselves; one large allocation may need more */
 
@@ -17,7 +16,7 @@ struct arena_block {
     size_t room;
 };
 
-#define HEADER ((sizeof(struct arena_block) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT)
+#define HEADER ((sizeof(struct arena_block) + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT)
 
 static void out_of_memory(size_t size)
 {
@@ -83,25 +82,30 @@ void arena_fini(struct arena *arena)
     arena_init(arena);
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_take_block(struct arena *arena, size_t size)
 {
-    if (size > SIZE_MAX - HEADER - ALIGNMENT)
+    if (size > SIZE_MAX - HEADER - ARENA_ALIGNMENT)
         out_of_memory(size);
-    size_t taken = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (!arena->blocks || (size_t)(arena->end - arena->next) < taken)
-        add_block(arena, taken);
+    size_t taken = (size + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+    add_block(arena, taken);
     void *data = arena->next;
     arena->next += taken;
-    return memset(data, 0, taken);
+    return data;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    return memset(arena_take(arena, size), 0, size);
 }
 
 char *arena_copy(struct arena *arena, const void *data, size_t len)
 {
     if (len == SIZE_MAX)
         out_of_memory(len);
-    char *copy = arena_alloc(arena, len + 1);
+    char *copy = arena_take(arena, len + 1);
     if (len)
         memcpy(copy, data, len);
+    copy[len] = '\0';
     return copy;
 }
 

@@ -16,11 +16,28 @@ void arena_init(struct arena *arena);
 void arena_fini(struct arena *arena);
 /* Zeroed, aligned to 16 bytes; never NULL; size 0 gives a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* The same, but what is in it is anything: for what is written over at once. */
+static inline void *arena_take(struct arena *arena, size_t size);
 /* Copies len bytes and puts a NUL behind them. */
 char *arena_copy(struct arena *arena, const void *data, size_t len);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Forgets all allocations but keeps the largest block: for scratch memory that is reused. */
 void arena_reset(struct arena *arena);
+
+/* arena_take's slow half: a new block. */
+void *arena_take_block(struct arena *arena, size_t size);
+
+#define ARENA_ALIGNMENT ((size_t)16)
+static inline void *arena_take(struct arena *arena, size_t size)
+{
+    size_t taken = (size + ARENA_ALIGNMENT - 1) & ~(ARENA_ALIGNMENT - 1);
+    /* taken < size: it wrapped around; next is NULL as long as there is no block. */
+    if (__builtin_expect(!arena->next || taken < size || (size_t)(arena->end - arena->next) < taken, 0))
+        return arena_take_block(arena, size);
+    void *data = arena->next;
+    arena->next += taken;
+    return data;
+}
 
 /* malloc, realloc and calloc that abort with a message instead of returning NULL. */
 void *xmalloc(size_t size);

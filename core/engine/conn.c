@@ -280,31 +280,35 @@ static void receive_end(struct conn *conn)
     }
 }
 
-static void read_input(struct conn *conn)
+/* Gives whether anything was there for the protocol to read. */
+static bool read_input(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
+    bool came = false;
     /* What TLS holds back (a record at most) wakes nobody, and must be read now. */
     for (int turn = 0; (turn < READS_A_WAKE || stream_pending(conn)) && !conn->close_wanted; turn++) {
         size_t len = 0;
         switch (stream_read(conn, engine->input, INPUT_SIZE, &len)) {
         case STREAM_OK:
+            came = true;
             receive(conn, engine->input, len);
             /* A short read emptied the socket: asking again would only give EAGAIN. */
             if (len < (conn->tls ? TLS_RECORD_MAX : INPUT_SIZE) && !stream_pending(conn))
-                return;
+                return came;
             break;
         case STREAM_BLOCKED:
-            return;
+            return came;
         case STREAM_END:
             receive_end(conn);
-            return;
+            return came;
         case STREAM_FAILED:
             conn->close_wanted = true;
             if (!conn->fail_reason)
                 conn->fail_reason = errno == ECONNRESET ? "connection reset by the peer" : "reading failed";
-            return;
+            return came;
         }
     }
+    return came;
 }
 
 /* ---- output ---- */
@@ -410,8 +414,8 @@ static void on_io(struct loop_io *io, uint32_t events)
         if (events & LOOP_WRITE)
             conn_flush(conn);
         if ((events & LOOP_READ) && conn->fd >= 0 && !conn->eof) {
-            read_input(conn);
-            if (conn->tls)
+            bool young = !conn->served;
+            if ((!read_input(conn) || young) && conn->tls)
                 tls_idle(conn);
         }
         conn_touch(conn);

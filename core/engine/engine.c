@@ -95,6 +95,7 @@ static void init_users(struct engine *engine)
         if (!engine->user_count || !engine->users[0].views[scenario->targets[i].protocol->index].id)
             init_user_views(engine, scenario->targets[i].protocol);
     variables_init(engine);
+    feeds_init(engine);
 }
 
 static int init_pools(struct engine *engine, struct error *error)

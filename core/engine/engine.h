@@ -51,7 +51,9 @@ struct engine_config {
     void (*second)(void *arg, uint64_t window);
     /* Optional, for squall try: bytes as they went over the wire, and each exchange that ended. */
     void (*tap)(void *arg, bool out, const uint8_t *data, size_t len);
-    void (*ended)(void *arg, const struct step *step, const struct answer *answer, const char *reason, const bool *passed);
+    /* variables: the user's, with what the step has saved. */
+    void (*ended)(void *arg, const struct step *step, const struct answer *answer, const char *reason, const bool *passed,
+                  const struct value *variables);
 };
 
 struct engine *engine_new(const struct engine_config *config, struct error *error);

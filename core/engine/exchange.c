@@ -107,7 +107,7 @@ static int render(struct exchange *exchange)
     if (step->all_constant)
         return 0;
     struct eval eval = variables_eval(exchange->user, NULL);
-    struct error error = {0};
+    struct error error; /* large: filled on failure only */
     arena_reset(&engine->scratch);
     if (step_render(step, &eval, &exchange->view.options, &error) == 0)
         return 0;

@@ -172,6 +172,9 @@ struct user {
     uint32_t span_count;       /* that are open */
     struct value *variables;   /* as scenario->variables; texts lie in `texts` */
     struct buffer *texts;
+    struct squall_bytes *rows; /* as scenario->feeds: its journey's; data NULL: none */
+    uint64_t *draws;           /* how many of each feed it took for itself */
+    uint64_t rows_held;        /* bit i: its setup took rows[i], and the first journey keeps it */
     uint64_t iteration;
     uint64_t due_ns;        /* of the present journey */
     uint64_t ready_ns;      /* when its next operation is due */
@@ -281,6 +284,7 @@ struct engine {
 
     struct load_run *loads;
     uint32_t load_count;
+    struct feed_run *feeds; /* as scenario->feeds */
     struct waiting_arrival *waiting; /* WAITING_ARRIVALS_MAX places */
     uint32_t waiting_used, waiting_free; /* places ever taken; the first place given back, plus one */
     uint64_t waiting_count;
@@ -367,6 +371,14 @@ void variables_set_all(struct engine *engine, uint32_t variable, const struct va
 /* Keeps a copy; what is too long becomes null. */
 void variables_assign(struct user *user, const struct assignment *assignments, uint32_t count, const struct eval *eval);
 struct eval variables_eval(struct user *user, const struct answer *answer);
+
+/* feeds.c */
+void feeds_init(struct engine *engine);
+/* A journey of the class falls due: false when a feed that stops has no row left for it. */
+bool feeds_claim(struct engine *engine, const struct user_class *class);
+bool feeds_spent(const struct user *user); /* it has gone through all rows that it may */
+/* The user takes a row of each of these feeds (bit i), but for those that its setup took. */
+void feeds_draw(struct user *user, uint64_t feeds);
 
 /* exchange.c */
 void exchange_init(struct exchange *exchange, struct user *user, void *state);

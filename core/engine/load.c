@@ -180,7 +180,12 @@ static void start_arrivals(struct load_run *run, uint64_t now_ns)
     struct engine *engine = run->engine;
     while (run->arrivals_left && engine->start_ns + run->next_arrival.due_ns <= now_ns) {
         uint64_t due_ns = engine->start_ns + run->next_arrival.due_ns;
-        struct class_queue *queue = &run->queues[scenario_class_of(engine->scenario, run->load, run->next_arrival.index)];
+        uint32_t place = scenario_class_of(engine->scenario, run->load, run->next_arrival.index);
+        struct class_queue *queue = &run->queues[place];
+        if (!feeds_claim(engine, &engine->scenario->classes[run->load->classes[place]])) {
+            load_over(run, due_ns);
+            return;
+        }
         page_add(&ledger_of(engine, due_ns)->due, 1);
         engine->facts.started_until_ns = now_ns - engine->start_ns;
         if (list_empty(&queue->idle)) {
@@ -207,6 +212,10 @@ static bool may_start(const struct load_run *run, const struct user *user, uint6
 static void start_closed(struct user *user, uint64_t due_ns)
 {
     struct load_run *run = user->load;
+    if (!feeds_claim(run->engine, user->class)) {
+        load_over(run, run->engine->now_ns);
+        return;
+    }
     if (run->quota != NEVER)
         run->quota--;
     page_add(&ledger_of(run->engine, due_ns)->due, 1);
@@ -218,7 +227,7 @@ static void start_closed(struct user *user, uint64_t due_ns)
 /* With its last journey done by every user that there will be, nothing is left to start. */
 static void check_spent(struct load_run *run)
 {
-    if (run->load->user_iterations != NEVER && run->users_change_ns >= load_end_ns(run) && run->spent_users == run->active_users)
+    if (run->spent_users && run->users_change_ns >= load_end_ns(run) && run->spent_users == run->active_users)
         load_over(run, run->engine->now_ns);
 }
 
@@ -274,7 +283,7 @@ static void closed_user_idle(struct user *user)
     struct load_run *run = user->load;
     struct engine *engine = run->engine;
     uint64_t skipped;
-    if (user->iteration >= run->load->user_iterations && !user->spent) {
+    if ((user->iteration >= run->load->user_iterations || feeds_spent(user)) && !user->spent) {
         user->spent = true;
         run->spent_users += user->active;
         check_spent(run);

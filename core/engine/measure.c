@@ -1,5 +1,6 @@
 /* What is counted of an exchange that has ended: the one place where samples enter histograms. */
 #include "engine/internal.h"
+#include "base/secret.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -50,7 +51,9 @@ void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uin
     }
     engine->error_keys[store->error_count] = (struct error_key){series, outcome, code, hash};
     struct error_entry *entry = &store->errors[store->error_count++];
-    format_error(engine, entry->text, sizeof entry->text, series, outcome, code, reason);
+    char text[1600]; /* secrets go before the text is cut, so that no part of one stays at the end */
+    format_error(engine, text, sizeof text, series, outcome, code, reason);
+    snprintf(entry->text, sizeof entry->text, "%.*s", (int)sizeof entry->text - 1, secret_hide_text(text));
     entry->count = 1;
     entry->first_at_ns = entry->last_at_ns = at_ns;
 }
@@ -148,7 +151,7 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
     if (!exchange->followed) /* of a chain the last answer is looked at */
         run_checks(exchange, &answer, engine->config.ended && step->check_count <= CHECKS_SHOWN ? passed : NULL);
     if (engine->config.ended)
-        engine->config.ended(engine->config.arg, step, &answer, reason, passed);
+        engine->config.ended(engine->config.arg, step, &answer, reason, passed, exchange->user->variables);
 }
 
 /* ---- times ---- */
@@ -257,5 +260,5 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
     if (outcome <= OUTCOME_MALFORMED)
         answer_looked_at(exchange, outcome, code, done_ns, reason);
     else if (engine->config.ended)
-        engine->config.ended(engine->config.arg, exchange->step, NULL, reason, NULL);
+        engine->config.ended(engine->config.arg, exchange->step, NULL, reason, NULL, NULL);
 }

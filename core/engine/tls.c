@@ -118,13 +118,10 @@ static int path_of(struct conn *conn, const struct template *name, char **ret_pa
 {
     struct engine *engine = conn->pool->engine;
     struct eval eval = {.scratch = &engine->scratch};
-    if (conn->owner) {
-        eval.user_id = conn->owner->id;
-        eval.iteration = conn->owner->iteration;
-        eval.random = &conn->owner->random;
-    }
+    if (conn->owner)
+        eval = variables_eval(conn->owner, NULL);
     arena_reset(&engine->scratch);
-    return target_file(conn->pool->target->folder, (const char *)template_render(name, &eval).data, ret_path, error);
+    return scenario_file(conn->pool->target->folder, (const char *)template_render(name, &eval).data, ret_path, error);
 }
 
 static int load_identity(struct conn *conn, char *text, size_t size)
@@ -358,7 +355,8 @@ enum stream_status tls_status(struct conn *conn, int returned)
     return STREAM_FAILED;
 }
 
-/* A ticket's arrival makes OpenSSL take a write buffer that it would keep until the next write. */
+/* Buffers are given back by themselves when they have held data; but a ticket's arrival makes OpenSSL take a write buffer,
+ * and keep it until the next write. Tickets come by themselves or with a connection's first answer. */
 void tls_idle(struct conn *conn)
 {
     SSL_free_buffers(conn->tls);

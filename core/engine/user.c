@@ -23,6 +23,8 @@ static void begin_walk(struct user *user, const struct program *program, enum wa
 
 void user_begin_journey(struct user *user, uint64_t due_ns)
 {
+    feeds_draw(user, user->class->feeds);
+    user->rows_held = 0;
     user->journey_block = due_ns < user->engine->warm_until_ns ? BLOCK_WARMUP : BLOCK_MEASURED;
     begin_walk(user, &user->class->flow, WALK_JOURNEY, due_ns);
 }
@@ -32,6 +34,8 @@ bool user_begin_setup(struct user *user, uint64_t due_ns)
     if (user->set_up || !user->class->setup.count)
         return false;
     user->set_up = true;
+    feeds_draw(user, user->class->setup_feeds);
+    user->rows_held = user->class->setup_feeds;
     begin_walk(user, &user->class->setup, WALK_SETUP, due_ns);
     return true;
 }

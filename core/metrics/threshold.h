@@ -1,5 +1,6 @@
 /*
- * Thresholds: "p99(latency) < 200ms", "rate(failed) < 0.1%", "count(ok) >= 1000", scoped to a step or to a check.
+ * Thresholds: "p99(latency) < 200ms", "rate(failed) < 0.1%", "count(ok) >= 1000", of the whole run, of some steps, of a check
+ * or of a transaction.
  * Parsed when the scenario is read; judged once over the whole measured block, or, with "over any 10s", over each stretch of
  * so many whole seconds (threshold_watch.h).
  */
@@ -16,6 +17,8 @@ enum threshold_measure { MEASURE_QUANTILE, MEASURE_MEAN, MEASURE_MIN, MEASURE_MA
 enum threshold_unit { UNIT_DURATION, UNIT_RATIO, UNIT_PER_SECOND, UNIT_COUNT };
 enum threshold_op { OP_LESS, OP_LESS_EQUAL, OP_GREATER, OP_GREATER_EQUAL, OP_EQUAL, OP_NOT_EQUAL };
 
+enum threshold_scope { SCOPE_RUN, SCOPE_STEPS, SCOPE_CHECK, SCOPE_TRANSACTION };
+
 struct threshold {
     const char *text;       /* as written, scope included */
     enum threshold_measure measure;
@@ -24,8 +27,9 @@ struct threshold {
     enum threshold_op op;
     enum threshold_unit unit;
     double value;           /* ns, ratio, per second, or a count */
-    int32_t series;         /* -1: all steps */
-    int32_t check;          /* index, or -1 */
+    enum threshold_scope scope;
+    const bool *series;     /* SCOPE_STEPS: of each series of the run, whether it is meant */
+    uint32_t index;         /* of the check or the transaction */
     uint32_t window_s;      /* 0: the whole run */
     bool when;              /* `when:` says what must not be: op is its opposite, and no data is no failure */
     bool abort;             /* the run ends as soon as it fails */
@@ -49,8 +53,10 @@ struct threshold_result {
     bool aborted;       /* it ended the run */
 };
 
-/* Parses the expression; scope (step or check) is filled in by the caller. `column` in errors is 1-based within text. */
+/* Parses the expression; its scope is the run until the caller fills it in. `column` in errors is 1-based within text. */
 int threshold_parse(const char *text, const struct threshold_metric *metrics, uint32_t metric_count, struct arena *arena, struct threshold *ret, uint32_t *ret_column, struct error *error);
+/* Whether what has the threshold's scope has its metric: 0, or -1 with the ones that it has. */
+int threshold_scope_check(const struct threshold *threshold, struct error *error);
 void threshold_judge(const struct threshold *threshold, const struct store *store, uint64_t measured_ns,
                      struct threshold_result *ret_result);
 /* The threshold holds when the expression does not: for `when`. */

@@ -169,6 +169,12 @@ static void waits(const struct screen *screen)
     }
 }
 
+/* A step that only a setup or a teardown has is no part of what is measured. */
+static bool is_shown(const struct result *result, uint32_t index)
+{
+    return result->scenario->series[index].measured || result->store.series[index].count > 0;
+}
+
 void screen_steps(const struct screen *screen)
 {
     const struct store *store = &screen->result->store;
@@ -179,9 +185,14 @@ void screen_steps(const struct screen *screen)
     table_init(&table, columns, COLUMN_COUNT);
     figures_latency_init(&sums.latency);
     histogram_init(&sums.service);
-    for (uint32_t i = 0; i < store->series_count; i++)
+    uint32_t shown = 0;
+    for (uint32_t i = 0; i < store->series_count; i++) {
+        if (!is_shown(screen->result, i))
+            continue;
         step_row(screen, &table, i, &sums);
-    if (store->series_count > 1)
+        shown++;
+    }
+    if (shown > 1)
         total_row(screen, &table, &sums);
     screen_title(screen, "latency");
     table_print(&table, SCREEN_INDENT, screen->width, true, screen->colour, screen->out);

@@ -1,6 +1,6 @@
 /*
- * Sharing out a line's width among columns. In this order, until the rows fit: leave out extra columns, cut the
- * flexible column down to a readable name, narrow the gaps, leave out columns by their drop number, and cut the
+ * Sharing out a line's width among columns. In this order, until the rows fit: cut the flexible column down to a name
+ * with room to spare, leave out extra columns instead, cut the flexible column down to a readable name, narrow the gaps, leave out columns by their drop number, and cut the
  * flexible column for good. The numbers of a column that is shown are never cut.
  */
 #include "report/table.h"
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_SPACIOUS    24 /* columns that a name keeps while there are extra columns */
 #define NAME_COMFORTABLE 16 /* columns that a name keeps while the gaps are wide */
 #define NAME_TIGHT       12 /* and while there are columns to leave out */
 #define CELLS_FIRST      64
@@ -103,7 +104,7 @@ static void lay_out(const struct table *table, uint32_t room, bool titles, struc
         uint32_t *width = &layout->widths[i % table->column_count];
         *width = table->cells[i].width > *width ? table->cells[i].width : *width;
     }
-    if (layout_width(table, layout) <= room)
+    if (squeeze(table, layout, room, NAME_SPACIOUS))
         return;
     for (uint32_t i = 0; i < table->column_count; i++)
         layout->shown[i] = !table->columns[i].extra;

@@ -12,7 +12,7 @@ struct table_column {
     bool left;         /* aligned left; numbers stand right */
     bool flexible;     /* of one column only */
     bool wrap;         /* last column only: text that is too wide goes on in further lines instead of being cut */
-    bool extra;        /* shown only where everything fits uncut */
+    bool extra;        /* shown only where it leaves the flexible column much room */
     uint8_t drop;      /* 0: always shown; else left out where it is too narrow, higher numbers first */
 };
 

@@ -34,16 +34,25 @@ struct eval {
     struct random_stream *random;
     const struct answer *answer;   /* NULL outside checks and save */
     const struct value *variables; /* the user's, as the names that the expression was compiled with */
+    const struct squall_bytes *rows; /* the user's present row of each feed; NULL: it has none */
     struct arena *scratch;
 };
 
 struct expression;
+struct data_feed;
 /* Where an expression may stand: answers exist in checks and in save; a check and a condition are true or false. */
 enum expression_place { PLACE_TEMPLATE, PLACE_CHECK, PLACE_SAVE, PLACE_CONDITION };
-/* The variables that an expression may read; a variable's place here is its place in eval->variables. */
+/* Where feeds may be read: a row belongs to a journey, or to a user. */
+enum feed_use { FEEDS_IN_FLOW, FEEDS_IN_SETUP, FEEDS_NOWHERE };
+/* The variables and feeds that an expression may read; their places here are their places in eval->variables and
+ * eval->rows. */
 struct expression_names {
     const char *const *list;
     uint32_t count;
+    const struct data_feed *feeds;
+    uint32_t feed_count;
+    enum feed_use feed_use;
+    uint64_t *feeds_read; /* bit i is set when an expression reads feeds[i]; may be NULL */
 };
 int expression_compile(const char *text, enum expression_place place, struct arena *arena, const struct expression **ret,
                        uint32_t *ret_column, struct error *error);

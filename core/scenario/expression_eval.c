@@ -3,6 +3,7 @@
  * missing part of an answer gives null; a null on either side of a comparison makes it false, unless the other side is
  * the word `null` itself; `and` and `or` take all but true for false.
  */
+#include "scenario/data.h"
 #include "scenario/expression_functions.h"
 #include <math.h>
 #include <stdio.h>
@@ -85,11 +86,12 @@ static void join(const struct value *a, const struct value *b, const struct eval
     *ret = (struct value){.type = VALUE_NULL};
     if (len > TEXT_MAX)
         return;
-    uint8_t *data = arena_alloc(eval->scratch, len + 1);
+    uint8_t *data = arena_take(eval->scratch, len + 1);
     if (a->string.len)
         memcpy(data, a->string.data, a->string.len);
     if (b->string.len)
         memcpy(data + a->string.len, b->string.data, b->string.len);
+    data[len] = '\0';
     *ret = (struct value){.type = VALUE_STRING, .string = {data, len}};
 }
 
@@ -187,6 +189,11 @@ void expression_evaluate(const struct expression *expression, const struct eval 
     case EXPRESSION_VARIABLE:
         *ret = eval->variables ? eval->variables[expression->variable] : (struct value){.type = VALUE_NULL};
         break;
+    case EXPRESSION_COLUMN:
+        *ret = (struct value){.type = VALUE_NULL};
+        if (eval->rows)
+            data_cell(&expression->feed->table, eval->rows[expression->variable], expression->column, eval->scratch, ret);
+        break;
     case EXPRESSION_FUNCTION:
         call(expression, eval, ret);
         break;
@@ -205,7 +212,9 @@ void expression_evaluate(const struct expression *expression, const struct eval 
 /* Whole numbers up to 2^53 are exact in a double and are written without an exponent; printf would take ten times as long. */
 static struct squall_bytes whole_text(double number, struct arena *scratch)
 {
-    char digits[24], *at = digits + sizeof digits;
+    const size_t room = 24; /* for 20 digits and a sign */
+    char *end = arena_take(scratch, room), *at = end += room - 1;
+    *end = '\0';
     uint64_t left = (uint64_t)fabs(number);
     do {
         *--at = (char)('0' + left % 10);
@@ -213,8 +222,7 @@ static struct squall_bytes whole_text(double number, struct arena *scratch)
     } while (left);
     if (number < 0)
         *--at = '-';
-    size_t len = (size_t)(digits + sizeof digits - at);
-    return (struct squall_bytes){(const uint8_t *)arena_copy(scratch, at, len), len};
+    return (struct squall_bytes){(const uint8_t *)at, (uint64_t)(end - at)};
 }
 
 struct squall_bytes value_text(const struct value *value, struct arena *scratch)

@@ -2,7 +2,10 @@
  * Text to expression tree, by precedence climbing. Depth and number of nodes are bounded, since the tree is walked
  * recursively. Types are checked as far as they are known; a constant expression is reduced to its value.
  */
+#include "base/secret.h"
+#include "scenario/data.h"
 #include "scenario/expression_lex.h"
+#include "scenario/expression_path.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,12 +85,11 @@ static struct expression *parse_environment(struct parser *parser, const char *n
 {
     bool secret = strncmp(name, "secret.", 7) == 0;
     const char *variable = strchr(name, '.') + 1;
-    const char *text = getenv(variable);
+    const char *text = secret ? NULL : getenv(variable);
+    if (secret && secret_get(variable, &text, parser->error))
+        return fail(parser, where);
     if (!text) {
-        error_set(parser->error,
-                  secret ? "the secret %s is not in the environment; set it, for example `%s=... squall ...`"
-                         : "the environment variable %s is not set; set it, or write ${env.%s:-a default}",
-                  variable, variable);
+        error_set(parser->error, "the environment variable %s is not set; set it, or write ${env.%s:-a default}", variable, variable);
         return fail(parser, where);
     }
     struct value value = {.type = VALUE_STRING,
@@ -100,10 +102,13 @@ static struct expression *parse_environment(struct parser *parser, const char *n
 
 static struct expression *fail_unknown(struct parser *parser, const char *name, const char *where)
 {
-    uint32_t known = expression_function_count, count = known + (parser->names ? parser->names->count : 0);
+    const struct expression_names none = {0}, *more = parser->names ? parser->names : &none;
+    uint32_t known = expression_function_count, count = known + more->count + more->feed_count;
     const char **names = arena_alloc(parser->arena, count * sizeof *names);
     for (uint32_t i = 0; i < count; i++)
-        names[i] = i < known ? expression_functions[i].name : parser->names->list[i - known];
+        names[i] = i < known                 ? expression_functions[i].name
+                   : i < known + more->count ? more->list[i - known]
+                                             : more->feeds[i - known - more->count].name;
     const char *near = error_nearest(name, names, count, sizeof names[0]);
     if (near)
         error_set(parser->error, "`%s` is not known; did you mean `%s`? Text needs quotes", name, near);
@@ -142,74 +147,9 @@ static struct expression *set_function(struct expression *node, const struct fun
     return node;
 }
 
-/* ---- Paths: directly behind the value, without a space. They are read from the text itself. ---- */
-
-static int fail_path(struct parser *parser, const char *where)
+/* The value with the steps behind it; the value itself when there are none. */
+static struct expression *new_path(struct parser *parser, struct expression *value, const struct json_step *steps, uint32_t count)
 {
-    parser->where = where;
-    return error_set(parser->error, "this is no path; write .name, [0], [-1], [*] or [\"any name\"] behind the value");
-}
-
-static bool in_path_name(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || ((unsigned char)c & 0x80);
-}
-
-static int parse_bracket(struct parser *parser, const char **cursor, struct json_step *step)
-{
-    const char *start = *cursor, *at = start + 1;
-    if (*at == '"' || *at == '\'') {
-        struct token token;
-        if (expression_token(&at, parser->arena, &token, &parser->where, parser->error))
-            return -1;
-        *step = (struct json_step){.kind = JSON_MEMBER, .name = token.string};
-    } else if (*at == '*') {
-        *step = (struct json_step){.kind = JSON_ANY};
-        at++;
-    } else {
-        char *end;
-        size_t len = strspn(at + (*at == '-'), "0123456789");
-        if (len == 0 || len > 9)
-            return fail_path(parser, start);
-        *step = (struct json_step){.kind = JSON_INDEX, .index = strtol(at, &end, 10)};
-        at = end;
-    }
-    if (*at != ']')
-        return fail_path(parser, start);
-    *cursor = at + 1;
-    return 0;
-}
-
-static int parse_member(struct parser *parser, const char **cursor, struct json_step *step)
-{
-    const char *start = *cursor + 1;
-    size_t len = 0;
-    while (in_path_name(start[len]))
-        len++;
-    if (len == 0)
-        return fail_path(parser, *cursor);
-    *step = (struct json_step){.kind = JSON_MEMBER,
-                               .name = {(const uint8_t *)arena_copy(parser->arena, start, len), len}};
-    *cursor = start + len;
-    return 0;
-}
-
-/* The value itself when no path follows. */
-static struct expression *parse_path(struct parser *parser, struct expression *value)
-{
-    struct json_step steps[JSON_PATH_MAX];
-    uint32_t count = 0;
-    const char *at = parser->cursor;
-    while (value && (*at == '.' || *at == '[')) {
-        if (count == JSON_PATH_MAX) {
-            error_set(parser->error, "the path is too long; at most 16 steps");
-            return fail(parser, at);
-        }
-        if (*at == '.' ? parse_member(parser, &at, &steps[count]) : parse_bracket(parser, &at, &steps[count]))
-            return NULL;
-        count++;
-    }
-    parser->cursor = at;
     if (!value || count == 0)
         return value;
     struct expression *node = new_node(parser, EXPRESSION_PATH, 1);
@@ -221,6 +161,40 @@ static struct expression *parse_path(struct parser *parser, struct expression *v
     node->path = path;
     node->path_length = count;
     return node;
+}
+
+static struct expression *parse_path(struct parser *parser, struct expression *value)
+{
+    struct json_step steps[JSON_PATH_MAX];
+    uint32_t count = 0;
+    if (value && expression_path(&parser->cursor, parser->arena, steps, &count, &parser->where, parser->error))
+        return NULL;
+    return new_path(parser, value, steps, count);
+}
+
+/* A feed's name, with its column and a path into that behind it. */
+static struct expression *parse_column(struct parser *parser, uint32_t feed, const char *where, size_t len)
+{
+    struct json_step steps[JSON_PATH_MAX];
+    uint32_t count = 0, column = 0;
+    parser->cursor = where + len;
+    parser->where = where;
+    if (expression_path(&parser->cursor, parser->arena, steps, &count, &parser->where, parser->error))
+        return NULL;
+    if (feed_column(parser->names, feed, count ? &steps[0] : NULL, parser->arena, &column, parser->error)) {
+        parser->where = where;
+        return NULL;
+    }
+    struct expression *node = new_node(parser, EXPRESSION_COLUMN, 0);
+    if (!node)
+        return NULL;
+    node->constant = false;
+    node->type = TYPE_ANY;
+    node->feed = &parser->names->feeds[feed];
+    node->variable = feed;
+    node->column = column;
+    node = new_path(parser, node, steps + 1, count - 1);
+    return !node || advance(parser) ? NULL : node;
 }
 
 /* Behind the name's "(": up to its ")". */
@@ -294,7 +268,7 @@ static struct expression *parse_function(struct parser *parser, const char *name
     return set_function(node, function);
 }
 
-/* A variable or `body`, with the path behind it. *ret_known: false when the name is neither. */
+/* A variable, a feed or `body`, with the path behind it. *ret_known: false when the name is none of them. */
 static struct expression *parse_value_with_path(struct parser *parser, bool *ret_known)
 {
     const char *where = parser->token.start;
@@ -307,6 +281,11 @@ static struct expression *parse_value_with_path(struct parser *parser, bool *ret
         variable++;
     if (where[len] == '(') /* a function may have a variable's name */
         variable = count;
+    int feed = where[len] == '(' ? -1 : feed_find(parser->names, name);
+    if (feed >= 0) {
+        *ret_known = true;
+        return parse_column(parser, (uint32_t)feed, where, len);
+    }
     bool body = strcmp(name, "body") == 0 && (where[len] == '.' || where[len] == '[');
     *ret_known = variable < count || body;
     if (!*ret_known)

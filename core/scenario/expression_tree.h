@@ -62,6 +62,7 @@ enum operator_kind {
 enum expression_kind {
     EXPRESSION_LITERAL,
     EXPRESSION_VARIABLE,
+    EXPRESSION_COLUMN,
     EXPRESSION_FUNCTION,
     EXPRESSION_PATH,
     EXPRESSION_UNARY,
@@ -77,7 +78,9 @@ struct expression {
     uint64_t wants;
     struct value literal;
     const struct function *function;
-    uint32_t variable;            /* index into eval->variables */
+    uint32_t variable;            /* index into eval->variables; of a column into eval->rows */
+    const struct data_feed *feed; /* of a column */
+    uint32_t column;
     const struct json_step *path; /* into arguments[0] */
     uint32_t path_length;
     void *prepared;               /* what the function's `prepare` made of its constant arguments */

@@ -20,15 +20,18 @@ static int read_weight(const struct loader *loader, const struct node *node, dou
     return 0;
 }
 
-/* In the order in which they are walked: so their steps stand in every table. flow may be NULL. */
-static int load_parts(const struct loader *loader, const struct node *node, const struct node *flow, struct user_class *class)
+/* In the order in which they are walked: so their steps stand in every table. */
+static int load_parts(const struct loader *outer, const struct node *node, const struct node *flow, struct user_class *class)
 {
     const struct node *setup = node_get(node, "setup"), *teardown = node_get(node, "teardown");
-    return (setup && flow_compile(loader, setup, false, &class->setup)) ||
-                   (flow && flow_compile(loader, flow, true, &class->flow)) ||
-                   (teardown && flow_compile(loader, teardown, false, &class->teardown))
-               ? -1
-               : 0;
+    struct loader of_flow = *outer, of_setup = *outer, of_teardown = *outer;
+    of_setup.feed_use = of_teardown.feed_use = FEEDS_IN_SETUP;
+    of_setup.feeds_read = &class->setup_feeds;
+    of_flow.feeds_read = of_teardown.feeds_read = &class->feeds; /* a teardown reads the last journey's rows */
+    int failed = (setup && flow_compile(&of_setup, setup, false, &class->setup)) || flow_compile(&of_flow, flow, true, &class->flow) ||
+                 (teardown && flow_compile(&of_teardown, teardown, false, &class->teardown));
+    class->feeds |= class->setup_feeds; /* a setup takes the rows of the first journey */
+    return failed ? -1 : 0;
 }
 
 static int load_class(const struct loader *outer, const struct node *key, const struct node *node,
@@ -57,34 +60,40 @@ static int load_class(const struct loader *outer, const struct node *key, const 
     if (vars && read_initial_values(loader, vars, base->variables, base->variable_count, &class->variables,
                                     &class->variable_count))
         return -1;
-    return load_parts(loader, node, flow, class);
+    return load_sets(loader, class) ? -1 : load_parts(loader, node, flow, class);
 }
 
-/* No step without an entry of a list. */
-static size_t count_entries(const struct node *node)
+/* No step without an entry of a list; a called flow counts with each call. Gives up counting beyond STEPS_MAX. */
+static void count_entries(const struct loader *loader, const struct node *node, uint32_t calls, size_t *count)
 {
-    size_t count = 0;
-    if (!node || node->kind == NODE_SCALAR)
-        return 0;
+    const struct node *call = node_get(node, "call");
+    if (!node || node->kind == NODE_SCALAR || *count > STEPS_MAX)
+        return;
+    if (call && call->kind == NODE_SCALAR && calls < FLOW_DEPTH_MAX)
+        count_entries(loader, node_get(loader->flows, call->text), calls + 1, count);
     uint32_t nodes = node->kind == NODE_MAP ? 2 * node->count : node->count;
-    for (uint32_t i = 0; i < nodes; i++)
-        count += count_entries(node->items[i]) + (node->kind == NODE_LIST);
-    return count;
+    for (uint32_t i = 0; i < nodes; i++) {
+        *count += node->kind == NODE_LIST;
+        count_entries(loader, node->items[i], calls, count);
+    }
 }
 
 /* Steps are not moved once made: plugins may keep their addresses. So all the room is taken first. */
-static void make_room(const struct loader *loader, const struct node *root)
+static int make_room(const struct loader *loader, const struct node *root)
 {
     static const char *const parts[] = {"users", "flow", "setup", "teardown"};
     struct scenario *scenario = loader->scenario;
     size_t steps = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        steps += count_entries(node_get(root, parts[i]));
+        count_entries(loader, node_get(root, parts[i]), 0, &steps);
+    if (steps > STEPS_MAX)
+        return fail_at(loader, root, "the flows have more than 200,000 entries, called ones counted with each call; call fewer");
     scenario->steps = arena_alloc(loader->arena, steps * sizeof *scenario->steps);
     scenario->series = arena_alloc(loader->arena, SERIES_MAX * sizeof *scenario->series);
     scenario->check_names = arena_alloc(loader->arena, SERIES_MAX * sizeof *scenario->check_names);
     scenario->transactions = arena_alloc(loader->arena, TRANSACTIONS_MAX * sizeof *scenario->transactions);
     scenario->width = 1;
+    return 0;
 }
 
 static int load_classes(const struct loader *loader, const struct node *root, const struct user_class *base)
@@ -96,7 +105,9 @@ static int load_classes(const struct loader *loader, const struct node *root, co
     scenario->class_count = count;
     if (flow) {
         scenario->classes[0] = *base;
-        return flow_compile(loader, flow, true, &scenario->classes[0].flow);
+        if (load_sets(loader, &scenario->classes[0]))
+            return -1;
+        return load_parts(loader, NULL, flow, &scenario->classes[0]);
     }
     for (uint32_t i = 0; i < count; i++)
         if (load_class(loader, node_key(users, i), node_value(users, i), base, &scenario->classes[i]))
@@ -104,11 +115,22 @@ static int load_classes(const struct loader *loader, const struct node *root, co
     return 0;
 }
 
-int load_users(const struct loader *loader, const struct node *root)
+void find_measured(struct scenario *scenario)
 {
-    struct scenario *scenario = loader->scenario;
+    for (uint32_t i = 0; i < scenario->class_count; i++) {
+        const struct program *flow = &scenario->classes[i].flow;
+        for (uint32_t j = 0; j < flow->count; j++) {
+            const struct op *op = &flow->ops[j];
+            uint32_t steps = op->kind == OP_STEP ? 1 : op->kind == OP_PARALLEL ? op->count : 0;
+            for (uint32_t k = 0; k < steps; k++)
+                scenario->series[scenario->steps[op->step + k].series].measured = true;
+        }
+    }
+}
+
+static int check_parts(const struct loader *loader, const struct node *root)
+{
     const struct node *users = node_get(root, "users"), *flow = node_get(root, "flow");
-    const struct node *vars = node_get(root, "vars"), *setup = node_get(root, "setup"), *teardown = node_get(root, "teardown");
     if (!users && !flow)
         return fail_at(loader, root, "the scenario says nothing to do; write %s", FLOW_EXAMPLE);
     if (users && flow)
@@ -117,15 +139,43 @@ int load_users(const struct loader *loader, const struct node *root)
         return fail_at(loader, users,
                        "`users` names classes of users and their flows; how many there are belongs into load: [ { "
                        "users: 10, for: 30s } ]");
-    if (users && read_map(loader, users, "`users`", USERS_EXAMPLE))
+    return users ? read_map(loader, users, "`users`", USERS_EXAMPLE) : 0;
+}
+
+static int check_flows(const struct loader *loader)
+{
+    const struct node *flows = loader->flows;
+    for (uint32_t i = 0; flows && i < flows->count; i++) {
+        const struct node *flow = node_value(flows, i);
+        if (flow->kind != NODE_LIST || flow->count == 0)
+            return fail_at(loader, flow, "the flow `%.80s` must be a list of entries; write %.80s: [ { PROTOCOL: ... } ]", node_key(flows, i)->text,
+                           node_key(flows, i)->text);
+    }
+    return 0;
+}
+
+int load_users(const struct loader *outer, const struct node *root)
+{
+    struct scenario *scenario = outer->scenario;
+    const struct node *vars = node_get(root, "vars"), *setup = node_get(root, "setup"), *teardown = node_get(root, "teardown");
+    const struct node *flows = node_get(root, "flows");
+    if (check_parts(outer, root))
         return -1;
-    make_room(loader, root);
+    if (flows && read_map(outer, flows, "`flows`", "flows: { login: [ { PROTOCOL: ... } ] }"))
+        return -1;
+    struct loader with_flows = *outer;
+    const struct loader *loader = &with_flows;
+    with_flows.flows = flows;
+    if (check_flows(loader) || make_room(loader, root))
+        return -1;
     struct user_class base = {.name = "users", .weight = 1};
-    if (load_variables(loader, root) ||
-        (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count)))
+    if (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count))
         return -1;
-    return (setup && flow_compile(loader, setup, false, &scenario->setup)) || load_classes(loader, root, &base) ||
-                   (teardown && flow_compile(loader, teardown, false, &scenario->teardown))
-               ? -1
-               : 0;
+    struct loader of_run = *loader;
+    of_run.feed_use = FEEDS_NOWHERE;
+    if ((setup && flow_compile(&of_run, setup, false, &scenario->setup)) || load_classes(loader, root, &base) ||
+        (teardown && flow_compile(&of_run, teardown, false, &scenario->teardown)))
+        return -1;
+    find_measured(scenario);
+    return 0;
 }

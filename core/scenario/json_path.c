@@ -1,6 +1,6 @@
 /*
  * See json_path.h. One pass over the bytes: values that are not asked for are skipped by counting brackets outside of
- * strings. Numbers and words are checked only when they are asked for.
+ * strings (json_skip.c). Numbers and words are checked only when they are asked for.
  */
 #include "scenario/json_path.h"
 #include <math.h>
@@ -16,47 +16,23 @@ struct scan {
 
 static void skip_space(struct scan *scan)
 {
-    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
-        scan->at++;
+    const uint8_t *at = scan->at;
+    while (at < scan->end && *at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+        at++;
+    scan->at = at;
 }
 
-/* At a quote: moves behind the closing one. */
-static bool skip_string(struct scan *scan)
-{
-    const uint8_t *at = scan->at + 1, *end = scan->end;
-    for (; at < end && *at != '"'; at++)
-        if (*at == '\\' && ++at == end)
-            return false;
-    scan->at = at < end ? at + 1 : end;
-    return at < end;
-}
+/* Bytes that end a number or a word. */
+static const bool ends_word[256] = {
+    [' '] = true, ['\n'] = true, ['\r'] = true, ['\t'] = true, [','] = true, [':'] = true,
+    ['"'] = true, ['{'] = true,  ['}'] = true,  ['['] = true,  [']'] = true,
+};
 
-/* At an opening bracket: moves behind its partner. */
-static bool skip_nested(struct scan *scan)
+static bool move_to(struct scan *scan, const uint8_t *at)
 {
-    uint32_t depth = 0;
-    while (scan->at < scan->end) {
-        uint8_t c = *scan->at;
-        if (c == '"') {
-            if (!skip_string(scan))
-                return false;
-            continue;
-        }
-        scan->at++;
-        if (c == '{' || c == '[') {
-            if (++depth > JSON_DEPTH_MAX)
-                return false;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool ends_word(uint8_t c)
-{
-    return c == ',' || c == '}' || c == ']' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t' ||
-           c == '"' || c == '{' || c == '[';
+    if (at)
+        scan->at = at;
+    return at != NULL;
 }
 
 static bool skip_value(struct scan *scan)
@@ -65,13 +41,14 @@ static bool skip_value(struct scan *scan)
     if (scan->at == scan->end)
         return false;
     if (*scan->at == '"')
-        return skip_string(scan);
+        return move_to(scan, json_skip_string(scan->at, scan->end));
     if (*scan->at == '{' || *scan->at == '[')
-        return skip_nested(scan);
-    const uint8_t *start = scan->at;
-    while (scan->at < scan->end && !ends_word(*scan->at))
-        scan->at++;
-    return scan->at > start;
+        return move_to(scan, json_skip_nested(scan->at, scan->end));
+    const uint8_t *start = scan->at, *at = start;
+    while (at < scan->end && !ends_word[*at])
+        at++;
+    scan->at = at;
+    return at > start;
 }
 
 /* Behind a value: true when another one follows. The closing bracket stays. */
@@ -205,7 +182,7 @@ static bool find_member(struct scan *scan, const struct json_step *steps, uint32
     do {
         skip_space(scan);
         const uint8_t *name = scan->at + 1;
-        if (scan->at == scan->end || *scan->at != '"' || !skip_string(scan))
+        if (scan->at == scan->end || *scan->at != '"' || !move_to(scan, json_skip_string(scan->at, scan->end)))
             return false;
         const uint8_t *name_end = scan->at - 1;
         skip_space(scan);
@@ -287,7 +264,7 @@ int64_t json_size(struct squall_bytes raw)
     do {
         if (object) {
             skip_space(&scan);
-            if (scan.at == scan.end || *scan.at != '"' || !skip_string(&scan))
+            if (scan.at == scan.end || *scan.at != '"' || !move_to(&scan, json_skip_string(scan.at, scan.end)))
                 return -1;
             skip_space(&scan);
             if (scan.at == scan.end || *scan.at++ != ':')
@@ -367,10 +344,11 @@ static void string_value(struct squall_bytes raw, struct arena *scratch, struct 
         return;
     struct squall_bytes text = {raw.data + 1, raw.len - 2};
     if (text.len && memchr(text.data, '\\', text.len)) {
-        uint8_t *decoded = arena_alloc(scratch, text.len + 1);
+        uint8_t *decoded = arena_take(scratch, text.len + 1);
         size_t len = 0;
         if (!decode(text.data, text.data + text.len, decoded, &len))
             return;
+        decoded[len] = '\0';
         text = (struct squall_bytes){decoded, len};
     }
     *ret = (struct value){.type = VALUE_STRING, .string = text};

@@ -6,9 +6,9 @@
 #ifndef SQUALL_SCENARIO_JSON_PATH_H
 #define SQUALL_SCENARIO_JSON_PATH_H
 #include "scenario/expression.h"
+#include "scenario/json_skip.h"
 
-#define JSON_PATH_MAX  16u /* steps of one path */
-#define JSON_DEPTH_MAX 256u
+#define JSON_PATH_MAX 16u /* steps of one path */
 
 enum json_step_kind {
     JSON_MEMBER, /* .name, ["name"]: the first member of that name */

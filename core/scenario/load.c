@@ -3,6 +3,7 @@
  * thresholds), whatever their order in the file.
  */
 #include "scenario/load.h"
+#include "base/secret.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,8 +12,8 @@
 
 #define READY_WITHIN_NS (UINT64_C(60) * 1000000000)
 
-static const char *const root_keys[] = {"squall", "name", "seed", "targets", "load", "ready-before-load", "warmup", "drain", "users",
-                                        "flow", "thresholds", "vars", "setup", "teardown", NULL};
+static const char *const root_keys[] = {"squall", "name", "seed", "targets", "data", "load", "ready-before-load", "warmup", "drain", "users",
+                                        "flow", "thresholds", "vars", "setup", "teardown", "include", "flows", NULL};
 
 static int check_root(const struct loader *loader, const struct node *root)
 {
@@ -62,8 +63,9 @@ static int load_root(const struct loader *loader, const struct node *root)
     const struct node *drain = node_get(root, "drain"), *targets = node_get(root, "targets"),
                       *load = node_get(root, "load");
     const struct node *thresholds = node_get(root, "thresholds"), *ready = node_get(root, "ready-before-load");
+    const struct node *data = node_get(root, "data");
     scenario->name = name_of_file(loader->arena, loader->file);
-    if ((name && read_text(loader, name, &scenario->name)) ||
+    if ((name && read_shown_text(loader, name, &scenario->name)) ||
         (seed && read_count(loader, seed, 0, UINT64_MAX, &scenario->seed)) ||
         (warmup && read_duration(loader, warmup, 0, &scenario->warmup_ns)) ||
         (drain && read_duration(loader, drain, 0, &scenario->drain_ns)) ||
@@ -72,7 +74,7 @@ static int load_root(const struct loader *loader, const struct node *root)
     if (!targets)
         return fail_at(loader, root,
                        "the scenario has no targets; write targets: { api: { url: \"scheme://host:port\" } }");
-    if (load_targets(loader, targets))
+    if ((data && load_feeds(loader, data)) || load_variables(loader, root) || load_targets(loader, targets))
         return -1;
     if (load ? load_loads(loader, load) != 0
              : !loader->overrides->users && !loader->overrides->rate && !loader->overrides->preset)
@@ -83,7 +85,13 @@ static int load_root(const struct loader *loader, const struct node *root)
     if (load_users(loader, root) || (load && load_walkers(loader, load)) ||
         (thresholds && load_thresholds(loader, thresholds)))
         return -1;
-    return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
+    return load_overrides(loader) || load_defaults(loader) || check_feeds(loader, data) ? -1 : 0;
+}
+
+int define_secrets(const struct loader *loader)
+{
+    const char *text = loader->overrides->secrets, *file = loader->overrides->secrets_file;
+    return secrets_define(text ? text : "", file ? file : "--secrets", loader->error);
 }
 
 struct scenario *scenario_new(void)
@@ -104,10 +112,15 @@ int scenario_load(const char *text, size_t len, const char *file, const struct o
     static const struct overrides none;
     struct scenario *scenario = scenario_new();
     struct arena *arena = &scenario->arena;
-    struct loader loader = {scenario, arena, arena_copy(arena, file, strlen(file)), overrides ? overrides : &none,
-                            registry, error, {NULL, 0}};
+    struct loader loader = {.scenario = scenario,
+                            .arena = arena,
+                            .file = arena_copy(arena, file, strlen(file)),
+                            .overrides = overrides ? overrides : &none,
+                            .registry = registry,
+                            .error = error};
     const struct node *root;
-    if (yaml_parse(text, len, loader.file, arena, &root, error) || check_root(&loader, root) ||
+    if (define_secrets(&loader) || yaml_parse(text, len, loader.file, arena, &root, error) || check_root(&loader, root) ||
+        load_includes(&loader, &root) ||
         load_root(&loader, root)) {
         scenario_free(scenario);
         return -1;
@@ -132,6 +145,9 @@ void scenario_free(struct scenario *scenario)
         if (target->view.state && target->protocol->abi.target_fini)
             target->protocol->abi.target_fini(&target->view);
     }
+    for (uint32_t i = 0; i < scenario->feed_count; i++)
+        data_close(&scenario->feeds[i].table);
+    scenario_contents_close(scenario);
     arena_fini(&scenario->arena);
     free(scenario);
 }

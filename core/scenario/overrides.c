@@ -291,7 +291,11 @@ int load_defaults(const struct loader *loader)
             target->connections = (uint32_t)(users * scenario->width);
         if (check_tls(loader, target))
             return -1;
-        longest = target->timeout_ns > longest ? target->timeout_ns : longest;
+        /* A user's own connection may still have to be opened, and only then does the exchange's time-out run. */
+        uint64_t waits_ns = target->timeout_ns;
+        if (target_per_user(target))
+            waits_ns += target->connect_timeout_ns;
+        longest = waits_ns > longest ? waits_ns : longest;
     }
     if (scenario->drain_ns == UINT64_MAX)
         scenario->drain_ns = longest;

@@ -27,6 +27,21 @@ static void print_targets(const struct scenario *scenario, struct buffer *out)
     }
 }
 
+static void print_feeds(const struct scenario *scenario, struct buffer *out)
+{
+    static const char *const orders[] = {"in order", "shuffled", "drawn at random"};
+    static const char *const scopes[] = {"a row a journey", "all rows for each user", "one row for each user"};
+    char rows[WORD];
+    if (scenario->feed_count)
+        buffer_printf(out, "\ndata\n");
+    for (uint32_t i = 0; i < scenario->feed_count; i++) {
+        const struct data_feed *feed = &scenario->feeds[i];
+        buffer_printf(out, "  %-16s %s  (%s rows, %u columns, %s, %s, %s)\n", feed->name, feed->file,
+                      units_print_grouped(rows, sizeof rows, feed->table.rows), feed->table.column_count, orders[feed->order],
+                      scopes[feed->scope], feed->stop ? "then the end" : "again and again");
+    }
+}
+
 static void print_stage(const struct stage *stage, struct buffer *out)
 {
     char length[WORD];
@@ -170,6 +185,7 @@ void scenario_print_plan(const struct scenario *scenario, struct buffer *out)
     double weights = 0;
     buffer_printf(out, "%s\n\n", scenario->name);
     print_targets(scenario, out);
+    print_feeds(scenario, out);
     buffer_printf(out, "\n");
     print_loads(scenario, out);
     buffer_printf(out, "\nusers\n");

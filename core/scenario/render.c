@@ -12,10 +12,11 @@ static void render_map(const struct step_variable *variable, const struct squall
 {
     struct squall_map map;
     memcpy(&map, (const char *)block + row->offset, sizeof map);
-    struct squall_pair *pairs = arena_alloc(eval->scratch, variable->pair_count * sizeof *pairs);
+    struct squall_pair *pairs = arena_take(eval->scratch, variable->pair_count * sizeof *pairs);
     for (uint32_t i = 0; i < variable->pair_count; i++) {
-        pairs[i].name = map.pairs[i].name;
-        pairs[i].value = template_render(variable->pairs[i], eval);
+        pairs[i] = map.pairs[i];
+        if (variable->pairs[i])
+            pairs[i].value = template_render(variable->pairs[i], eval);
     }
     map.pairs = pairs;
     memcpy((char *)block + row->offset, &map, sizeof map);
@@ -24,7 +25,7 @@ static void render_map(const struct step_variable *variable, const struct squall
 static int render(const struct squall_table *table, const void *constant_block, const struct step_variable *variables,
                   uint32_t count, const struct eval *eval, const void **ret_options, struct error *error)
 {
-    void *block = arena_alloc(eval->scratch, table->size);
+    void *block = arena_take(eval->scratch, table->size);
     memcpy(block, constant_block, table->size);
     for (uint32_t i = 0; i < count; i++) {
         const struct step_variable *variable = &variables[i];

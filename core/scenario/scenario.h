@@ -10,6 +10,7 @@
 #include "engine/protocol.h"
 #include "metrics/threshold.h"
 #include "metrics/verdict.h"
+#include "scenario/data.h"
 #include "scenario/expression.h"
 #include "schedule/schedule.h"
 
@@ -55,7 +56,7 @@ struct target {
     uint64_t connect_timeout_ns; /* TCP and TLS; default 5 s */
     bool tls_insecure;         /* -k, tls: { insecure: true } */
     const char *tls_ca, *tls_crl; /* PEM files or NULL; absolute */
-    const struct template *tls_cert, *tls_key; /* names of PEM files, of each user; NULL: none. For target_file */
+    const struct template *tls_cert, *tls_key; /* names of PEM files, of each user; NULL: none. For scenario_file */
     const struct node *tls_cert_place;         /* for messages */
     const char *tls_server_name;  /* SNI, and what the certificate must name; NULL: the host */
     bool tls_1_3_only;            /* min-version: 1.3; otherwise 1.2 */
@@ -75,13 +76,14 @@ static inline bool target_per_user(const struct target *target)
 
 /* The absolute path of a file that a scenario names: relative to the scenario's folder, and below it. 0, or -1 with the
  * reason, without a position. `ret_path` is the caller's to free. */
-int target_file(const char *folder, const char *name, char **ret_path, struct error *error);
+int scenario_file(const char *folder, const char *name, char **ret_path, struct error *error);
 
 /* An option that must be rendered: a step's for each exchange, a target's for each user. */
 struct step_variable {
     uint32_t row;                    /* of the plugin's table */
     const struct template *value;    /* all types but MAP and TREE */
-    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant */
+    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant. NULL: the
+                                        block has the value */
     uint32_t pair_count;
     const struct tree *tree;         /* TREE */
 };
@@ -168,6 +170,7 @@ struct user_class {
     struct program setup, teardown; /* once a user: before its first journey, and at the end of the run */
     const struct assignment *variables; /* the user's at its start, as texts */
     uint32_t variable_count;
+    uint64_t feeds, setup_feeds; /* which scenario->feeds its journeys read, and its setup: bit i */
 };
 
 struct series_info {
@@ -175,6 +178,7 @@ struct series_info {
     const struct protocol *protocol;
     const struct target *target;
     struct tags tags;
+    bool measured;   /* some flow has it; else only setups and teardowns, and it counts nothing but warm-up */
 };
 
 /* Stages one after the other, walked by users of its own. Several loads run side by side from the same start. */
@@ -191,8 +195,16 @@ struct load {
     uint32_t class_count;
 };
 
+/* A file's, whole. */
+struct content {
+    const char *path; /* real */
+    struct squall_bytes bytes;
+};
+
 struct scenario {
     struct arena arena;
+    struct content *contents;
+    uint32_t content_count;
     const char *name;
     const char *file;     /* for messages; NULL: URL form */
     const char *text;     /* the YAML; NULL: URL form */
@@ -205,6 +217,8 @@ struct scenario {
     uint32_t series_count;
     const char **check_names;
     uint32_t check_count;
+    struct data_feed *feeds;
+    uint32_t feed_count;
     struct user_class *classes;
     uint32_t class_count;
     struct program setup, teardown; /* once a run */
@@ -216,7 +230,7 @@ struct scenario {
     struct load *loads;
     uint32_t load_count;  /* at least 1 */
     uint64_t warmup_ns;
-    uint64_t drain_ns;    /* default: the longest target time-out */
+    uint64_t drain_ns;    /* default: the longest target time-out, plus its connect time-out where connections are users' own */
     uint64_t ready_within_ns; /* ready-before-load: users have so long for their setups before the clock starts; 0: they begin
                                  with the load */
     struct threshold *thresholds;
@@ -234,9 +248,12 @@ struct overrides {
     const char *url;          /* URL form */
     const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals;
     const char *preset, *peak, *ramp; /* NULL: not given, as all above */
+    const char *secrets, *secrets_file; /* NAME=VALUE lines, and where they come from; NULL: the environment alone */
     bool insecure;
     const struct flag_value *flags; /* for the plugin's tables, URL form only */
     uint32_t flag_count;
+    const struct flag_value *sets;  /* --set NAME=VALUE: flag is the name */
+    uint32_t set_count;
 };
 
 /* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */
@@ -267,6 +284,10 @@ struct schedule load_schedule(const struct scenario *scenario, const struct load
 /* Of `workers`, how many take part in a load: the first that have a user of each class of an open load, or a user of a
  * closed one. */
 uint32_t load_workers(const struct load *load, uint32_t workers);
+/* Whether a class that walks the load reads a feed in its journeys. */
+bool load_reads(const struct scenario *scenario, const struct load *load, uint32_t feed);
+/* Which rows of a shared feed this worker's journeys take: an equal part of those workers that have a user who reads it. */
+struct data_share feed_share(const struct scenario *scenario, uint32_t feed, uint32_t worker, uint32_t workers);
 /* Of the longest load; UINT64_MAX: some load has no end in time. */
 uint64_t scenario_length_ns(const struct scenario *scenario);
 /* Journeys a second asked of all loads at a time; 0 where all are closed. */

@@ -75,6 +75,40 @@ uint32_t load_workers(const struct load *load, uint32_t workers)
     return workers < most ? workers : most ? most : 1;
 }
 
+bool load_reads(const struct scenario *scenario, const struct load *load, uint32_t feed)
+{
+    for (uint32_t c = 0; c < load->class_count; c++)
+        if (scenario->classes[load->classes[c]].feeds >> feed & 1)
+            return true;
+    return false;
+}
+
+/* Open load has users of every class on each worker that takes part; closed load where its users' numbers fall. */
+static bool worker_reads(const struct scenario *scenario, const struct load *load, uint32_t feed, uint32_t worker, uint32_t workers)
+{
+    uint32_t taking_part = load_workers(load, workers);
+    if (worker >= taking_part || !load_reads(scenario, load, feed))
+        return false;
+    for (uint64_t user = worker; load->closed && user < load->users; user += taking_part)
+        if (scenario->classes[load->classes[scenario_class_of(scenario, load, user)]].feeds >> feed & 1)
+            return true;
+    return !load->closed;
+}
+
+struct data_share feed_share(const struct scenario *scenario, uint32_t feed, uint32_t worker, uint32_t workers)
+{
+    struct data_share share = {0, 0};
+    for (uint32_t w = 0; w < workers; w++) {
+        bool reads = false;
+        for (uint32_t l = 0; l < scenario->load_count && !reads; l++)
+            reads = worker_reads(scenario, &scenario->loads[l], feed, w, workers);
+        share.rank += reads && w < worker;
+        share.parts += reads;
+    }
+    share.parts += share.parts == 0;
+    return share;
+}
+
 uint64_t scenario_length_ns(const struct scenario *scenario)
 {
     uint64_t longest_ns = 0;

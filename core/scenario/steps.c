@@ -26,7 +26,7 @@ uint32_t scenario_series(const struct loader *loader, const struct step *step)
     }
     if (scenario->series_count == SERIES_MAX)
         return UINT32_MAX;
-    scenario->series[scenario->series_count] = (struct series_info){step->name, step->protocol, step->target, step->tags};
+    scenario->series[scenario->series_count] = (struct series_info){step->name, step->protocol, step->target, step->tags, false};
     return scenario->series_count++;
 }
 

@@ -6,32 +6,11 @@
 
 static const char *const tls_keys[] = {"ca", "cert", "crl", "insecure", "key", "min-version", "server-name", "session-reuse", NULL};
 
-int target_file(const char *folder, const char *name, char **ret_path, struct error *error)
-{
-    struct arena arena;
-    arena_init(&arena);
-    char *root = realpath(folder, NULL);
-    char *path = realpath(name[0] == '/' ? name : arena_printf(&arena, "%s%s", folder, name), NULL);
-    arena_fini(&arena);
-    size_t root_len = root ? strlen(root) : 0;
-    bool found = path != NULL;
-    bool below = found && root && (root_len == 1 || (strncmp(path, root, root_len) == 0 && path[root_len] == '/'));
-    free(root);
-    if (below) {
-        *ret_path = path;
-        return 0;
-    }
-    free(path);
-    if (!found)
-        return error_set(error, "the file '%.200s' is not there; name a PEM file, relative to the scenario's folder", name);
-    return error_set(error, "the file '%.200s' lies outside of the scenario's folder; copy it there", name);
-}
-
 static int check_file(const struct loader *loader, const struct node *node, const struct target *target, const char *name,
                       const char **ret_path)
 {
     char *path = NULL;
-    if (target_file(target->folder, name, &path, loader->error))
+    if (scenario_file(target->folder, name, &path, loader->error))
         return fail_prefix(loader, node, 0);
     *ret_path = arena_copy(loader->arena, path, strlen(path));
     free(path);
@@ -50,9 +29,11 @@ static int read_file_names(const struct loader *loader, const struct node *node,
     uint32_t column = 0;
     const char *ignored;
     struct eval eval = {0};
+    struct expression_names names = loader_names(loader);
+    names.feed_use = FEEDS_NOWHERE; /* rows come with journeys, and connections before them */
     if (node->kind != NODE_SCALAR || node_empty(node))
         return fail_at(loader, node, "the name of a PEM file is needed here; write for example cert: \"${user.id}.pem\"");
-    if (template_compile(node->text, loader->arena, ret, &column, loader->error))
+    if (template_compile_named(node->text, &names, loader->arena, ret, &column, loader->error))
         return fail_prefix(loader, node, column);
     if (!template_constant(*ret)) {
         target->tls_cert_place = node;
@@ -113,8 +94,7 @@ int read_tls(const struct loader *loader, const struct node *node, struct target
             loader, node,
             "`tls` has no meaning, since the scheme of %s is not a secure one; change the scheme or leave `tls` out",
             target->url);
-    const char *slash = strrchr(loader->file, '/');
-    target->folder = slash ? arena_copy(loader->arena, loader->file, (size_t)(slash - loader->file) + 1) : "./";
+    target->folder = scenario_folder(loader);
     for (uint32_t i = 0; i < node->count; i++)
         if (read_tls_key(loader, node_key(node, i), node_value(node, i), target))
             return -1;

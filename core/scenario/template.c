@@ -153,12 +153,13 @@ static struct squall_bytes join_parts(const struct part *parts, uint32_t count, 
     uint64_t len = 0;
     for (uint32_t i = 0; i < count; i++)
         len += parts[i].fixed.len;
-    uint8_t *data = arena_alloc(arena, len + 1), *end = data;
+    uint8_t *data = arena_take(arena, len + 1), *end = data;
     for (uint32_t i = 0; i < count; i++) {
         if (parts[i].fixed.len)
             memcpy(end, parts[i].fixed.data, parts[i].fixed.len);
         end += parts[i].fixed.len;
     }
+    *end = '\0';
     return (struct squall_bytes){data, len};
 }
 

@@ -1,39 +1,9 @@
-/* The `thresholds` part of a scenario: expressions over the whole run, or over one step or check by its name. */
+/* The `thresholds` part of a scenario: expressions over the whole run, or over what the key before them names. */
 #include "scenario/load.h"
 #include <string.h>
 
 #define WINDOWS_MAX_S 3600u /* of all thresholds: each second is kept with its histogram */
 #define THRESHOLDS_EXAMPLE "thresholds: [ \"p99(latency) < 200ms\" ]"
-
-static int find_scope(const struct loader *loader, const struct node *key, struct threshold *threshold)
-{
-    const struct scenario *scenario = loader->scenario;
-    uint32_t found = 0, count = 0;
-    const char **names =
-        arena_alloc(loader->arena, (scenario->series_count + scenario->check_count + 1) * sizeof *names);
-    for (uint32_t i = 0; i < scenario->series_count; i++) {
-        names[count++] = scenario->series[i].name;
-        if (strcmp(scenario->series[i].name, key->text) == 0) {
-            threshold->series = (int32_t)i;
-            found++;
-        }
-    }
-    for (uint32_t i = 0; i < scenario->check_count; i++) {
-        names[count++] = scenario->check_names[i];
-        if (strcmp(scenario->check_names[i], key->text) == 0) {
-            threshold->check = (int32_t)i;
-            found++;
-        }
-    }
-    if (found == 1)
-        return 0;
-    if (found > 1)
-        return fail_at(loader, key, "`%.80s` is the name of several steps or checks; give them different names",
-                       key->text);
-    return fail_if_later(loader, key)
-               ? -1
-               : fail_unknown_key(loader, key, "thresholds, which take names of steps and checks", names);
-}
 
 /* What the plugins of the scenario's steps declare, each name once. */
 static uint32_t plugin_metrics(const struct loader *loader, const struct threshold_metric **ret_metrics)
@@ -70,9 +40,10 @@ static int find_plugin_rows(const struct loader *loader, const struct node *node
             if (strcmp(protocol_metric(table, row)->name, threshold->plugin_metric) == 0)
                 found[i] = (int32_t)row;
     }
-    if (threshold->series >= 0 && found[threshold->series] < 0)
-        return fail_at(loader, node, "the step has no metric \"%.80s\": that is of another protocol", threshold->plugin_metric);
-    return 0;
+    for (uint32_t i = 0; i < scenario->series_count; i++)
+        if (found[i] >= 0 && (threshold->scope != SCOPE_STEPS || threshold->series[i]))
+            return 0;
+    return fail_at(loader, node, "the step has no metric \"%.80s\": that is of another protocol", threshold->plugin_metric);
 }
 
 /* The expression of a threshold that has its scope. */
@@ -82,14 +53,14 @@ static int read_threshold_expression(const struct loader *loader, const struct n
     uint32_t metric_count = plugin_metrics(loader, &metrics), column = 1;
     if (node->kind != NODE_SCALAR || node_empty(node))
         return fail_at(loader, node,
-                       "a threshold is an expression, or `\"name of a step or check\": expression`; write for example "
+                       "a threshold is an expression, or `\"name of a step, check or transaction\": expression`; write for example "
                        "p99(latency) < 200ms");
     if (threshold_parse(node->text, metrics, metric_count, loader->arena, threshold, &column, loader->error))
         return fail_prefix(loader, node, column);
-    if (key && find_scope(loader, key, threshold))
+    if (key && threshold_find_scope(loader, key, threshold))
         return -1;
-    if (threshold->check >= 0 && threshold->measure != MEASURE_RATE && threshold->measure != MEASURE_COUNT)
-        return fail_at(loader, node, "a check has no times, only counts; write for example rate(failed) < 1%%");
+    if (threshold_scope_check(threshold, loader->error))
+        return fail_prefix(loader, node, 1);
     return threshold->plugin_metric ? find_plugin_rows(loader, node, threshold) : 0;
 }
 
@@ -122,7 +93,7 @@ static int read_when(const struct loader *loader, const struct node *node, const
 static int load_threshold(const struct loader *loader, const struct node *node, struct threshold *threshold)
 {
     const struct node *key = NULL, *value = node;
-    *threshold = (struct threshold){.series = -1, .check = -1};
+    *threshold = (struct threshold){.scope = SCOPE_RUN};
     bool when = node->kind == NODE_MAP && node_get(node, "when");
     if (!when && node->kind == NODE_MAP && node->count > 1 && fail_if_later(loader, node_key(node, 0)))
         return -1;

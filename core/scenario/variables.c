@@ -8,7 +8,13 @@
 
 struct expression_names loader_names(const struct loader *loader)
 {
-    return (struct expression_names){loader->scenario->variables, loader->scenario->variable_count};
+    const struct scenario *scenario = loader->scenario;
+    return (struct expression_names){.list = scenario->variables,
+                                     .count = scenario->variable_count,
+                                     .feeds = scenario->feeds,
+                                     .feed_count = scenario->feed_count,
+                                     .feed_use = loader->feed_use,
+                                     .feeds_read = loader->feeds_read};
 }
 
 static int find_variable(const struct scenario *scenario, const char *name)
@@ -27,6 +33,15 @@ static bool is_name(const char *text)
     return len > 0 && len <= 64 && text[len] == '\0' && !isdigit((unsigned char)text[0]);
 }
 
+int check_name(const struct loader *loader, const struct node *key, const char *what)
+{
+    if (!is_name(key->text))
+        return fail_at(loader, key, "'%.80s' is no name for a %s; write letters, digits and _", key->text, what);
+    if (expression_name_taken(key->text))
+        return fail_at(loader, key, "`%s` is a word of the language; give the %s another name", key->text, what);
+    return 0;
+}
+
 static int add_names(const struct loader *loader, const struct node *map)
 {
     struct scenario *scenario = loader->scenario;
@@ -34,10 +49,11 @@ static int add_names(const struct loader *loader, const struct node *map)
         const struct node *key = node_key(map, i);
         if (find_variable(scenario, key->text) >= 0)
             continue;
-        if (!is_name(key->text))
-            return fail_at(loader, key, "'%.80s' is no name for a variable; write letters, digits and _", key->text);
-        if (expression_name_taken(key->text))
-            return fail_at(loader, key, "`%s` is a word of the language; give the variable another name", key->text);
+        struct expression_names names = loader_names(loader);
+        if (check_name(loader, key, "variable"))
+            return -1;
+        if (feed_find(&names, key->text) >= 0)
+            return fail_at(loader, key, "`%s` is a feed already; give the variable another name", key->text);
         if (scenario->variable_count == VARIABLES_MAX)
             return fail_at(loader, key, "too many variables; at most 256");
         scenario->variables[scenario->variable_count++] = key->text;
@@ -59,6 +75,8 @@ static int collect(const struct loader *loader, const struct node *node)
     for (size_t i = 0; i < sizeof flows / sizeof flows[0]; i++)
         if (collect(loader, node_get(node, flows[i])))
             return -1;
+    if (node_get(node, "call") && add_names(loader, node_get(node, "with")))
+        return -1;
     return add_names(loader, node_get(node, "vars")) || add_names(loader, node_get(node, "save")) ||
                    add_names(loader, node_get(node, "set"))
                ? -1
@@ -67,10 +85,13 @@ static int collect(const struct loader *loader, const struct node *node)
 
 int load_variables(const struct loader *loader, const struct node *root)
 {
-    const struct node *users = node_get(root, "users");
+    const struct node *users = node_get(root, "users"), *flows = node_get(root, "flows");
     loader->scenario->variables = arena_alloc(loader->arena, VARIABLES_MAX * sizeof *loader->scenario->variables);
     if (collect(loader, root))
         return -1;
+    for (uint32_t i = 0; flows && flows->kind == NODE_MAP && i < flows->count; i++)
+        if (collect(loader, node_value(flows, i)))
+            return -1;
     for (uint32_t i = 0; users && users->kind == NODE_MAP && i < users->count; i++)
         if (collect(loader, node_value(users, i)))
             return -1;
@@ -131,9 +152,41 @@ int read_assignments(const struct loader *loader, const struct node *node, enum 
 static bool is_literal(const struct node *node)
 {
     const char *text = node->text;
+    if (!text[0])
+        return false;
     size_t digits = strspn(text + (text[0] == '-'), "0123456789.");
     bool number = digits > 0 && text[(text[0] == '-') + digits] == '\0' && isdigit((unsigned char)text[strlen(text) - 1]);
     return !node->quoted && (number || strcmp(text, "true") == 0 || strcmp(text, "false") == 0);
+}
+
+int load_sets(const struct loader *loader, struct user_class *class)
+{
+    static const struct expression_names none;
+    const struct scenario *scenario = loader->scenario;
+    const struct overrides *overrides = loader->overrides;
+    if (!overrides->set_count)
+        return 0;
+    struct assignment *list = arena_alloc(loader->arena, (class->variable_count + overrides->set_count) * sizeof *list);
+    if (class->variable_count)
+        memcpy(list, class->variables, class->variable_count * sizeof *list);
+    for (uint32_t i = 0; i < overrides->set_count; i++) {
+        const char *name = overrides->sets[i].flag;
+        struct node *value = arena_alloc(loader->arena, sizeof *value);
+        *value = (struct node){.kind = NODE_SCALAR, .label = arena_printf(loader->arena, "--set %s", name), .text = overrides->sets[i].value};
+        struct assignment *one = &list[class->variable_count + i];
+        int variable = find_variable(scenario, name);
+        const char *near = variable < 0 ? error_nearest(name, scenario->variables, scenario->variable_count, sizeof(char *)) : NULL;
+        if (variable < 0)
+            return fail_at(loader, value, "the scenario has no variable of that name%s%s%s", near ? "; did you mean " : "; name one under vars",
+                           near ? near : "", near ? "?" : "");
+        one->variable = (uint32_t)variable;
+        if (is_literal(value) ? read_expression(loader, value, PLACE_TEMPLATE, &one->expression)
+                              : read_text_template(loader, value, &none, &one->text))
+            return -1;
+    }
+    class->variables = list;
+    class->variable_count += overrides->set_count;
+    return 0;
 }
 
 int read_initial_values(const struct loader *loader, const struct node *node, const struct assignment *before,

@@ -259,13 +259,46 @@ static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **curso
     return event;
 }
 
+/* At a head's first byte: takes the one that is known, if it is there. Such a head fits every budget. */
+static inline bool take_known(struct h1_reader *reader, const uint8_t **cursor, const uint8_t *end)
+{
+    const struct h1_known *known = reader->known;
+    if (known == NULL || known->len == 0 || reader->want_fields || (size_t)(end - *cursor) < known->len ||
+        memcmp(*cursor, known->bytes, known->len) != 0)
+        return false;
+    *cursor += known->len;
+    reader->scanned = 0;
+    reader->status = known->status;
+    reader->seen = known->seen;
+    reader->version_1_0 = known->version_1_0;
+    reader->content_length = known->content_length;
+    return true;
+}
+
+static void remember(const struct h1_reader *reader, const uint8_t *begin, const uint8_t *end)
+{
+    struct h1_known *known = reader->known;
+    size_t len = (size_t)(end - begin);
+    if (known == NULL || reader->want_fields || len > H1_KNOWN_MAX)
+        return;
+    known->len = (uint16_t)len;
+    known->status = reader->status;
+    known->seen = reader->seen;
+    known->version_1_0 = reader->version_1_0;
+    known->content_length = reader->content_length;
+    memcpy(known->bytes, begin, len);
+}
+
 /* A status line and what follows it, or trailers: all that shares one budget. */
 static enum h1_event read_section(struct h1_reader *reader, const uint8_t **cursor, const uint8_t *end,
                                   struct h1_piece *piece)
 {
-    const uint8_t *begin = *cursor;
+    if (reader->state == H1_STATUS && take_known(reader, cursor, end))
+        return head_complete(reader);
+    const uint8_t *begin = *cursor, *head = NULL;
     struct lines lines = lines_within(begin, end, reader->budget);
     if (reader->state == H1_STATUS) {
+        head = begin;
         enum h1_event event = H1_MORE;
         const uint8_t *at = line_end(reader, begin, &lines, &event);
         if (at == NULL)
@@ -280,6 +313,8 @@ static enum h1_event read_section(struct h1_reader *reader, const uint8_t **curs
     }
     const uint8_t state = reader->state;
     enum h1_event event = read_fields(reader, cursor, &lines, piece);
+    if (event == H1_HEAD && head != NULL)
+        remember(reader, head, *cursor);
     if (reader->state == state)
         reader->budget -= (uint32_t)(*cursor - begin);
     return event;

@@ -35,6 +35,7 @@
 #define H1_INTERIM_MAX    32    /* 1xx answers before the final one */
 #define H1_CHUNK_LINE_MAX 4096  /* bytes of a chunk's size with its extensions */
 #define H1_TRAILER_MAX    16384 /* bytes of a trailer section */
+#define H1_KNOWN_MAX      480   /* bytes of a head that is remembered */
 #define H1_REASON_MAX     112   /* bytes of a reason that h1_read_end writes, with its NUL */
 
 /* What the request was, as far as it changes how its answer is framed. */
@@ -70,6 +71,16 @@ enum h1_state {
     H1_BROKEN,      /* malformed; never left */
 };
 
+/* A final head that was read in one piece, and what it said. Servers say the same again and again: bytes that are equal
+ * to these mean the same, and need not be read a second time. All zero: none yet. */
+struct h1_known {
+    uint16_t len, status;
+    uint8_t seen;
+    bool version_1_0;
+    uint64_t content_length;
+    uint8_t bytes[H1_KNOWN_MAX];
+};
+
 /* All zero: idle. Read what H1_HEAD promises; the rest is the reader's own. */
 struct h1_reader {
     uint8_t state;   /* enum h1_state */
@@ -86,9 +97,10 @@ struct h1_reader {
     size_t scanned;            /* of the incomplete line at the cursor: known to hold no line end */
     uint64_t left;             /* body bytes still to come, of the answer or of the chunk */
     uint64_t content_length;
-    uint64_t body_bytes; /* taken so far, chunked coding removed */
-    uint64_t wire_bytes; /* taken so far, interim answers and framing included */
-    const char *reason;  /* static text */
+    uint64_t body_bytes;    /* taken so far, chunked coding removed */
+    uint64_t wire_bytes;    /* taken so far, interim answers and framing included */
+    const char *reason;     /* static text */
+    struct h1_known *known; /* the caller's to set and to change between answers; NULL: heads are not remembered */
 };
 
 /* A request is out; the next bytes answer it. The reader must be idle. */

@@ -1,8 +1,9 @@
 /*
- * Byte classes of HTTP/1.1 and the two scans that the reader spends its time in.
+ * Byte classes of HTTP/1.1, the two scans that the reader spends its time in, and the question that the writer asks of
+ * each part of a request.
  *
- * Both scans read only bytes in [p, end). With SSE2 they look at 16 bytes at a time and leave the rest to the table,
- * so both ways must agree: the tests run every input with and without room for a 16-byte step.
+ * All read only bytes in [p, end). With SSE2 they look at 16 bytes at a time and leave the rest to the table, so both
+ * ways must agree: the tests run every input with and without room for a 16-byte step.
  */
 #ifndef SQUALL_HTTP_H1_SCAN_H
 #define SQUALL_HTTP_H1_SCAN_H
@@ -27,23 +28,35 @@ static inline bool h1_is(uint8_t byte, enum h1_class class)
 }
 
 #if defined(__SSE2__)
-/* Bit i: byte i of the 16 at p is no H1_TEXT. */
-static inline unsigned h1_stops_16(const uint8_t *p)
+static inline __m128i h1_load_16(const uint8_t *p)
 {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Bit i of each: byte i is no H1_TEXT; */
+static inline unsigned h1_no_text(__m128i bytes)
+{
     __m128i stop = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
     stop = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t')), stop);
     stop = _mm_or_si128(stop, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
     return (unsigned)_mm_movemask_epi8(stop);
 }
 
-/* Bit i: byte i of the 16 at p is no letter and no '-', of which nearly all names are made. */
-static inline unsigned h1_not_name_16(const uint8_t *p)
+/* ... is no letter and no '-', of which nearly all names are made; */
+static inline unsigned h1_no_name(__m128i bytes)
 {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
     __m128i place = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
     __m128i letter = _mm_cmpeq_epi8(_mm_min_epu8(place, _mm_set1_epi8('z' - 'a')), place);
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(letter, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')))) ^ 0xffffU;
+}
+
+/* ... is no H1_TARGET. */
+static inline unsigned h1_no_target(__m128i bytes)
+{
+    __m128i stop = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x20)), bytes);
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('#')));
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    return (unsigned)_mm_movemask_epi8(stop);
 }
 #endif
 
@@ -66,7 +79,7 @@ static inline const uint8_t *h1_scan_on(struct h1_scan *scan, const uint8_t *p, 
         p = scan->block + 16;
     }
     for (; end - p >= 16; p += 16) {
-        unsigned stops = h1_stops_16(p);
+        unsigned stops = h1_no_text(h1_load_16(p));
         if (stops != 0) {
             scan->block = p;
             scan->stops = stops;
@@ -92,7 +105,7 @@ static inline const uint8_t *h1_scan_token(const uint8_t *p, const uint8_t *end)
 {
 #if defined(__SSE2__)
     while (end - p >= 16) {
-        unsigned others = h1_not_name_16(p);
+        unsigned others = h1_no_name(h1_load_16(p));
         if (others != 0) {
             p += __builtin_ctz(others);
             if (*p == ':')
@@ -105,6 +118,54 @@ static inline const uint8_t *h1_scan_token(const uint8_t *p, const uint8_t *end)
     while (p < end && h1_is(*p, H1_TOKEN))
         p++;
     return p;
+}
+
+/* ---- whole texts: is every byte of a class? ---- */
+
+static inline bool h1_all_plain(const uint8_t *p, size_t len, enum h1_class class)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!h1_is(p[i], class))
+            return false;
+    return true;
+}
+
+#if defined(__SSE2__)
+/* 4 to 16 bytes at p, some of them twice: for questions to which it makes no difference. */
+static inline __m128i h1_load_some(const uint8_t *p, size_t len)
+{
+    if (len >= 16)
+        return h1_load_16(p);
+    if (len >= 8)
+        return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)p),
+                                  _mm_loadl_epi64((const __m128i *)(const void *)(p + len - 8)));
+    int32_t first, last;
+    memcpy(&first, p, sizeof first);
+    memcpy(&last, p + len - 4, sizeof last);
+    return _mm_set_epi32(last, first, last, first);
+}
+
+/* H1_TOKEN: not one of those of which nearly all tokens are made. */
+static inline unsigned h1_others(__m128i bytes, enum h1_class class)
+{
+    return class == H1_TOKEN ? h1_no_name(bytes) : class == H1_TEXT ? h1_no_text(bytes) : h1_no_target(bytes);
+}
+#endif
+
+static inline bool h1_all(const uint8_t *p, size_t len, enum h1_class class)
+{
+#if defined(__SSE2__)
+    if (len >= 4) {
+        unsigned others = h1_others(h1_load_some(p, len), class);
+        for (size_t at = 16; at < len; at += 16)
+            others |= h1_others(h1_load_16(p + (at + 16 <= len ? at : len - 16)), class);
+        if (others == 0)
+            return true;
+        if (class != H1_TOKEN)
+            return false;
+    }
+#endif
+    return h1_all_plain(p, len, class);
 }
 
 /* Compares with a lower-case literal without regard to case, RFC 9110 5.1. Setting bit 5 folds a letter's cases

@@ -4,11 +4,6 @@
 #include "h1_scan.h"
 #include <string.h>
 
-bool h1_bytes_are(struct squall_bytes bytes, const char *text)
-{
-    return bytes.len == strlen(text) && memcmp(bytes.data, text, bytes.len) == 0;
-}
-
 static bool name_is(struct squall_bytes name, const char *literal)
 {
     return h1_token_is(name.data, name.len, literal, strlen(literal));
@@ -16,10 +11,9 @@ static bool name_is(struct squall_bytes name, const char *literal)
 
 const char *h1_check_method(struct squall_bytes method)
 {
-    const uint8_t *end = method.data + method.len;
     if (method.len == 0)
         return "the method is empty";
-    if (h1_scan_token(method.data, end) != end)
+    if (!h1_all(method.data, method.len, H1_TOKEN))
         return "the method holds a character that methods cannot hold (a space, a line break?)";
     return NULL;
 }
@@ -30,17 +24,22 @@ static bool begins(struct squall_bytes bytes, const char *text)
     return bytes.len >= len && memcmp(bytes.data, text, len) == 0;
 }
 
+static __attribute__((noinline)) const char *not_a_target(struct squall_bytes target)
+{
+    uint64_t i = 0;
+    while (i + 1 < target.len && h1_is(target.data[i], H1_TARGET))
+        i++;
+    if (target.data[i] == '#')
+        return "the path holds '#': a fragment is never sent; remove it, or write %23";
+    if (target.data[i] == ' ')
+        return "the path holds a space: write %20";
+    return "the path holds a line break or another control character";
+}
+
 const char *h1_check_target(struct squall_bytes method, struct squall_bytes target)
 {
-    for (uint64_t i = 0; i < target.len; i++) {
-        if (h1_is(target.data[i], H1_TARGET))
-            continue;
-        if (target.data[i] == '#')
-            return "the path holds '#': a fragment is never sent; remove it, or write %23";
-        if (target.data[i] == ' ')
-            return "the path holds a space: write %20";
-        return "the path holds a line break or another control character";
-    }
+    if (!h1_all(target.data, target.len, H1_TARGET))
+        return not_a_target(target);
     if (h1_bytes_are(method, "CONNECT")) {
         const uint8_t *colon = target.len > 0 ? memchr(target.data, ':', target.len) : NULL;
         if (colon == NULL || memchr(target.data, '/', target.len) != NULL)
@@ -69,37 +68,53 @@ static bool parse_length(struct squall_bytes value, uint64_t *ret_length)
     return value.len > 0;
 }
 
-static const char *check_field(const struct squall_pair *pair, struct h1_fields *fields)
+/* What is known by its name; most names are told apart by their length. */
+static const char *take_field(const struct squall_pair *pair, struct h1_fields *fields)
 {
-    const uint8_t *name_end = pair->name.data + pair->name.len, *value_end = pair->value.data + pair->value.len;
-    if (pair->name.len == 0)
-        return "a header without a name";
-    if (h1_scan_token(pair->name.data, name_end) != name_end)
-        return "a header's name holds a character that names cannot hold (a space, a colon?)";
-    if (h1_scan_text(pair->value.data, value_end) != value_end)
-        return "a header's value holds a line break or another control character";
-    if (name_is(pair->name, "transfer-encoding"))
-        return "transfer-encoding cannot be set: a body is sent with content-length";
-    if (name_is(pair->name, "content-length")) {
-        if (!parse_length(pair->value, &fields->length))
-            return "content-length is no number; it is computed, so leave it out";
-        fields->length_given = true;
-        return NULL;
-    }
-    if (name_is(pair->name, "host")) {
+    const uint8_t *value_end = pair->value.data + pair->value.len;
+    switch (pair->name.len) {
+    case sizeof "host" - 1:
+        if (!name_is(pair->name, "host"))
+            break;
         if (fields->host != NULL)
             return "host is given twice";
         fields->host = pair;
-    } else if (name_is(pair->name, "user-agent")) {
-        fields->agent = true;
-    } else if (name_is(pair->name, "accept")) {
-        fields->accept = true;
-    } else if (name_is(pair->name, "connection")) {
-        if (h1_connection_options(pair->value.data, value_end) & H1_SEEN_CLOSE)
+        break;
+    case sizeof "accept" - 1:
+        fields->accept = fields->accept || name_is(pair->name, "accept");
+        break;
+    case sizeof "connection" - 1:
+        fields->agent = fields->agent || name_is(pair->name, "user-agent");
+        if (name_is(pair->name, "connection") && (h1_connection_options(pair->value.data, value_end) & H1_SEEN_CLOSE))
             fields->close = true;
+        break;
+    case sizeof "content-length" - 1:
+        if (!name_is(pair->name, "content-length"))
+            break;
+        if (!parse_length(pair->value, &fields->length))
+            return "content-length is no number; it is computed, so leave it out";
+        fields->length_given = true;
+        return NULL; /* it is never written */
+    case sizeof "transfer-encoding" - 1:
+        if (name_is(pair->name, "transfer-encoding"))
+            return "transfer-encoding cannot be set: a body is sent with content-length";
+        break;
+    default:
+        break;
     }
     fields->size += pair->name.len + pair->value.len + 4;
     return NULL;
+}
+
+static const char *check_field(const struct squall_pair *pair, struct h1_fields *fields)
+{
+    if (pair->name.len == 0)
+        return "a header without a name";
+    if (!h1_all(pair->name.data, pair->name.len, H1_TOKEN))
+        return "a header's name holds a character that names cannot hold (a space, a colon?)";
+    if (!h1_all(pair->value.data, pair->value.len, H1_TEXT))
+        return "a header's value holds a line break or another control character";
+    return take_field(pair, fields);
 }
 
 const char *h1_check_fields(const struct squall_map *fields, struct h1_fields *ret_fields, uint64_t *ret_culprit)

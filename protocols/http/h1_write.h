@@ -10,6 +10,7 @@
 #define SQUALL_HTTP_H1_WRITE_H
 #include <squall/plugin.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* What one pass over a request's fields has found. */
 struct h1_fields {
@@ -21,7 +22,11 @@ struct h1_fields {
     uint64_t size;   /* of the written block, at most; without defaults */
 };
 
-bool h1_bytes_are(struct squall_bytes bytes, const char *text);
+/* Inline, as `text` is a literal mostly: its length is then compared first, and known. */
+static inline bool h1_bytes_are(struct squall_bytes bytes, const char *text)
+{
+    return bytes.len == strlen(text) && memcmp(bytes.data, text, bytes.len) == 0;
+}
 
 /* Each returns NULL or a static text that says what is wrong. */
 const char *h1_check_method(struct squall_bytes method);

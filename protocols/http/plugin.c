@@ -71,6 +71,7 @@ static void request(struct squall_conn *conn, struct squall_exchange *x)
         ((struct http_exchange *)x->state)->kept = &c->kept;
     }
     h1_expect(&c->reader, sent.kind, want_fields);
+    c->reader.known = &((struct http_step *)x->step->state)->known;
     host->request_end(x);
 }
 

@@ -20,7 +20,7 @@ struct http_options {
 };
 extern const struct squall_option http_step_rows[HTTP_ROWS];
 
-/* squall_step.state. Immutable after step_init. */
+/* squall_step.state. Immutable after step_init, but for `known`. */
 struct http_step {
     struct http_expect expect;
     uint64_t constant;
@@ -30,6 +30,7 @@ struct http_step {
     struct squall_bytes body;   /* constant: run memory */
     enum h1_request_kind kind;  /* of a constant method */
     uint8_t *memory;            /* holds whole or fields */
+    struct h1_known known;      /* of the answers to this step, on whatever connection */
 };
 
 /* As squall_protocol wants them. */

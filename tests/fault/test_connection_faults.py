@@ -125,6 +125,21 @@ def test_black_hole():
     listener.close()
 
 
+def test_drain_waits_for_connections():
+    """Without `drain`, what waits for a connection of its own gets the connect time-out too: none is cut off as unfinished."""
+    listener, fillers = full_listener()
+    path = farm.write("drain.yaml", f"""squall: 1
+targets: {{ api: {{ url: "http://127.0.0.1:{listener.getsockname()[1]}", timeout: 100ms, connect-timeout: 1500ms, connections: new }} }}
+load: [ {{ hold: 20/s, for: 500ms }} ]
+flow: [ {{ http: GET / }} ]
+""")
+    summary, _ = run(path)
+    assert summary["totals"]["unreachable"] == 10 and summary["totals"]["unfinished"] == 0, summary["totals"]
+    for filler in fillers:
+        filler.close()
+    listener.close()
+
+
 def test_backlog_that_is_slow():
     """A full queue that is emptied after a while costs a second, and nothing fails."""
     listener, fillers = full_listener()

@@ -146,6 +146,26 @@ def test_try():
         assert len(target.stop().log()) == 3
 
 
+def test_try_shows_what_is_saved():
+    with Target() as target:
+        path = scratch("saves.yaml")
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(f"""squall: 1
+targets: {{ api: "{target.url('')}" }}
+load: [ {{ users: 1, for: 1s }} ]
+flow:
+  - http: POST /echo
+    body: '{{"token": "a\\nb", "n": 1.5, "list": [1, 2], "yes": true, "long": "{'x' * 300}"}}'
+    save: {{ token: body.token, n: body.n, list: body.list, yes: body.yes, none: body.nothing, long: body.long,
+             key: 'coalesce(body.nothing, secret.SQUALL_TEST_KEY)' }}
+""")
+        ended = squall("try", path, env={**os.environ, "SQUALL_TEST_KEY": "dont-tell"})
+    assert ended.returncode == 0, ended.err
+    for line in ('token = "a\\x0ab"', "n = 1.5", "list = [1, 2]", "yes = true", "none = null", "key = (a secret)"):
+        assert f"  {line}\n" in ended.out, (line, ended.out)
+    assert f'  long = "{"x" * 200} ... 100 more bytes"' in ended.out and "dont-tell" not in ended.out, ended.out
+
+
 def test_try_a_scenario():
     with Target() as target:
         ended = squall("try", os.path.join(ROOT, "scenarios", "first.yaml"), env={**os.environ, "SQUALL_TARGET": target.url("")})

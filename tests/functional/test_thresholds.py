@@ -34,6 +34,58 @@ def test_windows_find_a_stall():
     assert "aborted" not in summary, summary["aborted"]
 
 
+SCOPES = """squall: 1
+targets: {{ api: {{ url: "{url}", connections: 8 }} }}
+load: [ {{ users: 2, iterations: {journeys}, pace: 40ms }} ]
+flow:
+  - {{ http: "GET /list?delay=1ms", name: list, tags: {{ kind: read }}, check: {{ is fine: status == 200 }} }}
+  - {{ http: "GET /show?delay=60ms", name: show, tags: {{ kind: read, tier: gold }}, check: {{ is fine: status == 200 }} }}
+  - transaction: buy
+    flow:
+      - {{ http: "POST /buy?delay=100ms&status=503", name: buy it, tags: {{ kind: write }}, check: {{ is bought: status == 200 }} }}
+thresholds:
+"""
+
+
+def judged(text, journeys=40, **options):
+    with Target() as target:
+        path = scratch(f"scopes-{target.port}.yaml")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(SCOPES.format(url=target.url(""), journeys=journeys) + text)
+        return run(path, "-w", 2, expect=99, **options)
+
+
+def test_scopes():
+    """By tag, by several tags, by transaction and by check, over the whole run and over windows; every figure is known."""
+    summary, process = judged("""
+  - tag(kind=read): min(latency) < 60ms
+  - tag(kind=read, tier=gold): min(latency) >= 60ms over any 1s
+  - tag(kind=write): rate(failed) > 99% over any 2s
+  - tag(kind=read): count(exchanges) == 80
+  - buy: min(duration) >= 100ms
+  - transaction(buy): rate(failed) < 50% over any 1s
+  - transaction(buy): count(transactions) == 40
+  - check(is fine): rate(passed) > 99% over any 1s
+  - is bought: rate(failed) < 1%
+  - step(buy it): count(rejected) == 40
+  - check(is fine): count(checks) == 80
+""", quiet=False)
+    rows = {row["expression"]: row for row in summary["thresholds"]}
+    failed = {text for text, row in rows.items() if not row["pass"]}
+    assert failed == {"transaction(buy): rate(failed) < 50% over any 1s", "is bought: rate(failed) < 1%"}, rows
+    assert rows["tag(kind=read): min(latency) < 60ms"]["actual"] >= 1_000_000
+    assert rows["transaction(buy): rate(failed) < 50% over any 1s"]["actual"] == 1.0
+    assert rows["transaction(buy): rate(failed) < 50% over any 1s"]["window_ns"] == SECOND
+    for row in rows:
+        assert row in process.out, (row, process.out)
+
+
+def test_abort_by_transaction():
+    summary, _ = judged("  - transaction(buy): { when: count(failed) > 5, abort: true }\n", journeys=100000)
+    assert summary["thresholds"][0]["aborted"] and "transaction(buy)" in summary["aborted"], summary["aborted"]
+    assert summary["journeys"]["due"] < 1000
+
+
 def test_abort():
     """Everything fails from the start: the grace holds the end off, and what was begun is counted."""
     with Target("--status", "503") as target:

@@ -180,6 +180,18 @@ def test_certificate_of_each_user():
             assert summary["totals"]["ok"] == 30, errors(summary)
             assert set(subjects) == {"1", "2", "3"}, subjects
             assert connections == "new" or len(subjects) == 3, subjects
+    # The name may be a variable's, with which the user begins; of all classes and of one.
+    for name, variables in (("${device}", 'vars: { device: "${user.id}" }'), ("${1 + number}", "vars: { number: 1 }")):
+        subjects.clear()
+        with Server(handler, tls=farm.server("good", client_root=farm.path("root.pem"))) as server:
+            path = scenario(server, tls=f'ca: root.pem, cert: "{name}.pem", key: "{name}.pem"')
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(variables + "\n")
+            summary, _ = run(path, "-w", 2)
+        assert summary["totals"]["ok"] == 30 and set(subjects) == ({"1", "2", "3"} if "device" in name else {"2"}), subjects
+    with Server(handler, tls=farm.server("good")) as server:
+        process = squall("check", scenario(server, tls='cert: "${devcie}.pem"'))
+        assert process.returncode == 2 and ":3:" in process.err and "`devcie` is not known" in process.err, process.err
     with Server(handler, tls=farm.server("good")) as server:
         process = squall("check", scenario(server, tls=cert, more=", connections: 4"))
         assert process.returncode == 2 and ":3:" in process.err and "share its connections" in process.err, process.err

@@ -1,5 +1,6 @@
 /*
- * HTTP/1.1 answers from a server: any bytes are read to the end or refused, and read the same way whole and in pieces.
+ * HTTP/1.1 answers from a server: any bytes are read to the end or refused, and read the same way whole and in pieces,
+ * with a head remembered or without.
  * Input: one byte for the request (kind in bits 0 and 1, fields wanted in bit 2), one for the size of the pieces,
  * answers.
  */
@@ -42,10 +43,10 @@ static void add_event(struct digest *digest, const struct h1_reader *reader, enu
         add_number(digest, reader->wire_bytes);
 }
 
-static uint64_t read_all(uint8_t request, const uint8_t *data, size_t len, size_t step)
+static uint64_t read_all(uint8_t request, const uint8_t *data, size_t len, size_t step, struct h1_known *known)
 {
     enum h1_request_kind kind = (enum h1_request_kind)((request & 3) % 3);
-    struct h1_reader reader = {0};
+    struct h1_reader reader = {.known = known};
     struct digest digest = {UINT64_C(0xcbf29ce484222325)};
     const uint8_t *cursor = data, *last = data + len;
     h1_expect(&reader, kind, (request & 4) != 0);
@@ -76,9 +77,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
         return 0;
-    uint64_t whole = read_all(data[0], data + 2, size - 2, size);
-    uint64_t pieces = read_all(data[0], data + 2, size - 2, data[1] == 0 ? 1 : data[1]);
-    if (whole != pieces)
+    size_t step = data[1] == 0 ? 1 : data[1];
+    struct h1_known known = {0};
+    uint64_t whole = read_all(data[0], data + 2, size - 2, size, NULL);
+    uint64_t pieces = read_all(data[0], data + 2, size - 2, step, NULL);
+    uint64_t learning = read_all(data[0], data + 2, size - 2, size, &known);
+    uint64_t knowing = read_all(data[0], data + 2, size - 2, size, &known);
+    uint64_t knowing_pieces = read_all(data[0], data + 2, size - 2, step, &known);
+    if (whole != pieces || whole != learning || whole != knowing || whole != knowing_pieces)
         abort();
     return 0;
 }

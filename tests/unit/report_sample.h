@@ -76,7 +76,7 @@ static inline void sample_shape(struct sample *sample, uint32_t steps, uint32_t 
         snprintf(sample->names[i], sizeof sample->names[i], "step %u", i + 1);
         const struct protocol *protocol = &sample->protocols[steps > 1 && i == steps - 1];
         sample->series[i] =
-            (struct series_info){.name = sample->names[i], .protocol = protocol, .target = &sample->target};
+            (struct series_info){.name = sample->names[i], .protocol = protocol, .target = &sample->target, .measured = true};
         metric_counts[i] = protocol->abi.metrics.count;
     }
     store_init(&sample->result.store, steps, metric_counts, checks);
@@ -127,7 +127,7 @@ static inline void sample_threshold(struct sample *sample, const char *text, enu
                                     struct threshold_result judged)
 {
     uint32_t at = sample->scenario.threshold_count++;
-    sample->thresholds[at] = (struct threshold){.text = text, .unit = unit, .series = -1, .check = -1};
+    sample->thresholds[at] = (struct threshold){.text = text, .unit = unit};
     sample->judged[at] = judged;
 }
 

@@ -16,7 +16,7 @@
     "\"twice\":1,\"twice\":2,\"q\":\"}]\\\"{[\"}  "
 
 static const char *const names_list[] = {"token", "count", "missing", "cart"};
-static const struct expression_names names = {names_list, 4};
+static const struct expression_names names = {.list = names_list, .count = 4};
 
 static struct squall_bytes bytes(const char *text)
 {

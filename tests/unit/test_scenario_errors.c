@@ -10,6 +10,13 @@
 #define HEAD   "squall: 1\n"
 #define TARGET HEAD "targets: { a: { url: \"web://127.0.0.1\" } }\n"
 #define LOAD   TARGET "load: [ { users: 2, for: 1s } ]\n"
+/* Ten lines, then thresholds. */
+#define SCOPES                                                                                                               \
+    LOAD "setup: [ { web: /login, name: login } ]\n"                                                                         \
+         "flow:\n"                                                                                                           \
+         "  - { web: /a, name: read it, tags: { kind: read }, check: { is ok: status == 200 } }\n"                            \
+         "  - { web: /b, name: basket, tags: { kind: write, tier: gold } }\n"                                                \
+         "  - transaction: buy\n    flow: [ { web: /c, check: { basket: status == 200 } } ]\nthresholds:\n"
 #define FLOW   "flow: [ { web: / } ]\n"
 /* The flow's first entry begins on line 5, column 5. */
 #define STEP LOAD "flow:\n  - "
@@ -43,7 +50,7 @@ static const struct {
     {"name: x\n", "1:1", "begin the file with `squall: 1`"},
     {"squall: 2\n", "1:9", "write `squall: 1`"},
     {HEAD "nmae: x\n", "2:1", "did you mean `name`"},
-    {HEAD "data: { x: y }\n", "2:1", "`data` is not part of this version"},
+    {HEAD "import: { x: y }\n", "2:1", "`import` is not part of this version"},
     {HEAD "zzzzzzzz: 1\n", "2:1", "known are squall, name"},
     {HEAD "name:\n" FLOW, "2:6", "a value is missing"},
     {HEAD "name: [a]\n", "2:7", "a single value is needed"},
@@ -215,6 +222,19 @@ static const struct {
     /* thresholds */
     {LOAD FLOW "thresholds: p99(latency) < 1s\n", "5:13", "`thresholds` must be a list"},
     {LOAD FLOW "thresholds: [ { GET: p99(latency) < 1s } ]\n", "5:17", "not known in thresholds"},
+    {SCOPES "  - \"tag(kind=raed)\": p99(latency) < 1s\n", "11:5", "there is no tag `kind=raed`; did you mean `kind=read`?"},
+    {SCOPES "  - tag(kind): p99(latency) < 1s\n", "11:5", "`kind` is no tag; write tag(name=value)"},
+    {SCOPES "  - tag(kind=read, tier=gold): p99(latency) < 1s\n", "11:5", "no step has all of these tags"},
+    {SCOPES "  - tga(kind=read): p99(latency) < 1s\n", "11:5", "did you mean `tag(...)`?"},
+    {SCOPES "  - transaction(by): p99(duration) < 1s\n", "11:5", "there is no transaction `by`; did you mean `buy`?"},
+    {SCOPES "  - check(is okay): rate(failed) < 1%\n", "11:5", "there is no check `is okay`; did you mean `is ok`?"},
+    {SCOPES "  - step(bsket): p99(latency) < 1s\n", "11:5", "there is no step `bsket`; did you mean `basket`?"},
+    {SCOPES "  - basket: p99(latency) < 1s\n", "11:5", "is the name of a step and of a check; write step(basket) or check(basket)"},
+    {SCOPES "  - login: p99(latency) < 1s\n", "11:5", "only setup and teardown have this step"},
+    {SCOPES "  - buy: p99(latency) < 1s\n", "11:10", "a transaction has no `latency`; judge duration"},
+    {SCOPES "  - is ok: p99(latency) < 1s\n", "11:12", "a check has no `latency`"},
+    {SCOPES "  - p99(duration) < 1s\n", "11:5", "write transaction(NAME)"},
+    {LOAD FLOW "thresholds: [ \"tag(a=b)\": count(ok) > 1 ]\n", "5:15", "there is no tag `a=b`, and no other in this scenario"},
     {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abort: maybe } ]\n", "5:49", "neither true nor false"},
     {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abrt: true } ]\n", "5:42", "did you mean `abort`"},
     {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, grace: 2s } ]\n", "5:49", "a grace has no meaning"},

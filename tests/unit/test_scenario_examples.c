@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h> /* after the headers that it needs */
 
@@ -54,7 +55,9 @@ static void test_files(void **state)
         if (!dot || strcmp(dot, ".yaml") != 0)
             continue;
         char *text = read_file("scenarios", entry->d_name);
-        if (load_text(text, entry->d_name, &error))
+        char path[8600];
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name); /* what it names lies beside it */
+        if (load_text(text, path, &error))
             fail_msg("%s", error.text);
         if (strncmp(text, "# ", 2) != 0 || !memchr(text, '?', strcspn(text, "\n")))
             fail_msg("%s does not open with the question that it answers", entry->d_name);
@@ -130,6 +133,39 @@ static void test_page(void **state)
     free(page);
 }
 
+/* The files that examples of the page name, in a folder of this test's own. */
+static const struct {
+    const char *name, *text;
+} files[] = {
+    {"common.yaml", "squall: 1\nflows: { log_in: [ { http: 'POST /login/${who}' } ] }\n"},
+    {"people.csv", "name,password\nann,secret\nbob,hidden\n"},
+    {"broken.csv", "name,password\nann,secret\nbob\n"},
+    {"orders.jsonl", "{\"id\": 1, \"lines\": [{\"sku\": \"x\"}]}\n"},
+    {"codes.csv", "A;1.5\nB;2\n"},
+};
+static char files_folder[] = "/tmp/squall-examples-XXXXXX";
+
+static int write_files(void **state)
+{
+    (void)state;
+    if (!mkdtemp(files_folder) || chdir(files_folder))
+        return -1;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        FILE *file = fopen(files[i].name, "w");
+        if (!file || fputs(files[i].text, file) < 0 || fclose(file))
+            return -1;
+    }
+    return 0;
+}
+
+static int remove_files(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        unlink(files[i].name);
+    return rmdir(files_folder);
+}
+
 static void test_functions_documented(void **state)
 {
     char *page = read_file("docs", "scenario.md"), quoted[200];
@@ -151,5 +187,5 @@ int main(void)
     unsetenv("RATE");
     unsetenv("SHOP");
     unsetenv("NOT_SET_ANYWHERE");
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, write_files, remove_files);
 }

@@ -335,7 +335,7 @@ static void test_loads(void **state)
         CHECK(i, last->to == loads[i].last);
         CHECK(i, last->duration_ns == loads[i].last_ns);
         CHECK(i, load->iterations == loads[i].iterations);
-        CHECK(i, scenario->drain_ns == 40 * SECOND);
+        CHECK(i, scenario->drain_ns == (loads[i].connections_b == CONNECTIONS_PER_USER ? 45 : 40) * SECOND);
         scenario_free(scenario);
     }
 }

@@ -56,6 +56,20 @@ static void fill(struct sample *sample, uint32_t steps)
     sample->result.exit_code = EXIT_CODE_THRESHOLD;
 }
 
+static void test_steps_of_a_setup(void **state)
+{
+    (void)state;
+    struct sample sample;
+    sample_init(&sample, 2, 0);
+    sample.result.store.series[0].count = 0;
+    assert_says(&sample, "step 1");
+    sample.series[0].measured = false; /* a setup's: nothing but warm-up counts it */
+    assert_silent(&sample, "step 1");
+    assert_silent(&sample, "all steps");
+    assert_says(&sample, "step 2");
+    sample_fini(&sample);
+}
+
 static void test_widths(void **state)
 {
     (void)state;
@@ -121,6 +135,30 @@ static void test_columns_align(void **state)
             assert_int_equal(row[c], head[c + 1]);
     }
     free(screen);
+    sample_fini(&sample);
+}
+
+/* A name gives way to the last column and is cut; where too little of it would be left, the column goes. */
+static void test_long_name(void **state)
+{
+    (void)state;
+    struct sample sample;
+    sample_init(&sample, 1, 0);
+    snprintf(sample.names[0], sizeof sample.names[0], "GET /items/${random.int(1, 100000)}?user=${user.id}&token=${t}");
+    sample_exchange(&sample, 0, OUTCOME_OK, 200, 2 * NS_PER_MS, NS_PER_MS);
+    char *wide = printed(&sample, 200, false), *middle = printed(&sample, 100, false),
+         *narrow = printed(&sample, 70, false);
+    assert_non_null(strstr(wide, "&token=${t} "));
+    assert_non_null(strstr(wide, "service p99"));
+    assert_non_null(strstr(middle, "GET /items/${random.int"));
+    assert_non_null(strstr(middle, "\xE2\x80\xA6 "));
+    assert_null(strstr(middle, "&token=${t}"));
+    assert_non_null(strstr(middle, "service p99"));
+    assert_null(strstr(narrow, "service p99"));
+    assert_non_null(strstr(narrow, "GET /items/"));
+    free(wide);
+    free(middle);
+    free(narrow);
     sample_fini(&sample);
 }
 
@@ -332,10 +370,10 @@ static void test_metrics(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_widths),   cmocka_unit_test(test_columns_align), cmocka_unit_test(test_lower_bounds),
-        cmocka_unit_test(test_sections), cmocka_unit_test(test_verdicts),      cmocka_unit_test(test_no_data),
-        cmocka_unit_test(test_waiting),  cmocka_unit_test(test_colour),        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_text),     cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_steps_of_a_setup), cmocka_unit_test(test_widths),       cmocka_unit_test(test_columns_align), cmocka_unit_test(test_long_name),
+        cmocka_unit_test(test_lower_bounds), cmocka_unit_test(test_sections),      cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_no_data),      cmocka_unit_test(test_waiting),       cmocka_unit_test(test_colour),
+        cmocka_unit_test(test_files),        cmocka_unit_test(test_text),          cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,18 @@ static const struct judged {
     {"count(failed) == 1", -1, 0, true, 1, "1"},
 };
 
+/* series, check: -1 for none. */
+static void set_scope(struct threshold *threshold, int series, int check)
+{
+    static const bool masks[2][2] = {{true, false}, {false, true}};
+    struct error error;
+    threshold->scope = check >= 0 ? SCOPE_CHECK : series >= 0 ? SCOPE_STEPS : SCOPE_RUN;
+    threshold->index = check >= 0 ? (uint32_t)check : 0;
+    threshold->series = series >= 0 ? masks[series] : NULL;
+    if (threshold_scope_check(threshold, &error))
+        fail_msg("%s: %s", threshold->text, error.text);
+}
+
 static void test_judge(void **state)
 {
     (void)state;
@@ -106,8 +118,7 @@ static void test_judge(void **state)
         if (threshold_parse(judged[i].text, NULL, 0, &arena, &threshold, &column, &error) < 0)
             fail_msg("%s: column %u: %s", judged[i].text, column, error.text);
         assert_string_equal(threshold.text, judged[i].text);
-        threshold.series = judged[i].series;
-        threshold.check = judged[i].check;
+        set_scope(&threshold, judged[i].series, judged[i].check);
         threshold_judge(&threshold, &store, 10 * NS_PER_S, &result);
         threshold_print_actual(&threshold, &result, printed, sizeof(printed));
         if (result.no_data || result.pass != judged[i].pass || strcmp(printed, judged[i].printed) != 0 ||
@@ -122,8 +133,7 @@ static void test_no_data(void **state)
     static const struct {
         const char *text;
         int series, check;
-    } rows[] = {{"p99(tls) < 1s", -1, -1},       {"rate(passed) > 0%", -1, 1}, {"p99(latency) < 1s", -1, 0},
-                {"count(journeys) >= 0", 0, -1}, {"mean(service) >= 0", 1, -1}};
+    } rows[] = {{"p99(tls) < 1s", -1, -1}, {"rate(passed) > 0%", -1, 1}, {"mean(service) >= 0", 1, -1}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct threshold threshold;
         struct threshold_result result;
@@ -131,12 +141,73 @@ static void test_no_data(void **state)
         uint32_t column;
         char printed[64];
         assert_int_equal(threshold_parse(rows[i].text, NULL, 0, &arena, &threshold, &column, &error), 0);
-        threshold.series = rows[i].series;
-        threshold.check = rows[i].check;
+        set_scope(&threshold, rows[i].series, rows[i].check);
         threshold_judge(&threshold, &store, 10 * NS_PER_S, &result);
         assert_true(result.no_data);
         assert_false(result.pass);
         assert_string_equal(threshold_print_actual(&threshold, &result, printed, sizeof(printed)), "no data");
+    }
+}
+
+/* Of the first of two transactions: 4, one of them failed, 10 ms to 40 ms. */
+static void test_transaction(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *printed;
+        bool pass;
+    } rows[] = {{"p50(duration) < 25ms", "20ms", true}, {"max(duration) < 30ms", "40ms", false}, {"rate(failed) < 20%", "25%", false},
+                {"count(failed) == 1", "1", true},       {"rate(failed) < 1/s", "0.1/s", true},   {"rate(transactions) >= 0.4/s", "0.4/s", true},
+                {"count(transactions) > 4", "4", false}};
+    store_init_transactions(&store, 2);
+    for (uint64_t i = 1; i <= 4; i++)
+        histogram_record(&store.transactions[0].duration_ns, i * 10 * NS_PER_MS);
+    store.transactions[0].count = 4;
+    store.transactions[0].failed = 1;
+    for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+        struct threshold threshold;
+        struct threshold_result result;
+        struct error error;
+        uint32_t column;
+        char printed[64];
+        assert_int_equal(threshold_parse(rows[i / 2].text, NULL, 0, &arena, &threshold, &column, &error), 0);
+        threshold.scope = SCOPE_TRANSACTION;
+        threshold.index = i % 2;
+        assert_int_equal(threshold_scope_check(&threshold, &error), 0);
+        threshold_judge(&threshold, &store, 10 * NS_PER_S, &result);
+        assert_true(result.no_data == (threshold.index == 1)); /* the second transaction never ended */
+        if (threshold.index == 0 &&
+            (result.pass != rows[i / 2].pass || strcmp(threshold_print_actual(&threshold, &result, printed, sizeof printed), rows[i / 2].printed) != 0))
+            fail_msg("%s: %s, %s", rows[i / 2].text, result.pass ? "passed" : "failed", printed);
+    }
+}
+
+/* What has no such metric says so, and what it has. */
+static void test_scopes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum threshold_scope scope;
+        const char *words;
+    } rows[] = {{"p99(latency) < 1s", SCOPE_CHECK, "a check has no `latency`; judge failed, checks, passed"},
+                {"rate(ok) > 1%", SCOPE_CHECK, "a check has no `ok`"},
+                {"count(journeys) > 0", SCOPE_STEPS, "a step has no `journeys`; judge latency, latency_ok"},
+                {"p99(self_delay) < 1ms", SCOPE_STEPS, "a step has no `self_delay`"},
+                {"rate(checks) > 1%", SCOPE_STEPS, "a step has no `checks`"},
+                {"p99(latency) < 1s", SCOPE_TRANSACTION, "a transaction has no `latency`; judge duration, failed, transactions"},
+                {"count(hops) < 1", SCOPE_TRANSACTION, "a transaction has no `hops`"},
+                {"p99(duration) < 1s", SCOPE_RUN, "write transaction(NAME): ...; the time of exchanges is `latency`"},
+                {"rate(transactions) > 1/s", SCOPE_RUN, "`transactions` is of a transaction"}};
+    static const struct threshold_metric plugins[] = {{"hops", true}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct threshold threshold;
+        struct error error = {0};
+        uint32_t column;
+        assert_int_equal(threshold_parse(rows[i].text, plugins, 1, &arena, &threshold, &column, &error), 0);
+        threshold.scope = rows[i].scope;
+        if (threshold_scope_check(&threshold, &error) == 0 || !strstr(error.text, rows[i].words))
+            fail_msg("%s: %s", rows[i].text, error.text);
     }
 }
 
@@ -197,6 +268,6 @@ static void test_refusals(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(test_judge), TEST(test_no_data), TEST(test_refusals)};
+    const struct CMUnitTest tests[] = {TEST(test_judge), TEST(test_no_data), TEST(test_transaction), TEST(test_scopes), TEST(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

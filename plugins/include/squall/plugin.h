@@ -260,6 +260,8 @@ enum squall_option_type {
 
 struct squall_pair {
     struct squall_bytes name, value;
+    struct squall_bytes file; /* of a value that is a file's content: the file's name without folders, and what stood
+                                 behind it from a ';' on. Otherwise empty */
 };
 struct squall_map {
     const struct squall_pair *pairs; /* in the order of the scenario */
@@ -282,13 +284,16 @@ enum squall_role {
     SQUALL_ROLE_REQUIRED = 1,
     SQUALL_ROLE_URL_PATH = 2, /* in the URL form: filled with the URL's path and query */
     SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
+    SQUALL_ROLE_FILE = 16,    /* STRING: the value is the content of the file that is named. MAP: so are values that begin
+                                 with '@'; "@@" stands for "@". Run memory; the same in every exchange */
     SQUALL_ROLE_CONN = 8,     /* of a target option: it may differ from user to user; see conn_options() */
 };
 
 struct squall_option {
     const char *name;           /* key in the scenario, lower case with dashes */
-    const char *flag;           /* URL-form flags, "-X,--method"; NULL: none */
-    const char *metavar;        /* what --help calls the flag's value: "METHOD"; NULL for a BOOL */
+    const char *flag;           /* URL-form flags, "-X,--method"; "--fast=quick,--safe=slow": flags without a value
+                                   of their own that stand for one each; NULL: none */
+    const char *metavar;        /* what --help calls the flag's value: "METHOD"; NULL where none takes one */
     const char *help;           /* one line */
     const char *fallback;       /* value when absent, as it would be written; NULL: zero, or an empty value */
     const char *const *choices; /* CHOICE: NULL-terminated */

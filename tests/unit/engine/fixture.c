@@ -28,11 +28,13 @@ static void on_second(void *arg, uint64_t window)
     run_snapshot(run);
 }
 
-static void on_ended(void *arg, const struct step *step, const struct answer *answer, const char *reason, const bool *passed)
+static void on_ended(void *arg, const struct step *step, const struct answer *answer, const char *reason, const bool *passed,
+                     const struct value *variables)
 {
     struct run *run = arg;
     (void)reason;
     (void)passed;
+    (void)variables;
     if (run->ended)
         run->ended(run, step, answer);
 }

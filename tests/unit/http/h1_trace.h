@@ -21,6 +21,7 @@ struct trace {
     enum h1_request_kind kind;
     bool want_fields;
     uint64_t wire_bytes; /* of the last answer */
+    struct h1_known *known;
 };
 
 static inline void trace_put(struct trace *trace, const char *text)
@@ -124,7 +125,7 @@ static inline bool trace_feed(struct trace *trace, struct h1_reader *reader, con
  */
 static inline void trace_run(struct trace *trace, const uint8_t *input, size_t len, size_t cut, size_t step, bool ends)
 {
-    struct h1_reader reader = {0};
+    struct h1_reader reader = {.known = trace->known};
     size_t taken = 0, come = 0;
     trace->len = 0;
     trace->text[0] = '\0';

@@ -235,6 +235,8 @@ static void damaged_answers_are_read_the_same_way(void **state)
         "HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\nHTTP/1.0 200 OK\r\nConnection: close\r\n\r\nto the end",
     };
     uint64_t seed = 0x5eed;
+    struct h1_known known = {0};
+    other.known = &known; /* of the answers before */
     for (unsigned round = 0; round < 20000; round++) {
         uint8_t bytes[512];
         const char *from = seeds[round % 3];
@@ -243,11 +245,12 @@ static void damaged_answers_are_read_the_same_way(void **state)
         damage(bytes, &len, &seed);
         whole.want_fields = other.want_fields = round % 2 == 0;
         trace_run(&whole, bytes, len, 0, len, true);
-        trace_run(&other, bytes, len, 0, 1 + random_next(&seed) % 20, true);
+        trace_run(&other, bytes, len, 0, 1 + random_next(&seed) % (round % 4 == 0 ? 600 : 20), true);
         if (strcmp(whole.text, other.text) != 0)
             fail_msg("round %u:\n  %s\n  %s", round, whole.text, other.text);
     }
     whole.want_fields = other.want_fields = false;
+    other.known = NULL;
 }
 
 int main(void)

@@ -153,6 +153,55 @@ static void vectors_at_every_split(void **state)
     }
 }
 
+/* Whichever head was read before, and whatever the request was then. */
+static void known_heads_change_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        const uint8_t *before = (const uint8_t *)vectors[i].input;
+        struct h1_known known = {0};
+        whole.known = other.known = &known;
+        for (size_t j = 0; j < COUNT; j++) {
+            const struct vector *vector = &vectors[j];
+            prepare(&vectors[i]);
+            trace_run(&whole, before, strlen(vectors[i].input), 0, SIZE_MAX / 2, false);
+            prepare(vector);
+            for (int turn = 0; turn < 2; turn++) {
+                trace_run(&other, (const uint8_t *)vector->input, strlen(vector->input), 0, SIZE_MAX / 2,
+                          vector->ends == ENDS);
+                check(vector, "behind another head, turn", (size_t)turn);
+            }
+        }
+        prepare(&vectors[i]);
+        for (size_t cut = 1; cut < strlen(vectors[i].input); cut++) {
+            trace_run(&other, before, strlen(vectors[i].input), cut, 0, vectors[i].ends == ENDS);
+            check(&vectors[i], "behind itself, cut at", cut);
+        }
+    }
+    whole.known = other.known = NULL;
+}
+
+/* It is taken and not only harmless: what it says is what is read. */
+static void known_head_is_taken(void **state)
+{
+    (void)state;
+    static const char input[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+    struct h1_known known = {0};
+    other.kind = H1_REQUEST_OTHER;
+    other.want_fields = false;
+    other.known = &known;
+    trace_run(&other, (const uint8_t *)input, sizeof input - 1, 0, sizeof input, false);
+    assert_int_equal(known.len, sizeof input - 1 - 3);
+    known.content_length = 2;
+    known.status = 299;
+    trace_run(&other, (const uint8_t *)input, sizeof input - 2, 0, sizeof input, false);
+    assert_string_equal(other.text, "head 299 keep length; body \"ab\"; end");
+    other.want_fields = true; /* then each field must be said, and so be read */
+    trace_run(&other, (const uint8_t *)input, sizeof input - 1, 0, sizeof input, false);
+    assert_string_equal(other.text, "Content-Length=3; head 200 keep length; body \"abc\"; end");
+    other.known = NULL;
+}
+
 static void end_of_stream_at_every_byte(void **state)
 {
     (void)state;
@@ -201,10 +250,9 @@ static void idle_reader_refuses_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors_at_every_split),
-        cmocka_unit_test(end_of_stream_at_every_byte),
-        cmocka_unit_test(wire_bytes_count_everything),
-        cmocka_unit_test(idle_reader_refuses_bytes),
+        cmocka_unit_test(vectors_at_every_split),      cmocka_unit_test(known_heads_change_nothing),
+        cmocka_unit_test(known_head_is_taken),         cmocka_unit_test(end_of_stream_at_every_byte),
+        cmocka_unit_test(wire_bytes_count_everything), cmocka_unit_test(idle_reader_refuses_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* The request writer: what is written for which parts, within the size that was promised, and what is refused. */
+#include "h1_scan.h"
 #include "h1_write.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -154,7 +155,8 @@ static void what_could_break_out_is_refused(void **state)
 static void culprit_and_close_are_found(void **state)
 {
     (void)state;
-    struct squall_pair pairs[] = {{bytes_of("a"), bytes_of("b")}, {bytes_of("connection"), bytes_of("TE, Close")}};
+    struct squall_pair pairs[] = {{.name = bytes_of("a"), .value = bytes_of("b")},
+                                  {.name = bytes_of("connection"), .value = bytes_of("TE, Close")}};
     struct squall_map map = {.pairs = pairs, .count = 2};
     struct h1_fields found;
     uint64_t culprit = 99;
@@ -169,12 +171,34 @@ static void culprit_and_close_are_found(void **state)
     assert_non_null(h1_check_method(nul));
 }
 
+/* Each byte at each place of texts of all lengths about 16, beside the table. */
+static void all_agrees_with_the_table(void **state)
+{
+    (void)state;
+    static const enum h1_class classes[] = {H1_TOKEN, H1_TEXT, H1_TARGET};
+    for (size_t len = 0; len <= 50; len++) {
+        uint8_t *text = malloc(len > 0 ? len : 1); /* of its own size, for the sanitizer */
+        assert_non_null(text);
+        memset(text, 'a', len > 0 ? len : 1);
+        for (size_t c = 0; c < 3; c++)
+            assert_true(h1_all(text, len, classes[c]));
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                text[at] = (uint8_t)byte;
+                for (size_t c = 0; c < 3; c++)
+                    assert_int_equal(h1_all(text, len, classes[c]), h1_is((uint8_t)byte, classes[c]));
+            }
+            text[at] = 'a';
+        }
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_are_written),
-        cmocka_unit_test(largest_length_fits),
-        cmocka_unit_test(what_could_break_out_is_refused),
+        cmocka_unit_test(all_agrees_with_the_table),   cmocka_unit_test(requests_are_written),
+        cmocka_unit_test(largest_length_fits),         cmocka_unit_test(what_could_break_out_is_refused),
         cmocka_unit_test(culprit_and_close_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

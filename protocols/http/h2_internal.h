@@ -1,0 +1,51 @@
+/* What h2_session.c (life, sending) and h2_receive.c (what nghttp2 tells of the peer's frames) share. */
+#ifndef SQUALL_HTTP_H2_INTERNAL_H
+#define SQUALL_HTTP_H2_INTERNAL_H
+#include "h2_session.h"
+
+#define H2_TEXT_MAX   160
+#define H2_FRAME_HEAD 9 /* RFC 9113 4.1: length 3, type 1, flags 1, stream 4 */
+
+struct h2_session {
+    nghttp2_session *ng;
+    const struct h2_callbacks *callbacks;
+    void *arg;
+    struct h2_memory *memory;
+    struct h2_options options;
+    struct h2_stream streams;     /* the list's head: all that are open */
+    struct h2_stream *submitting; /* inside h2_submit: its head must go out */
+    bool sending;                 /* inside nghttp2's sending: it must not be entered again */
+    uint8_t *out;                 /* reserved for the DATA frame that nghttp2 is about to make */
+    const char *over;             /* why the session is, or NULL; in text or static */
+    uint32_t over_code;
+
+    /* The frame that is being read, or was read last. */
+    int32_t current_id;
+    struct h2_stream *current; /* its stream; NULL: none of ours, or no longer */
+    bool unfinished;           /* it is one of a stream of ours, and not known to be good yet */
+    int32_t ended_id;          /* ended by us just now: nghttp2 closes it next, and nobody is to be told */
+    uint32_t continuations, idle_frames;
+    int32_t invalid_id; /* the stream that nghttp2 found fault with, and what it is */
+    char invalid[96];
+
+    bool ready, closing; /* capacity and closing have been told */
+    uint32_t capacity;
+    bool goaway;
+    uint32_t goaway_last, goaway_code;
+    uint8_t first[8]; /* the peer's first bytes, which show when it speaks something else */
+    uint8_t first_len;
+    char text[H2_TEXT_MAX], closed[H2_TEXT_MAX];
+};
+
+/* As `nghttp2_session_callbacks` wants them. */
+void h2_receive_set(nghttp2_session_callbacks *set);
+
+/* Sets why the session is over, unless something said so before: "NAME: why". */
+void h2_over(struct h2_session *session, uint32_t code, const char *why);
+void h2_no_more_streams(struct h2_session *session);
+/* Takes the stream out of the session, and tells its owner. nghttp2 must not find it any more: it closes it next
+ * (ended_id), or its user data is NULL. */
+void h2_end_stream(struct h2_session *session, struct h2_stream *stream, const struct h2_end *end);
+void h2_detach(struct h2_session *session, struct h2_stream *stream);
+
+#endif

@@ -1,0 +1,357 @@
+/*
+ * What the peer sends, as nghttp2 tells it. nghttp2 checks frames, HPACK, flow control and the rules of messages; the
+ * bounds on what a peer may make us do without an answer coming of it are ours.
+ */
+#include "h2_errors.h"
+#include "h2_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- how streams end --------------------------------------------------------------------------- */
+
+/* nghttp2 does not close it by itself next: it must forget whose it is. */
+static void forget(struct h2_session *session, const struct h2_stream *stream)
+{
+    nghttp2_session_set_stream_user_data(session->ng, (int32_t)stream->id, NULL);
+}
+
+/* Both sides are through, or the answer came before the end of the request: then the rest is not sent (8.1). */
+static void complete(struct h2_session *session, struct h2_stream *stream)
+{
+    const struct h2_end end = {.how = H2_COMPLETE};
+    if (stream->sent) {
+        session->ended_id = (int32_t)stream->id;
+    } else {
+        forget(session, stream);
+        nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, (int32_t)stream->id, NGHTTP2_CANCEL);
+    }
+    h2_end_stream(session, stream, &end);
+}
+
+static void reset(struct h2_session *session, struct h2_stream *stream, uint32_t code)
+{
+    char text[H2_TEXT_MAX];
+    const struct h2_end end = {
+        .how = code == NGHTTP2_REFUSED_STREAM ? H2_UNTOUCHED : H2_RESET, .code = code, .reason = text};
+    snprintf(text, sizeof text, "RST_STREAM: %s", h2_error_name(code));
+    session->ended_id = (int32_t)stream->id;
+    h2_end_stream(session, stream, &end);
+}
+
+/* A limit of ours is passed. nghttp2 resets the stream when its callback returns what this gives. */
+static int too_much(struct h2_session *session, struct h2_stream *stream, const char *what, uint32_t limit)
+{
+    char text[H2_TEXT_MAX];
+    const struct h2_end end = {.how = H2_MALFORMED, .code = NGHTTP2_INTERNAL_ERROR, .reason = text};
+    snprintf(text, sizeof text, "the answer has more than %u %s", (unsigned)limit, what);
+    forget(session, stream);
+    h2_end_stream(session, stream, &end);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+/* nghttp2 found fault with the stream's answer, and resets it. */
+static void malformed(struct h2_session *session, struct h2_stream *stream)
+{
+    bool known = stream->id == (uint32_t)session->invalid_id;
+    const struct h2_end end = {.how = H2_MALFORMED,
+                               .code = NGHTTP2_PROTOCOL_ERROR,
+                               .reason = known ? session->invalid : "the answer breaks the rules of RFC 9113 8.1"};
+    h2_end_stream(session, stream, &end);
+}
+
+/* A stream that is still open here is closed by nghttp2: left out by a GOAWAY, or because its answer is wrong. */
+static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
+{
+    struct h2_session *session = arg;
+    (void)code;
+    if (id == session->ended_id)
+        return 0;
+    struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
+    if (stream == NULL)
+        return 0;
+    if (stream == session->submitting) { /* not even begun: h2_submit says so */
+        session->submitting = NULL;
+        h2_detach(session, stream);
+        return 0;
+    }
+    if (!session->goaway || stream->id <= session->goaway_last) {
+        malformed(session, stream);
+        return 0;
+    }
+    char text[H2_TEXT_MAX];
+    const struct h2_end end = {.how = H2_UNTOUCHED, .code = session->goaway_code, .reason = text};
+    snprintf(text, sizeof text, "GOAWAY: %s, the request was not processed", h2_error_name(end.code));
+    h2_end_stream(session, stream, &end);
+    return 0;
+}
+
+/* ---- frames ------------------------------------------------------------------------------------ */
+
+/* Frames that bring no exchange on are counted in a row. Any number of them costs no memory, but a peer that sends
+ * nothing else would keep the session busy for ever. */
+static int count_idle(struct h2_session *session, const nghttp2_frame_hd *head)
+{
+    bool useful = session->current != NULL &&
+                  (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_RST_STREAM ||
+                   (head->type == NGHTTP2_DATA && (head->length > 0 || (head->flags & NGHTTP2_FLAG_END_STREAM) != 0)));
+    if (useful) {
+        session->idle_frames = 0;
+        return 0;
+    }
+    if (++session->idle_frames <= H2_IDLE_FRAMES_MAX)
+        return 0;
+    char why[H2_TEXT_MAX];
+    snprintf(why, sizeof why, "%d frames in a row that bring no exchange on, the last of type %d", H2_IDLE_FRAMES_MAX,
+             head->type);
+    h2_over(session, NGHTTP2_ENHANCE_YOUR_CALM, why);
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static int count_continuation(struct h2_session *session)
+{
+    if (++session->continuations <= H2_CONTINUATION_MAX)
+        return 0;
+    char why[H2_TEXT_MAX];
+    snprintf(why, sizeof why, "a header block in more than %d CONTINUATION frames", H2_CONTINUATION_MAX);
+    h2_over(session, NGHTTP2_ENHANCE_YOUR_CALM, why);
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* A header or trailer section begins. */
+static void begin_section(struct h2_session *session, struct h2_stream *stream)
+{
+    stream->in_trailers = stream->status != 0;
+    stream->interim = false;
+    stream->fields = stream->fields_size = 0;
+    if (stream->started)
+        return;
+    stream->started = true;
+    if (session->callbacks->started != NULL)
+        session->callbacks->started(session->arg, stream);
+}
+
+/* on_frame has not followed on_begin_frame: nghttp2 has refused the frame, and will reset the stream only when it sends
+ * next. Its end is told now, so that it does not come behind what other streams bring in the same bytes. */
+static void frame_refused(struct h2_session *session)
+{
+    struct h2_stream *stream = session->current;
+    session->unfinished = false;
+    if (stream == NULL)
+        return;
+    forget(session, stream);
+    malformed(session, stream);
+}
+
+/* Frames of a stream that nghttp2 tells with on_frame, if it likes them. */
+static bool is_told(uint8_t type)
+{
+    return type == NGHTTP2_HEADERS || type == NGHTTP2_DATA || type == NGHTTP2_RST_STREAM ||
+           type == NGHTTP2_WINDOW_UPDATE;
+}
+
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *arg)
+{
+    struct h2_session *session = arg;
+    if (session->unfinished && head->type != NGHTTP2_CONTINUATION)
+        frame_refused(session);
+    if (head->type == NGHTTP2_PUSH_PROMISE) { /* nghttp2 takes it until our SETTINGS are acknowledged */
+        h2_over(session, NGHTTP2_PROTOCOL_ERROR, "PUSH_PROMISE: push is switched off");
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    if (head->stream_id != session->current_id) {
+        session->current_id = head->stream_id;
+        session->current = head->stream_id == 0 ? NULL : nghttp2_session_get_stream_user_data(ng, head->stream_id);
+    }
+    struct h2_stream *stream = session->current;
+    session->unfinished |= stream != NULL && is_told(head->type);
+    if (stream != NULL)
+        stream->bytes_in += H2_FRAME_HEAD + head->length;
+    if (head->type == NGHTTP2_CONTINUATION)
+        return count_continuation(session);
+    if (head->type == NGHTTP2_HEADERS) {
+        session->continuations = 0;
+        if (stream != NULL)
+            begin_section(session, stream);
+    }
+    return count_idle(session, head);
+}
+
+/* ---- fields ------------------------------------------------------------------------------------ */
+
+/* nghttp2 has seen to it that :status is three digits, comes first and once, and is not 101. */
+static int take_status(struct h2_session *session, struct h2_stream *stream, const uint8_t *digits)
+{
+    uint16_t status = (uint16_t)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0'));
+    stream->interim = status < 200;
+    if (!stream->interim)
+        stream->status = status;
+    else if (++stream->interims > H2_INTERIM_MAX)
+        return too_much(session, stream, "interim heads", H2_INTERIM_MAX);
+    return 0;
+}
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+                     const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
+{
+    struct h2_session *session = arg;
+    struct h2_stream *stream = session->current;
+    (void)ng;
+    (void)frame;
+    (void)flags;
+    if (stream == NULL)
+        return 0;
+    const struct h2_options *options = &session->options;
+    stream->fields_size += (uint32_t)(name_len + value_len + 32); /* both below 64 KiB in nghttp2 */
+    if (stream->fields_size > options->fields_size)
+        return too_much(session, stream, "bytes of header fields", options->fields_size);
+    if (++stream->fields > options->fields_max)
+        return too_much(session, stream, "header fields", options->fields_max);
+    if (name[0] == ':')
+        return take_status(session, stream, value);
+    if (!stream->want_fields || stream->interim || session->callbacks->field == NULL)
+        return 0;
+    const struct h2_field field = {.name = name,
+                                   .value = value,
+                                   .name_len = name_len,
+                                   .value_len = value_len,
+                                   .part = stream->in_trailers ? H2_TRAILER : H2_HEAD};
+    session->callbacks->field(session->arg, stream, &field);
+    return 0;
+}
+
+/* ---- whole frames ------------------------------------------------------------------------------ */
+
+static void on_settings(struct h2_session *session)
+{
+    uint32_t limit = nghttp2_session_get_remote_settings(session->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    uint32_t capacity = limit < session->options.streams_max ? limit : session->options.streams_max;
+    if (session->ready && capacity == session->capacity)
+        return;
+    session->ready = true;
+    session->capacity = capacity;
+    session->callbacks->capacity(session->arg, capacity);
+}
+
+static void on_goaway(struct h2_session *session, const nghttp2_goaway *goaway)
+{
+    session->goaway = true;
+    session->goaway_last = (uint32_t)goaway->last_stream_id;
+    session->goaway_code = goaway->error_code;
+    size_t debug = goaway->opaque_data_len < 64 ? goaway->opaque_data_len : 64;
+    snprintf(session->closed, sizeof session->closed, "connection closed by the peer after GOAWAY: %s%s%.*s",
+             h2_error_name(goaway->error_code), debug > 0 ? ": " : "", (int)debug, (const char *)goaway->opaque_data);
+    h2_no_more_streams(session);
+}
+
+static void on_headers(struct h2_session *session, struct h2_stream *stream, uint8_t flags)
+{
+    if (!stream->interim && !stream->in_trailers && session->callbacks->head != NULL)
+        session->callbacks->head(session->arg, stream);
+    if ((flags & NGHTTP2_FLAG_END_STREAM) != 0 && session->current != NULL)
+        complete(session, stream);
+}
+
+static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+    struct h2_session *session = arg;
+    struct h2_stream *stream = session->current;
+    (void)ng;
+    session->unfinished = false;
+    if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
+        on_settings(session);
+    else if (frame->hd.type == NGHTTP2_GOAWAY)
+        on_goaway(session, &frame->goaway);
+    else if (stream == NULL)
+        return 0;
+    else if (frame->hd.type == NGHTTP2_HEADERS)
+        on_headers(session, stream, frame->hd.flags);
+    else if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+        complete(session, stream);
+    else if (frame->hd.type == NGHTTP2_RST_STREAM)
+        reset(session, stream, frame->rst_stream.error_code);
+    return 0;
+}
+
+static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *arg)
+{
+    struct h2_session *session = arg;
+    (void)flags;
+    if (session->current != NULL)
+        session->callbacks->data(session->arg, session->current, data, len);
+    else if (session->options.manual_window) /* given up: nobody else will say that it has been used */
+        nghttp2_session_consume(ng, id, len);
+    return 0;
+}
+
+/* ---- faults ------------------------------------------------------------------------------------ */
+
+/* A response with a field that may not stand in it is malformed (8.2.1): nghttp2 would drop the field and go on. */
+static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+                             const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
+{
+    (void)ng;
+    (void)frame;
+    (void)name;
+    (void)name_len;
+    (void)value;
+    (void)value_len;
+    (void)flags;
+    (void)arg;
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+/* Before on_invalid_frame. nghttp2 names the field in its text only: "... name: [NAME], value: [VALUE]". */
+static int on_error(nghttp2_session *ng, int fault, const char *text, size_t len, void *arg)
+{
+    struct h2_session *session = arg;
+    const char *name = fault == NGHTTP2_ERR_HTTP_HEADER ? strstr(text, "name: [") : NULL;
+    (void)ng;
+    (void)len;
+    if (name == NULL)
+        return 0;
+    name += sizeof "name: [" - 1;
+    size_t shown = strcspn(name, "]");
+    session->invalid_id = session->current_id;
+    snprintf(session->invalid, sizeof session->invalid, "the answer's header field \"%.*s\" is not valid",
+             (int)(shown < 40 ? shown : 40), name);
+    return 0;
+}
+
+static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int fault, void *arg)
+{
+    struct h2_session *session = arg;
+    (void)ng;
+    if (session->invalid_id == frame->hd.stream_id)
+        return 0;
+    session->invalid_id = frame->hd.stream_id;
+    snprintf(session->invalid, sizeof session->invalid, "%s", nghttp2_strerror(fault));
+    return 0;
+}
+
+void h2_receive_set(nghttp2_session_callbacks *set)
+{
+    nghttp2_session_callbacks_set_on_begin_frame_callback(set, on_begin_frame);
+    nghttp2_session_callbacks_set_on_header_callback(set, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(set, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(set, on_frame);
+    nghttp2_session_callbacks_set_on_stream_close_callback(set, on_stream_close);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(set, on_invalid_header);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(set, on_invalid_frame);
+    nghttp2_session_callbacks_set_error_callback2(set, on_error);
+}
+
+const char *h2_receive(struct h2_session *session, const uint8_t *data, size_t len)
+{
+    if (session->over != NULL)
+        return session->over;
+    for (size_t i = 0; i < len && session->first_len < sizeof session->first; i++)
+        session->first[session->first_len++] = data[i];
+    ssize_t used = nghttp2_session_mem_recv(session->ng, data, len);
+    if (used < 0) {
+        const char *why =
+            used == NGHTTP2_ERR_FLOODED ? "the peer asks for more answers than it reads" : nghttp2_strerror((int)used);
+        h2_over(session, used == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_INTERNAL_ERROR, why);
+        nghttp2_session_terminate_session(session->ng, session->over_code);
+    }
+    return h2_send(session);
+}
