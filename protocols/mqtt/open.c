@@ -2,6 +2,7 @@
 #include "await.h"
 #include "conn.h"
 #include "encode.h"
+#include "filters.h"
 #include "reason.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +250,13 @@ void mqtt_restored(struct squall_conn *conn, const struct mqtt_packet *packet)
     mqtt_opened(conn);
 }
 
+static void note_answer(struct squall_exchange *x, const struct mqtt_packet *packet)
+{
+    struct mqtt_exchange *exchange = x->state;
+    exchange->answer = packet;
+    exchange->bytes_in = packet->size;
+}
+
 static void refused(struct squall_conn *conn, const struct mqtt_packet *packet)
 {
     struct mqtt_conn *c = conn->state;
@@ -258,6 +266,7 @@ static void refused(struct squall_conn *conn, const struct mqtt_packet *packet)
     c->state = MQTT_OVER;
     c->opening = NULL;
     if (x != NULL) {
+        note_answer(x, packet);
         mqtt_end(conn, x, SQUALL_REJECTED, code, NULL);
         mqtt_host(conn)->close(conn, SQUALL_CLOSE_ORDERLY);
         return;
@@ -299,5 +308,6 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
     if (x == NULL)
         return;
     c->opening = NULL;
+    note_answer(x, packet);
     mqtt_end(conn, x, SQUALL_OK, 0, NULL);
 }

@@ -2,6 +2,7 @@
  * place in the scenario; what varies is checked when it is sent. */
 #include "options.h"
 #include "encode.h"
+#include "filters.h"
 #include "topic.h"
 #include <stdio.h>
 #include <string.h>
@@ -167,6 +168,13 @@ const struct squall_option mqtt_step_rows[MQTT_STEP_ROWS] = {
                           .type = SQUALL_STRING,
                           .verbs = PUBLISH,
                           AT(payload)},
+    [MQTT_ROW_PAYLOAD_FILE] = {.name = "payload-file",
+                               .metavar = "FILE",
+                               .help = "file that holds the message",
+                               .type = SQUALL_STRING,
+                               .role = SQUALL_ROLE_FILE,
+                               .verbs = PUBLISH,
+                               AT(payload_file)},
     [MQTT_ROW_SIZE] = {.name = "size",
                        .flag = "--size",
                        .metavar = "SIZE",
@@ -271,9 +279,10 @@ const struct squall_option mqtt_step_rows[MQTT_STEP_ROWS] = {
                              .verbs = PUBLISH | FILTERED | VERB(MQTT_VERB_DISCONNECT),
                              AT(properties)},
     [MQTT_ROW_FILTERS] = {.name = "filters",
-                          .metavar = "FILTER: QOS",
-                          .help = "several filters, each with its QoS",
-                          .type = SQUALL_MAP,
+                          .metavar = "LIST",
+                          .help = "several filters: a list of texts, or of maps with topic, qos, no-local, "
+                                  "retain-as-published, retain-handling",
+                          .type = SQUALL_TREE,
                           .verbs = FILTERED,
                           AT(filters)},
     [MQTT_ROW_NO_LOCAL] = {.name = "no-local",
@@ -388,34 +397,6 @@ struct mqtt_properties mqtt_publish_properties(const struct mqtt_step_options *o
     return (struct mqtt_properties){.rows = rows, .count = count, .user = options->properties};
 }
 
-static uint8_t subscription_options(const struct mqtt_step_options *options, uint64_t qos)
-{
-    return (uint8_t)(qos | (options->no_local ? MQTT_NO_LOCAL : 0u) |
-                     (options->retain_as_published ? MQTT_RETAIN_AS_PUBLISHED : 0u) |
-                     options->retain_handling << MQTT_RETAIN_HANDLING_SHIFT);
-}
-
-int mqtt_filters_of(const struct mqtt_step_options *options, struct mqtt_filter *rows, const char **ret_why)
-{
-    int count = 0;
-    if (options->filters.count + (options->topic.len > 0) > MQTT_FILTERS_MAX) {
-        *ret_why = "more than 64 filters in one packet";
-        return -1;
-    }
-    if (options->topic.len > 0)
-        rows[count++] = (struct mqtt_filter){options->topic, subscription_options(options, options->qos)};
-    for (uint64_t i = 0; i < options->filters.count; i++) {
-        const struct squall_pair *pair = &options->filters.pairs[i];
-        if (pair->value.len != 1 || pair->value.data[0] < '0' || pair->value.data[0] > '2') {
-            *ret_why = "filters: the value of a filter is its QoS: 0, 1 or 2";
-            return -1;
-        }
-        rows[count++] =
-            (struct mqtt_filter){pair->name, subscription_options(options, (uint64_t)(pair->value.data[0] - '0'))};
-    }
-    return count;
-}
-
 static int32_t init_publish(struct squall_step *view, const struct mqtt_step_options *options, uint64_t constant,
                             struct squall_error *error)
 {
@@ -437,6 +418,8 @@ static int32_t init_publish(struct squall_step *view, const struct mqtt_step_opt
     const char *why = step->checked ? mqtt_encode_refuse(&packet) : NULL;
     if (why != NULL)
         return refuse(error, "publish", why);
+    if (options->payload.len > 0 && options->payload_file.len > 0)
+        return refuse(error, "payload, payload-file", "both are given; leave one out");
     target->track |= options->track || options->subscribers > 0;
     if (options->subscribers == 0)
         return 0;
@@ -456,22 +439,22 @@ static int32_t init_filters(const struct squall_step *view, const struct mqtt_st
 {
     const struct mqtt_target *target = view->target->state;
     const uint64_t shape = MQTT_BIT(MQTT_ROW_TOPIC) | MQTT_BIT(MQTT_ROW_FILTERS);
-    struct mqtt_filter rows[MQTT_FILTERS_MAX];
-    const char *why = NULL;
+    const char *what = mqtt_verb_rows[view->verb].name, *why = NULL;
+    struct mqtt_filter_list list;
     bool is_5 = options->no_local || options->retain_as_published || options->retain_handling ||
                 options->subscription_id || options->properties.count;
     if (target->version < MQTT_5 && is_5)
         return refuse(error, "version 3.1.1",
-                      "its filters have a QoS and nothing more; leave it out or write version: 5");
+                      "a filter has a QoS and nothing more; leave the rest out or write version: 5");
     if ((constant & shape) != shape)
         return 0;
-    int count = mqtt_filters_of(options, rows, &why);
-    if (count < 0)
-        return refuse(error, mqtt_verb_rows[view->verb].name, why);
+    if (mqtt_filter_list_init(&list, options, &why) < 0)
+        return refuse(error, what, why);
     struct mqtt_packet packet = {
-        .type = MQTT_SUBSCRIBE, .version = target->version, .filters = {.rows = rows, .count = (uint64_t)count}};
+        .type = MQTT_SUBSCRIBE, .version = target->version, .filters = {.rows = list.rows, .count = list.count}};
     why = mqtt_encode_refuse(&packet);
-    return why == NULL ? 0 : refuse(error, mqtt_verb_rows[view->verb].name, why);
+    mqtt_filter_list_fini(&list);
+    return why == NULL ? 0 : refuse(error, what, why);
 }
 
 static int32_t init_await(const struct squall_step *view, const struct mqtt_step_options *options, uint64_t constant,

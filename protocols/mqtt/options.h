@@ -37,6 +37,7 @@ extern const struct squall_option mqtt_target_rows[MQTT_TARGET_ROWS];
 enum mqtt_row {
     MQTT_ROW_TOPIC,
     MQTT_ROW_PAYLOAD,
+    MQTT_ROW_PAYLOAD_FILE,
     MQTT_ROW_SIZE,
     MQTT_ROW_FILL,
     MQTT_ROW_QOS,
@@ -69,11 +70,12 @@ enum mqtt_fill { MQTT_FILL_X, MQTT_FILL_RANDOM };
 enum mqtt_clean { MQTT_CLEAN_TARGET, MQTT_CLEAN_TRUE, MQTT_CLEAN_FALSE };
 
 struct mqtt_step_options {
-    struct squall_bytes topic, payload;
+    struct squall_bytes topic, payload, payload_file;
     uint64_t size, fill, qos, retain, count, track, subscribers, topic_alias;
     uint64_t expiry_ns, payload_format;
     struct squall_bytes content_type, response_topic, correlation;
-    struct squall_map properties, filters;
+    struct squall_map properties;
+    struct squall_tree filters;
     uint64_t no_local, retain_as_published, retain_handling, subscription_id;
     struct squall_bytes contains;
     uint64_t clean_start, reason, session_expiry_ns, reset;
@@ -106,8 +108,5 @@ int32_t mqtt_step_init(struct squall_step *step, const void *constant_options, u
 /* Properties of a PUBLISH from its options: rows (at most MQTT_PUBLISH_PROPERTIES) and user properties. */
 #define MQTT_PUBLISH_PROPERTIES 6
 struct mqtt_properties mqtt_publish_properties(const struct mqtt_step_options *options, struct mqtt_property *rows);
-/* The filters of a SUBSCRIBE or UNSUBSCRIBE; returns how many there are, at most MQTT_FILTERS_MAX, or -1: *ret_why. */
-#define MQTT_FILTERS_MAX 64
-int mqtt_filters_of(const struct mqtt_step_options *options, struct mqtt_filter *rows, const char **ret_why);
 
 #endif

@@ -171,13 +171,14 @@ const char *mqtt_payload_plan(struct mqtt_payload *payload, struct squall_conn *
 {
     const struct mqtt_step_options *options = x->options;
     bool track = options->track || options->subscribers > 0;
-    *payload = (struct mqtt_payload){.text = options->payload, .random = options->fill == MQTT_FILL_RANDOM};
+    *payload = (struct mqtt_payload){.text = options->payload.len > 0 ? options->payload : options->payload_file,
+                                     .random = options->fill == MQTT_FILL_RANDOM};
     if (track && options->topic.len > 0)
         payload->stream = stream_of(conn, x->step, options->topic);
     payload->track = payload->stream != NULL;
     if (track && !payload->track)
         mqtt_host(conn)->sample(conn->worker, x->step, MQTT_UNTRACKED, 1);
-    payload->size = options->payload.len + (payload->track ? MQTT_HEADER_SIZE : 0);
+    payload->size = payload->text.len + (payload->track ? MQTT_HEADER_SIZE : 0);
     if (payload->size < options->size)
         payload->size = options->size;
     if (payload->random && noise(conn->worker) == NULL)

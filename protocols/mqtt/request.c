@@ -3,6 +3,7 @@
 #include "await.h"
 #include "conn.h"
 #include "encode.h"
+#include "filters.h"
 #include "payload.h"
 #include "reason.h"
 #include "topic.h"
@@ -232,19 +233,19 @@ static void filters(struct squall_conn *conn, struct squall_exchange *x, uint8_t
 {
     const struct mqtt_step_options *options = x->options;
     const struct mqtt_conn *c = conn->state;
-    struct mqtt_filter rows[MQTT_FILTERS_MAX];
+    struct mqtt_filter_list list;
     struct mqtt_property id = {.id = MQTT_SUBSCRIPTION_ID, .number = (uint32_t)options->subscription_id};
-    const char *why = NULL;
-    int count = mqtt_filters_of(options, rows, &why);
-    struct mqtt_packet packet = {.type = type, .version = c->peer.version, .filters = {.rows = rows}};
+    struct mqtt_packet packet = {.type = type, .version = c->peer.version, .filters = {.rows = list.rows}};
+    const char *why;
     packet.properties.user = options->properties;
     if (type == MQTT_SUBSCRIBE && options->subscription_id > 0) {
         packet.properties.rows = &id;
         packet.properties.count = 1;
     }
-    if (count >= 0) {
-        packet.filters.count = (uint64_t)count;
+    if (mqtt_filter_list_init(&list, options, &why) == 0) {
+        packet.filters.count = list.count;
         why = mqtt_send_filters(conn, x, x->step, &packet, type == MQTT_SUBSCRIBE ? id.number : 0);
+        mqtt_filter_list_fini(&list);
     }
     if (why != NULL)
         unsent(conn, x, why);
