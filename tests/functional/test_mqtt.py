@@ -50,6 +50,7 @@ flow:
   - mqtt: publish a/${{user.id}}/keep
     name: clear
     retain: true
+    qos: 1
   - mqtt: disconnect
   - mqtt: connect
     name: connect again
@@ -77,17 +78,20 @@ def every_step(url, version):
     assert totals["ok"] == totals["begun"] == 21 * JOURNEYS, (totals, summary["errors"])
     for check in summary["checks"]:
         assert check["passed"] == JOURNEYS * (5 if check["name"] == "its QoS" else 1) and check["failed"] == 0, check
-    for metric, count in (("connack_ns", 2), ("suback_ns", 2), ("unsuback_ns", 1), ("puback_ns", 2), ("pubrec_ns", 5),
-                          ("pubcomp_ns", 5), ("qos2_ns", 5), ("ping_ns", 1), ("delivery_ns", 6), ("retained_ns", 1),
+    for metric, count in (("connack_ns", 2), ("suback_ns", 2), ("unsuback_ns", 1), ("puback_ns", 3), ("pubrec_ns", 5),
+                          ("pubcomp_ns", 5), ("qos2_ns", 5), ("ping_ns", 1), ("delivery_ns", 6),
                           ("duplicate_messages", 0), ("out_of_order_messages", 0), ("unexpected_messages", 0)):
         assert total(summary, metric) == count * JOURNEYS, (metric, total(summary, metric), count * JOURNEYS)
+    # A broker may acknowledge a retained message before it has stored or forgotten it.
+    assert total(summary, "retained_ns") >= JOURNEYS, total(summary, "retained_ns")
     return summary
 
 
 def test_every_step_on_mosquitto():
     with Mosquitto() as broker:
         for version in ("3.1.1", "5"):
-            every_step(broker.url(), version)
+            summary = every_step(broker.url(), version)
+            assert total(summary, "retained_ns") == JOURNEYS, total(summary, "retained_ns")
 
 
 def test_every_step_on_ejabberd():
