@@ -1,5 +1,6 @@
 /* Diagnostics on stderr. One write(2) a line keeps the lines of several processes whole. See log.h. */
 #include "base/log.h"
+#include "base/secret.h"
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -52,6 +53,7 @@ void log_line(enum log_level level, const char *format, ...)
     va_end(args);
     if (body > 0)
         length += (size_t)body < sizeof(line) - length - 1 ? (size_t)body : sizeof(line) - length - 2;
+    length = (size_t)head + secret_hide(line + (size_t)head, length - (size_t)head);
     make_printable(line + (size_t)head, length - (size_t)head);
     line[length++] = '\n';
     /* A stderr that takes nothing is not worth a second attempt, and there is nowhere to report it. */

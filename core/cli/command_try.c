@@ -1,6 +1,7 @@
 /* squall try: one journey of one user of each class, in this process, with every byte shown as it went over the wire.
  */
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "engine/engine.h"
@@ -17,20 +18,11 @@ struct attempt {
     const struct scenario *scenario;
     struct engine *engine;
     bool out, failed, unreachable;
-    size_t shown, hidden;
+    char block[SHOWN_MAX + 3 * SECRET_LEN_MAX]; /* of one direction: a secret may begin before what is shown ends */
+    size_t held, more;
     bool line_open;
     struct error error;
 };
-
-static void end_block(struct attempt *attempt)
-{
-    if (attempt->line_open)
-        printf("\n");
-    if (attempt->hidden)
-        printf("%c ... %zu more bytes\n", attempt->out ? '>' : '<', attempt->hidden);
-    attempt->line_open = false;
-    attempt->shown = attempt->hidden = 0;
-}
 
 static void show_byte(struct attempt *attempt, uint8_t byte)
 {
@@ -45,30 +37,56 @@ static void show_byte(struct attempt *attempt, uint8_t byte)
         printf("\\x%02x", byte);
 }
 
+static void end_block(struct attempt *attempt)
+{
+    size_t len = secret_hide(attempt->block, attempt->held);
+    size_t shown = len < SHOWN_MAX ? len : SHOWN_MAX;
+    for (size_t i = 0; i < shown; i++)
+        show_byte(attempt, (uint8_t)attempt->block[i]);
+    if (attempt->line_open)
+        printf("\n");
+    if (len > shown || attempt->more)
+        printf("%c ... %zu more bytes\n", attempt->out ? '>' : '<', len - shown + attempt->more);
+    attempt->line_open = false;
+    attempt->held = attempt->more = 0;
+}
+
 static void on_tap(void *arg, bool out, const uint8_t *data, size_t len)
 {
     struct attempt *attempt = arg;
     if (out != attempt->out)
         end_block(attempt);
     attempt->out = out;
-    size_t part = len < SHOWN_MAX - attempt->shown ? len : SHOWN_MAX - attempt->shown;
-    for (size_t i = 0; i < part; i++)
-        show_byte(attempt, data[i]);
-    attempt->shown += part;
-    attempt->hidden += len - part;
+    size_t room = sizeof attempt->block - attempt->held, part = len < room ? len : room;
+    memcpy(attempt->block + attempt->held, data, part);
+    attempt->held += part;
+    attempt->more += len - part;
+}
+
+static void print_reason(const char *before, const char *reason)
+{
+    char text[1600];
+    snprintf(text, sizeof text, "%s", reason);
+    printf("%s%s", before, secret_hide_text(text));
 }
 
 static void show_text(const struct squall_bytes *text)
 {
-    for (uint64_t i = 0; i < text->len && i < VALUE_SHOWN_MAX; i++) {
-        uint8_t byte = text->data[i];
+    char shown[VALUE_SHOWN_MAX + SECRET_LEN_MAX]; /* a secret may begin before what is shown ends */
+    size_t len = text->len < sizeof shown ? text->len : sizeof shown;
+    memcpy(shown, len ? text->data : (const uint8_t *)"", len);
+    uint64_t rest = text->len - len;
+    len = secret_hide(shown, len);
+    for (size_t i = 0; i < len && i < VALUE_SHOWN_MAX; i++) {
+        uint8_t byte = (uint8_t)shown[i];
         if (byte < 0x20 || byte == 0x7f)
             printf("\\x%02x", byte);
         else
             putchar(byte);
     }
-    if (text->len > VALUE_SHOWN_MAX)
-        printf(" ... %llu more bytes", (unsigned long long)(text->len - VALUE_SHOWN_MAX));
+    rest += len > VALUE_SHOWN_MAX ? len - VALUE_SHOWN_MAX : 0;
+    if (rest)
+        printf(" ... %llu more bytes", (unsigned long long)rest);
 }
 
 /* What a step has saved, as it can be read by the next; texts in quotes, unless they are a part of a JSON body. */
@@ -96,15 +114,19 @@ static void on_ended(void *arg, const struct step *step, const struct answer *an
     char latency[32];
     end_block(attempt);
     if (!answer) {
-        printf("= %s: failed: %s\n\n", step->name, reason ? reason : "no answer");
+        printf("= %s: failed", step->name);
+        print_reason(": ", reason ? reason : "no answer");
+        printf("\n\n");
         attempt->failed = true;
         return;
     }
     printf("= %s: %s", step->name, outcome_word((enum outcome)answer->outcome));
     if (answer->code)
         printf(", %u%s%s", answer->code, answer->code_name ? " " : "", answer->code_name ? answer->code_name : "");
-    printf(" in %s%s%s\n", units_print_duration(latency, sizeof latency, answer->latency_ns), reason ? ": " : "",
-           reason ? reason : "");
+    printf(" in %s", units_print_duration(latency, sizeof latency, answer->latency_ns));
+    if (reason)
+        print_reason(": ", reason);
+    printf("\n");
     attempt->failed |= answer->outcome != OUTCOME_OK;
     for (uint32_t i = 0; i < step->save_count; i++)
         show_saved(attempt->scenario, &step->saves[i], &variables[step->saves[i].variable]);

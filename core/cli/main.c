@@ -1,5 +1,6 @@
 /* squall: argv to command. */
 #include "base/log.h"
+#include "base/secret.h"
 #include "cli/cli.h"
 #include "cluster/worker.h"
 #include <signal.h>
@@ -56,8 +57,9 @@ static int command_help(int argc, char **argv)
 
 int cli_fail(const struct error *error)
 {
+    struct error shown = *error;
     fflush(stdout);
-    fprintf(stderr, "squall: %s\n", error->text);
+    fprintf(stderr, "squall: %s\n", secret_hide_text(shown.text));
     return error->exit_code ? error->exit_code : EXIT_CODE_INTERNAL;
 }
 

@@ -3,6 +3,7 @@
  * its plugin's table and are handed on as they were written.
  */
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include <ctype.h>
@@ -12,9 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol);
+struct plugin_flags;
+static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin);
 
-enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_SECRETS, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
     const char *name; /* first: error_nearest reads it */
@@ -39,6 +41,8 @@ static const struct row rows[] = {
     {"peak", 0, KIND_TEXT, "R", "of the presets stress and spike; 4 and 10 times the level", offsetof(struct overrides, peak)},
     {"arrivals", 0, KIND_TEXT, "KIND", "constant or poisson", offsetof(struct overrides, arrivals)},
     {"seed", 0, KIND_TEXT, "N", "of all that is random; the same seed gives the same run", offsetof(struct overrides, seed)},
+    {"set", 0, KIND_SET, "NAME=VALUE", "what a variable of the scenario begins with; repeatable", 0},
+    {"secrets", 0, KIND_SECRETS, "FILE", "NAME=VALUE lines for ${secret.NAME}; without it the environment has them", 0},
     {"insecure", 'k', KIND_INSECURE, NULL, "TLS: do not verify certificates", 0},
     {"out", 0, KIND_OUT, "FILE", "write FILE.json (summary) or FILE.jsonl (each exchange); repeatable", 0},
     {"trust", 0, KIND_TRUST, "HOW", "strict: exit 98 when the generator was the limit; warn; off", 0},
@@ -49,19 +53,50 @@ static const struct row rows[] = {
     {"help", 'h', KIND_HELP, NULL, "this text", 0},
 };
 #define ROWS (sizeof rows / sizeof *rows)
-#define PLUGIN_FLAG 1000 /* getopt's value of a plugin's long flag: this plus its row */
+#define PLUGIN_FLAG 1000 /* getopt's value of a plugin's long flag: this plus its place in plugin_flags */
 
-/* ---- a plugin's flags: "-X,--method" ---- */
+/* ---- a plugin's flags: of its steps, then of its targets ---- */
 
-static char flag_letter(const char *flag)
+struct plugin_flag {
+    const struct squall_option *option;
+    const char *name; /* without its dashes */
+    const char *value; /* that it stands for, or NULL */
+    char letter;       /* of a short one; 0: it is long */
+    bool takes_value;
+};
+
+struct plugin_flags {
+    struct plugin_flag *flags;
+    size_t count;
+};
+
+static void add_plugin_flags(struct plugin_flags *all, const struct squall_option *option, struct arena *arena)
 {
-    return flag && flag[0] == '-' && flag[1] != '-' ? flag[1] : 0;
+    const char *list = option->flag;
+    struct protocol_flag found;
+    while (protocol_next_flag(&list, &found)) {
+        size_t dashes = found.len == 2 ? 1 : 2;
+        struct plugin_flag *flags = arena_alloc(arena, (all->count + 1) * sizeof *flags);
+        if (all->count)
+            memcpy(flags, all->flags, all->count * sizeof *flags);
+        flags[all->count++] =
+            (struct plugin_flag){.option = option,
+                                 .name = arena_copy(arena, found.text + dashes, found.len - dashes),
+                                 .value = found.value ? arena_copy(arena, found.value, found.value_len) : NULL,
+                                 .letter = dashes == 1 ? found.text[1] : 0,
+                                 .takes_value = !found.value && option->type != SQUALL_BOOL};
+        all->flags = flags;
+    }
 }
 
-static const char *flag_name(const char *flag)
+static struct plugin_flags plugin_flags(const struct protocol *protocol, struct arena *arena)
 {
-    const char *found = flag ? strstr(flag, "--") : NULL;
-    return found ? found + 2 : NULL;
+    const struct squall_table *tables[] = {&protocol->abi.step_options, &protocol->abi.target_options};
+    struct plugin_flags all = {0};
+    for (size_t t = 0; t < 2; t++)
+        for (uint32_t i = 0; i < tables[t]->count; i++)
+            add_plugin_flags(&all, protocol_option(tables[t], i), arena);
+    return all;
 }
 
 /* ---- finding the URL before the flags can be read ---- */
@@ -126,9 +161,11 @@ static int take_plugin_paths(struct run_arguments *arguments, int argc, char **a
 /* ---- parsing ---- */
 
 struct getopt_tables {
-    struct option names[ROWS + 65];
-    char letters[4 + 2 * (ROWS + 64)];
-    const struct squall_table *table; /* of the plugin's step options; NULL: none */
+    struct option *names;
+    size_t name_count;
+    char *letters;
+    struct plugin_flags plugin;
+    bool have_url;
 };
 
 static void add_letter(struct getopt_tables *tables, char letter, bool takes_value)
@@ -138,27 +175,28 @@ static void add_letter(struct getopt_tables *tables, char letter, bool takes_val
     tables->letters[len + 1] = takes_value ? ':' : 0;
 }
 
-static void make_tables(struct getopt_tables *tables, const struct protocol *protocol)
+static void make_tables(struct getopt_tables *tables, const struct protocol *protocol, struct arena *arena)
 {
-    size_t count = 0;
-    memset(tables, 0, sizeof *tables);
+    *tables = (struct getopt_tables){.have_url = protocol};
+    if (protocol)
+        tables->plugin = plugin_flags(protocol, arena);
+    size_t most = ROWS + tables->plugin.count + 1, count = 0;
+    tables->names = arena_alloc(arena, most * sizeof *tables->names);
+    tables->letters = arena_alloc(arena, 2 + 2 * most);
     tables->letters[0] = ':'; /* a missing value is told apart from an unknown option */
     for (size_t i = 0; i < ROWS; i++) {
         tables->names[count++] = (struct option){rows[i].name, rows[i].metavar ? required_argument : no_argument, NULL, (int)(256 + i)};
         if (rows[i].letter)
             add_letter(tables, rows[i].letter, rows[i].metavar);
     }
-    if (!protocol)
-        return;
-    tables->table = &protocol->abi.step_options;
-    for (uint32_t i = 0; i < tables->table->count; i++) {
-        const struct squall_option *option = protocol_option(tables->table, i);
-        bool takes_value = option->type != SQUALL_BOOL;
-        if (flag_name(option->flag))
-            tables->names[count++] = (struct option){flag_name(option->flag), takes_value ? required_argument : no_argument, NULL, PLUGIN_FLAG + (int)i};
-        if (flag_letter(option->flag))
-            add_letter(tables, flag_letter(option->flag), takes_value);
+    for (size_t i = 0; i < tables->plugin.count; i++) {
+        const struct plugin_flag *flag = &tables->plugin.flags[i];
+        if (flag->letter)
+            add_letter(tables, flag->letter, flag->takes_value);
+        else
+            tables->names[count++] = (struct option){flag->name, flag->takes_value ? required_argument : no_argument, NULL, PLUGIN_FLAG + (int)i};
     }
+    tables->name_count = count;
 }
 
 static int set_workers(struct run_arguments *arguments, const char *value, struct error *error)
@@ -202,6 +240,40 @@ static int add_output(struct run_arguments *arguments, const char *path, struct 
     return 0;
 }
 
+/* A list of pairs in the arena, one longer. */
+static void add_value(struct run_arguments *arguments, const struct flag_value **list, uint32_t *count, const char *flag, const char *value)
+{
+    struct flag_value *longer = arena_alloc(&arguments->arena, (*count + 1) * sizeof *longer);
+    if (*count)
+        memcpy(longer, *list, *count * sizeof *longer);
+    longer[(*count)++] = (struct flag_value){flag, value};
+    *list = longer;
+}
+
+static int add_set(struct run_arguments *arguments, const char *text, struct error *error)
+{
+    struct overrides *overrides = &arguments->plan.overrides;
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return error_set(error, "--set %s: write a variable's name and its value: --set NAME=VALUE", text);
+    add_value(arguments, &overrides->sets, &overrides->set_count, arena_copy(&arguments->arena, text, (size_t)(equals - text)), equals + 1);
+    return 0;
+}
+
+/* The file is the operator's own, wherever it lies; workers get its text, not its name. */
+static int take_secrets(struct run_arguments *arguments, const char *path, struct error *error)
+{
+    char *text;
+    size_t len;
+    if (scenario_read(path, &text, &len, error) < 0)
+        return error_prefix(error, "--secrets");
+    bool fits = len <= SECRET_BYTES_MAX && memchr(text, 0, len) == NULL;
+    arguments->plan.overrides.secrets = arena_copy(&arguments->arena, text, fits ? len : 0);
+    arguments->plan.overrides.secrets_file = path;
+    free(text);
+    return fits ? 0 : error_set(error, "--secrets %s: is no text of at most 64 KiB; write NAME=VALUE, a line each", path);
+}
+
 static int take_row(struct run_arguments *arguments, const struct row *row, const char *value, struct error *error)
 {
     switch (row->kind) {
@@ -217,6 +289,10 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
     case KIND_QUIET:
         arguments->quiet = true;
         return 0;
+    case KIND_SET:
+        return add_set(arguments, value, error);
+    case KIND_SECRETS:
+        return take_secrets(arguments, value, error);
     case KIND_INSECURE:
         arguments->plan.overrides.insecure = true;
         return 0;
@@ -238,21 +314,15 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
 static void add_flag(struct run_arguments *arguments, const char *flag, const char *value)
 {
     struct overrides *overrides = &arguments->plan.overrides;
-    struct flag_value *flags = arena_alloc(&arguments->arena, (overrides->flag_count + 1) * sizeof *flags);
-    if (overrides->flag_count)
-        memcpy(flags, overrides->flags, overrides->flag_count * sizeof *flags);
-    flags[overrides->flag_count++] = (struct flag_value){flag, value};
-    overrides->flags = flags;
+    add_value(arguments, &overrides->flags, &overrides->flag_count, flag, value);
 }
 
-static int take_letter(struct run_arguments *arguments, const struct getopt_tables *tables, int letter, const char *value, struct error *error)
+static int take_letter(struct run_arguments *arguments, int letter, const char *value, struct error *error)
 {
     for (size_t i = 0; i < ROWS; i++)
         if (rows[i].letter && rows[i].letter == letter)
             return take_row(arguments, &rows[i], value, error);
-    for (uint32_t i = 0; tables->table && i < tables->table->count; i++)
-        if (flag_letter(protocol_option(tables->table, i)->flag) == letter)
-            add_flag(arguments, arena_printf(&arguments->arena, "-%c", letter), value);
+    add_flag(arguments, arena_printf(&arguments->arena, "-%c", letter), value);
     return 0;
 }
 
@@ -266,7 +336,7 @@ static int refuse(const struct getopt_tables *tables, char **argv, int status, b
     if (optopt)
         return error_set(error, "unknown option -%c%s; see --help", optopt,
                          have_url ? "" : " (a protocol's own flags go with a URL; in a scenario they are options of its steps)");
-    const char *nearest = error_nearest(written + strspn(written, "-"), &tables->names[0].name, ROWS + 64, sizeof *tables->names);
+    const char *nearest = error_nearest(written + strspn(written, "-"), &tables->names[0].name, (uint32_t)tables->name_count, sizeof *tables->names);
     if (nearest)
         return error_set(error, "unknown option %s; did you mean --%s?", written, nearest);
     return error_set(error, "unknown option %s; see --help%s", written,
@@ -285,7 +355,7 @@ static bool abbreviated(char **argv, const struct option *option)
 
 static int parse_options(struct run_arguments *arguments, int argc, char **argv, const struct getopt_tables *tables, struct error *error)
 {
-    bool have_url = tables->table;
+    bool have_url = tables->have_url;
     int index = -1;
     opterr = 0;
     optind = 1;
@@ -300,12 +370,11 @@ static int parse_options(struct run_arguments *arguments, int argc, char **argv,
                              tables->names[index].name);
         int failed = 0;
         if (status >= PLUGIN_FLAG)
-            add_flag(arguments, arena_printf(&arguments->arena, "--%s", flag_name(protocol_option(tables->table, (uint32_t)(status - PLUGIN_FLAG))->flag)),
-                     optarg);
+            add_flag(arguments, arena_printf(&arguments->arena, "--%s", tables->plugin.flags[status - PLUGIN_FLAG].name), optarg);
         else if (status >= 256)
             failed = take_row(arguments, &rows[status - 256], optarg, error);
         else
-            failed = take_letter(arguments, tables, status, optarg, error);
+            failed = take_letter(arguments, status, optarg, error);
         if (failed)
             return -1;
     }
@@ -340,11 +409,11 @@ static int run_arguments_parse(struct run_arguments *arguments, int argc, char *
         if (protocol_by_scheme(registry, scheme, &protocol, error) < 0)
             return -1;
     }
-    make_tables(&tables, protocol);
+    make_tables(&tables, protocol, &arguments->arena);
     if (parse_options(arguments, argc, argv, &tables, error) < 0)
         return -1;
     if (arguments->help) {
-        run_arguments_help(stdout, argv[0], protocol);
+        run_arguments_help(stdout, argv[0], protocol, &tables.plugin);
         return 0;
     }
     return take_positional(arguments, argc, argv, error);
@@ -364,7 +433,20 @@ static void help_row(FILE *out, char letter, const char *name, const char *metav
     fprintf(out, "  %-24s %s\n", left, text);
 }
 
-static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol)
+/* A short flag stands beside the long one behind it of the same option. */
+static void help_plugin_flag(FILE *out, const struct plugin_flags *all, size_t i)
+{
+    const struct plugin_flag *flag = &all->flags[i];
+    const struct squall_option *option = flag->option;
+    char help[200];
+    char letter = i > 0 && flag[-1].option == option ? flag[-1].letter : 0;
+    if (flag->letter)
+        return;
+    snprintf(help, sizeof help, "%s%s%s", option->help ? option->help : "", flag->value ? ": " : "", flag->value ? flag->value : "");
+    help_row(out, letter, flag->name, flag->takes_value ? option->metavar : NULL, help);
+}
+
+static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin)
 {
     fprintf(out, "usage: squall %s SCENARIO or URL [options]\n\n", command);
     for (size_t i = 0; i < ROWS; i++)
@@ -375,11 +457,8 @@ static void run_arguments_help(FILE *out, const char *command, const struct prot
         return;
     }
     fprintf(out, "\nOf %s (%s):\n", protocol->name, protocol->abi.schemes);
-    for (uint32_t i = 0; i < protocol->abi.step_options.count; i++) {
-        const struct squall_option *option = protocol_option(&protocol->abi.step_options, i);
-        if (flag_name(option->flag))
-            help_row(out, flag_letter(option->flag), flag_name(option->flag), option->metavar, option->help);
-    }
+    for (size_t i = 0; i < plugin->count; i++)
+        help_plugin_flag(out, plugin, i);
 }
 
 /* "localhost:8080" is neither a file nor a URL; which schemes there are is the plugins' to say. */

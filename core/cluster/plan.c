@@ -6,25 +6,32 @@
 /* The overrides that are plain texts, a row each: packed, unpacked and never listed again. */
 #define OVERRIDE_TEXTS(row)                                                                                     \
     row(url) row(users) row(rate) row(duration) row(iterations) row(connections) row(warmup) row(timeout)       \
-    row(drain) row(seed) row(arrivals) row(preset) row(peak) row(ramp)
+    row(drain) row(seed) row(arrivals) row(preset) row(peak) row(ramp)                      \
+    row(secrets) row(secrets_file)
 #define COUNT_ONE(name) +1
 enum { OVERRIDE_TEXT_COUNT = 0 OVERRIDE_TEXTS(COUNT_ONE) };
 
+static void pack_values(msgpack_packer *packer, const char *key, const struct flag_value *values, uint32_t count)
+{
+    message_pack_key(packer, key);
+    msgpack_pack_array(packer, (size_t)count * 2);
+    for (uint32_t i = 0; i < count; i++) {
+        message_pack_text(packer, values[i].flag);
+        message_pack_text(packer, values[i].value);
+    }
+}
+
 static void pack_overrides(msgpack_packer *packer, const struct overrides *overrides)
 {
-    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 2);
+    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 3);
 #define PACK_TEXT(name)              \
     message_pack_key(packer, #name); \
     message_pack_text(packer, overrides->name);
     OVERRIDE_TEXTS(PACK_TEXT)
 #undef PACK_TEXT
     message_pack_number(packer, "insecure", overrides->insecure);
-    message_pack_key(packer, "flags");
-    msgpack_pack_array(packer, (size_t)overrides->flag_count * 2);
-    for (uint32_t i = 0; i < overrides->flag_count; i++) {
-        message_pack_text(packer, overrides->flags[i].flag);
-        message_pack_text(packer, overrides->flags[i].value);
-    }
+    pack_values(packer, "flags", overrides->flags, overrides->flag_count);
+    pack_values(packer, "sets", overrides->sets, overrides->set_count);
 }
 
 static void pack_texts(msgpack_packer *packer, const char *key, const char *const *texts, uint32_t count)
@@ -55,6 +62,23 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     message_pack_number(&packer, "log_level", plan->log_level);
 }
 
+static int unpack_values(const msgpack_object *map, const char *key, struct arena *arena, const struct flag_value **ret, uint32_t *ret_count)
+{
+    const msgpack_object_array *array = message_array(map, key);
+    if (!array)
+        return -1;
+    struct flag_value *values = arena_alloc(arena, (array->size / 2 + 1) * sizeof *values);
+    for (uint32_t i = 0; i + 1 < array->size; i += 2) {
+        values[i / 2].flag = message_copy(&array->ptr[i], arena);
+        values[i / 2].value = message_copy(&array->ptr[i + 1], arena);
+        if (!values[i / 2].flag)
+            return -1;
+    }
+    *ret = values;
+    *ret_count = array->size / 2;
+    return 0;
+}
+
 static int unpack_overrides(const msgpack_object *map, struct arena *arena, struct overrides *overrides)
 {
     if (!map || map->type != MSGPACK_OBJECT_MAP)
@@ -63,19 +87,10 @@ static int unpack_overrides(const msgpack_object *map, struct arena *arena, stru
     OVERRIDE_TEXTS(UNPACK_TEXT)
 #undef UNPACK_TEXT
     overrides->insecure = message_number(map, "insecure", 0) != 0;
-    const msgpack_object_array *flags = message_array(map, "flags");
-    if (!flags)
-        return -1;
-    struct flag_value *values = arena_alloc(arena, (flags->size / 2 + 1) * sizeof *values);
-    for (uint32_t i = 0; i + 1 < flags->size; i += 2) {
-        values[i / 2].flag = message_copy(&flags->ptr[i], arena);
-        values[i / 2].value = message_copy(&flags->ptr[i + 1], arena);
-        if (!values[i / 2].flag)
-            return -1;
-    }
-    overrides->flags = values;
-    overrides->flag_count = flags->size / 2;
-    return 0;
+    return unpack_values(map, "flags", arena, &overrides->flags, &overrides->flag_count) ||
+                   unpack_values(map, "sets", arena, &overrides->sets, &overrides->set_count)
+               ? -1
+               : 0;
 }
 
 static int unpack_texts(const msgpack_object *map, const char *key, struct arena *arena, const char **texts, uint32_t *ret_count)

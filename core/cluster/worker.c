@@ -2,6 +2,7 @@
 #include "cluster/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "cluster/bus.h"
 #include "cluster/message.h"
 #include "cluster/plan.h"
@@ -38,12 +39,15 @@ static void publish(struct worker *worker, const char *topic)
 static void tell_ready(struct worker *worker, const char *error, int exit_code)
 {
     msgpack_packer packer;
+    struct error shown = {.text = ""};
+    if (error)
+        error_set(&shown, "%s", error);
     message_packer(&packer, &worker->out);
     msgpack_pack_map(&packer, 3);
     message_pack_number(&packer, "v", MESSAGE_VERSION);
     message_pack_number(&packer, "exit_code", (uint64_t)exit_code);
     message_pack_key(&packer, "error");
-    message_pack_text(&packer, error);
+    message_pack_text(&packer, error ? secret_hide_text(shown.text) : NULL);
     publish(worker, "ready");
 }
 

@@ -87,6 +87,7 @@ int exchange_give_back(struct exchange *exchange)
     list_remove(&exchange->unsent);
     list_remove(&exchange->deadline);
     conn->in_flight--;
+    conn->pool->in_flight--;
     conn_touch(conn);
     exchange->state = EXCHANGE_WAITING;
     exchange->conn = NULL;
@@ -115,6 +116,14 @@ static int render(struct exchange *exchange)
     return -1;
 }
 
+static enum crowd_met crowd_of(const struct exchange *exchange, const struct conn *conn)
+{
+    const struct pool *pool = exchange->pool;
+    if (exchange->waited)
+        return CROWD_FULL;
+    return 4 * (uint64_t)pool->in_flight <= (uint64_t)pool->count * conn->capacity ? CROWD_FEW : CROWD_SOME;
+}
+
 void exchange_hand_over(struct exchange *exchange, struct conn *conn)
 {
     struct engine *engine = exchange->user->engine;
@@ -125,7 +134,9 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     exchange->handed_ns = engine->now_ns;
     if (exchange->waited)
         exchange->possible_ns = later(exchange->possible_ns, conn->free_since_ns);
+    exchange->crowd = (uint8_t)crowd_of(exchange, conn);
     conn->in_flight++;
+    exchange->pool->in_flight++;
     list_append(&conn->exchanges, &exchange->flight);
     list_append(&exchange->pool->deadlines, &exchange->deadline);
     pool_handed(conn);
@@ -171,6 +182,7 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     exchange->state = EXCHANGE_NONE;
     if (conn) {
         conn->in_flight--;
+        conn->pool->in_flight--;
         if (outcome <= OUTCOME_REJECTED)
             conn->served = true;
         if (conn->pool->fresh)

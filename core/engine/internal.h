@@ -99,6 +99,7 @@ struct pool {
     struct link resolving;       /* conns, by their turn */
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
+    uint32_t in_flight; /* exchanges, on all of them */
     bool per_user, ever_up, tls, own_transport, turning;
     bool fresh; /* per_user, and each exchange gets a connection that nothing went over before */
     SSL_CTX *tls_context;
@@ -119,6 +120,9 @@ struct pool {
 
 enum exchange_state { EXCHANGE_NONE, EXCHANGE_WAITING, EXCHANGE_IN_FLIGHT };
 
+/* How full an exchange found its pool: at most a quarter, anything between, or it had to wait. */
+enum crowd_met { CROWD_FEW, CROWD_SOME, CROWD_FULL };
+
 struct exchange {
     struct squall_exchange view; /* first */
     struct user *user;
@@ -127,6 +131,7 @@ struct exchange {
     struct pool *pool;
     enum exchange_state state;
     uint8_t block; /* enum block */
+    uint8_t crowd; /* enum crowd_met */
     bool waited, request_ended, cancelled, followed;
     uint8_t given_back;
     uint64_t intended_ns, possible_ns; /* due; from when it could have been sent */

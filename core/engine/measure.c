@@ -1,5 +1,6 @@
 /* What is counted of an exchange that has ended: the one place where samples enter histograms. */
 #include "engine/internal.h"
+#include "base/secret.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -50,7 +51,9 @@ void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uin
     }
     engine->error_keys[store->error_count] = (struct error_key){series, outcome, code, hash};
     struct error_entry *entry = &store->errors[store->error_count++];
-    format_error(engine, entry->text, sizeof entry->text, series, outcome, code, reason);
+    char text[1600]; /* secrets go before the text is cut, so that no part of one stays at the end */
+    format_error(engine, text, sizeof text, series, outcome, code, reason);
+    snprintf(entry->text, sizeof entry->text, "%.*s", (int)sizeof entry->text - 1, secret_hide_text(text));
     entry->count = 1;
     entry->first_at_ns = entry->last_at_ns = at_ns;
 }
@@ -216,6 +219,22 @@ static void record_series(struct exchange *exchange, struct series *series, enum
     record_self_delay(exchange, outcome, done_ns);
 }
 
+/* What the service did with more in flight tells it from a pool that is too small. A time-out says that it took so long at
+ * least; with few in flight only answers count. */
+static void record_crowd(const struct exchange *exchange, struct series *series, enum outcome outcome, uint64_t done_ns)
+{
+    uint64_t woke_ns = exchange->user->engine->woke_ns;
+    bool answered = outcome <= OUTCOME_MALFORMED, full = exchange->crowd == CROWD_FULL;
+    if (exchange->handed_ns == NO_TIME || exchange->pool->per_user || exchange->crowd == CROWD_SOME)
+        return;
+    if (!answered && !(full && outcome == OUTCOME_TIMED_OUT))
+        return;
+    struct crowd *crowd = full ? &series->full : &series->few;
+    uint64_t seen_ns = exchange->handed_ns < woke_ns && woke_ns < done_ns ? woke_ns : done_ns; /* the rest was our delay */
+    crowd->count++;
+    crowd->ns += since(seen_ns, exchange->handed_ns);
+}
+
 static void record_raw(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, uint64_t done_ns)
 {
     struct engine *engine = exchange->user->engine;
@@ -250,6 +269,7 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
         measure_error(engine, exchange->step->series, outcome, code, reason);
     if (result && outcome <= OUTCOME_MALFORMED)
         call_record(exchange);
+    record_crowd(exchange, &engine->store.series[exchange->step->series], outcome, done_ns);
     if (exchange->block == BLOCK_MEASURED)
         record_series(exchange, &engine->store.series[exchange->step->series], outcome, result, done_ns);
     if (engine->spool)

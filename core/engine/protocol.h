@@ -78,4 +78,12 @@ static inline bool protocol_option_of(const struct squall_option *row, uint64_t 
     return !row->verbs || (row->verbs >> verb & 1);
 }
 
+/* Bytes of a row's `flag`, not terminated. value: what the flag stands for; NULL: it takes a value, or is a BOOL's. */
+struct protocol_flag {
+    const char *text, *value;
+    size_t len, value_len;
+};
+/* The next of "-X,--method" or "--fast=quick,--safe=slow"; false: there is none. */
+bool protocol_next_flag(const char **list, struct protocol_flag *ret_flag);
+
 #endif

@@ -206,18 +206,35 @@ static int check_choices(const struct squall_option *row, const char *what, stru
     return 0;
 }
 
+bool protocol_next_flag(const char **list, struct protocol_flag *ret_flag)
+{
+    const char *item;
+    size_t len;
+    if (!protocol_next_item(list, ',', &item, &len))
+        return false;
+    const char *equals = memchr(item, '=', len);
+    *ret_flag = (struct protocol_flag){.text = item, .len = equals ? (size_t)(equals - item) : len};
+    if (equals) {
+        ret_flag->value = equals + 1;
+        ret_flag->value_len = (size_t)(item + len - equals - 1);
+    }
+    return true;
+}
+
 static int check_flags(const struct squall_option *row, const char *what, struct error *error)
 {
-    const char *list = row->flag, *item;
-    size_t len;
-    while (protocol_next_item(&list, ',', &item, &len)) {
-        bool short_form = len == 2 && item[0] == '-' && item[1] != '-';
-        bool long_form = len > 3 && memcmp(item, "--", 2) == 0 && word_valid(item + 2, len - 2, "-0123456789");
-        if (!short_form && !long_form)
-            return error_set(error, "%s: `%s` has the flag '%.*s'; write \"-x,--name\"", what, row->name, (int)len,
-                             item);
+    const char *list = row->flag;
+    bool takes_value = false;
+    struct protocol_flag flag;
+    while (protocol_next_flag(&list, &flag)) {
+        bool short_form = flag.len == 2 && flag.text[0] == '-' && flag.text[1] != '-';
+        bool long_form = flag.len > 3 && memcmp(flag.text, "--", 2) == 0 && word_valid(flag.text + 2, flag.len - 2, "-0123456789");
+        if ((!short_form && !long_form) || (flag.value && !flag.value_len))
+            return error_set(error, "%s: `%s` has the flag '%.*s'; write \"-x,--name\"", what, row->name, (int)flag.len,
+                             flag.text);
+        takes_value |= !flag.value && row->type != SQUALL_BOOL;
     }
-    if (row->flag && row->type != SQUALL_BOOL && !line_valid(row->metavar))
+    if (takes_value && !line_valid(row->metavar))
         return error_set(error, "%s: `%s` has a flag and no metavar; name the flag's value, such as \"TEXT\"", what,
                          row->name);
     return 0;
@@ -226,10 +243,13 @@ static int check_flags(const struct squall_option *row, const char *what, struct
 static int check_role(const struct squall_option *row, const char *what, struct error *error)
 {
     const uint32_t url = SQUALL_ROLE_URL_PATH | SQUALL_ROLE_URL_TAIL;
-    if (row->role & ~(url | SQUALL_ROLE_REQUIRED | SQUALL_ROLE_CONN))
+    if (row->role & ~(url | SQUALL_ROLE_REQUIRED | SQUALL_ROLE_CONN | SQUALL_ROLE_FILE))
         return error_set(error, "%s: `%s` has an unknown role (0x%x); use this ABI's roles", what, row->name, row->role);
     if ((row->role & url) && row->type != SQUALL_STRING)
         return error_set(error, "%s: `%s` takes part of the URL and is no STRING; change its type or role", what,
+                         row->name);
+    if ((row->role & SQUALL_ROLE_FILE) && ((row->type != SQUALL_STRING && row->type != SQUALL_MAP) || row->fallback))
+        return error_set(error, "%s: `%s` names a file and is no STRING or MAP, or has a fallback; change one of them", what,
                          row->name);
     if ((row->role & SQUALL_ROLE_REQUIRED) && row->fallback)
         return error_set(error, "%s: `%s` is required and has a fallback; drop one of them", what, row->name);

@@ -41,7 +41,8 @@ static const char *const block_names[BLOCK_COUNT] = {"warmup", "measured"};
 static const struct field series_fields[] = {SERIES(count),        SERIES(bytes_in),           SERIES(bytes_out),
                                              SERIES(lower_bounds), SERIES(lower_bound_min_ns), SERIES(messages_sent),
                                              SERIES(messages_received), SERIES(messages_answered),
-                                             SERIES(messages_unanswered), OUTCOMES(SERIES_OUTCOME)};
+                                             SERIES(messages_unanswered), SERIES(few.count), SERIES(few.ns),
+                                             SERIES(full.count), SERIES(full.ns), OUTCOMES(SERIES_OUTCOME)};
 
 /* A histogram of a struct. */
 #define PHASE(index) offsetof(struct series, phases) + (index) * sizeof(struct histogram)

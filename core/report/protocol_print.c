@@ -108,8 +108,9 @@ static void append_range(struct buffer *text, const struct squall_option *row)
 /* "number, 0 to 65535, default 0 (-c, --code NUMBER)" */
 static void append_facts(struct buffer *text, const struct protocol *protocol, const struct squall_option *row)
 {
-    const char *list = row->flag, *item;
-    size_t len;
+    const char *list = row->flag;
+    bool takes_value = false;
+    struct protocol_flag flag;
     buffer_printf(text, "%s", protocol_type_name(row->type));
     append_range(text, row);
     if (row->role & SQUALL_ROLE_REQUIRED)
@@ -126,9 +127,11 @@ static void append_facts(struct buffer *text, const struct protocol *protocol, c
     if (!row->flag)
         return;
     buffer_printf(text, " (");
-    for (bool first = true; protocol_next_item(&list, ',', &item, &len); first = false)
-        buffer_printf(text, "%s%.*s", first ? "" : ", ", (int)len, item);
-    if (row->metavar && row->type != SQUALL_BOOL)
+    for (bool first = true; protocol_next_flag(&list, &flag); first = false) {
+        buffer_printf(text, "%s%.*s", first ? "" : ", ", (int)flag.len, flag.text);
+        takes_value |= !flag.value && row->type != SQUALL_BOOL;
+    }
+    if (row->metavar && takes_value)
         buffer_printf(text, " %s", row->metavar);
     buffer_printf(text, ")");
 }

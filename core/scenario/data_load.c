@@ -128,6 +128,7 @@ static int load_feed(const struct loader *loader, const struct node *key, const 
         return -1;
     if (scenario_file(scenario_folder(loader), feed->file, &path, loader->error))
         return fail_prefix(loader, file, 0);
+    feed->file = without_secrets(loader, feed->file);
     const struct node *columns = node_get(node, "columns");
     int status = data_open(&feed->table, path, feed->file, names, names ? columns->count : 0, loader->arena, loader->error);
     free(path);

@@ -2,6 +2,7 @@
  * Text to expression tree, by precedence climbing. Depth and number of nodes are bounded, since the tree is walked
  * recursively. Types are checked as far as they are known; a constant expression is reduced to its value.
  */
+#include "base/secret.h"
 #include "scenario/data.h"
 #include "scenario/expression_lex.h"
 #include "scenario/expression_path.h"
@@ -84,12 +85,11 @@ static struct expression *parse_environment(struct parser *parser, const char *n
 {
     bool secret = strncmp(name, "secret.", 7) == 0;
     const char *variable = strchr(name, '.') + 1;
-    const char *text = getenv(variable);
+    const char *text = secret ? NULL : getenv(variable);
+    if (secret && secret_get(variable, &text, parser->error))
+        return fail(parser, where);
     if (!text) {
-        error_set(parser->error,
-                  secret ? "the secret %s is not in the environment; set it, for example `%s=... squall ...`"
-                         : "the environment variable %s is not set; set it, or write ${env.%s:-a default}",
-                  variable, variable);
+        error_set(parser->error, "the environment variable %s is not set; set it, or write ${env.%s:-a default}", variable, variable);
         return fail(parser, where);
     }
     struct value value = {.type = VALUE_STRING,

@@ -60,34 +60,40 @@ static int load_class(const struct loader *outer, const struct node *key, const 
     if (vars && read_initial_values(loader, vars, base->variables, base->variable_count, &class->variables,
                                     &class->variable_count))
         return -1;
-    return load_parts(loader, node, flow, class);
+    return load_sets(loader, class) ? -1 : load_parts(loader, node, flow, class);
 }
 
-/* No step without an entry of a list. */
-static size_t count_entries(const struct node *node)
+/* No step without an entry of a list; a called flow counts with each call. Gives up counting beyond STEPS_MAX. */
+static void count_entries(const struct loader *loader, const struct node *node, uint32_t calls, size_t *count)
 {
-    size_t count = 0;
-    if (!node || node->kind == NODE_SCALAR)
-        return 0;
+    const struct node *call = node_get(node, "call");
+    if (!node || node->kind == NODE_SCALAR || *count > STEPS_MAX)
+        return;
+    if (call && call->kind == NODE_SCALAR && calls < FLOW_DEPTH_MAX)
+        count_entries(loader, node_get(loader->flows, call->text), calls + 1, count);
     uint32_t nodes = node->kind == NODE_MAP ? 2 * node->count : node->count;
-    for (uint32_t i = 0; i < nodes; i++)
-        count += count_entries(node->items[i]) + (node->kind == NODE_LIST);
-    return count;
+    for (uint32_t i = 0; i < nodes; i++) {
+        *count += node->kind == NODE_LIST;
+        count_entries(loader, node->items[i], calls, count);
+    }
 }
 
 /* Steps are not moved once made: plugins may keep their addresses. So all the room is taken first. */
-static void make_room(const struct loader *loader, const struct node *root)
+static int make_room(const struct loader *loader, const struct node *root)
 {
     static const char *const parts[] = {"users", "flow", "setup", "teardown"};
     struct scenario *scenario = loader->scenario;
     size_t steps = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        steps += count_entries(node_get(root, parts[i]));
+        count_entries(loader, node_get(root, parts[i]), 0, &steps);
+    if (steps > STEPS_MAX)
+        return fail_at(loader, root, "the flows have more than 200,000 entries, called ones counted with each call; call fewer");
     scenario->steps = arena_alloc(loader->arena, steps * sizeof *scenario->steps);
     scenario->series = arena_alloc(loader->arena, SERIES_MAX * sizeof *scenario->series);
     scenario->check_names = arena_alloc(loader->arena, SERIES_MAX * sizeof *scenario->check_names);
     scenario->transactions = arena_alloc(loader->arena, TRANSACTIONS_MAX * sizeof *scenario->transactions);
     scenario->width = 1;
+    return 0;
 }
 
 static int load_classes(const struct loader *loader, const struct node *root, const struct user_class *base)
@@ -99,6 +105,8 @@ static int load_classes(const struct loader *loader, const struct node *root, co
     scenario->class_count = count;
     if (flow) {
         scenario->classes[0] = *base;
+        if (load_sets(loader, &scenario->classes[0]))
+            return -1;
         return load_parts(loader, NULL, flow, &scenario->classes[0]);
     }
     for (uint32_t i = 0; i < count; i++)
@@ -120,11 +128,9 @@ void find_measured(struct scenario *scenario)
     }
 }
 
-int load_users(const struct loader *loader, const struct node *root)
+static int check_parts(const struct loader *loader, const struct node *root)
 {
-    struct scenario *scenario = loader->scenario;
     const struct node *users = node_get(root, "users"), *flow = node_get(root, "flow");
-    const struct node *vars = node_get(root, "vars"), *setup = node_get(root, "setup"), *teardown = node_get(root, "teardown");
     if (!users && !flow)
         return fail_at(loader, root, "the scenario says nothing to do; write %s", FLOW_EXAMPLE);
     if (users && flow)
@@ -133,9 +139,35 @@ int load_users(const struct loader *loader, const struct node *root)
         return fail_at(loader, users,
                        "`users` names classes of users and their flows; how many there are belongs into load: [ { "
                        "users: 10, for: 30s } ]");
-    if (users && read_map(loader, users, "`users`", USERS_EXAMPLE))
+    return users ? read_map(loader, users, "`users`", USERS_EXAMPLE) : 0;
+}
+
+static int check_flows(const struct loader *loader)
+{
+    const struct node *flows = loader->flows;
+    for (uint32_t i = 0; flows && i < flows->count; i++) {
+        const struct node *flow = node_value(flows, i);
+        if (flow->kind != NODE_LIST || flow->count == 0)
+            return fail_at(loader, flow, "the flow `%.80s` must be a list of entries; write %.80s: [ { PROTOCOL: ... } ]", node_key(flows, i)->text,
+                           node_key(flows, i)->text);
+    }
+    return 0;
+}
+
+int load_users(const struct loader *outer, const struct node *root)
+{
+    struct scenario *scenario = outer->scenario;
+    const struct node *vars = node_get(root, "vars"), *setup = node_get(root, "setup"), *teardown = node_get(root, "teardown");
+    const struct node *flows = node_get(root, "flows");
+    if (check_parts(outer, root))
         return -1;
-    make_room(loader, root);
+    if (flows && read_map(outer, flows, "`flows`", "flows: { login: [ { PROTOCOL: ... } ] }"))
+        return -1;
+    struct loader with_flows = *outer;
+    const struct loader *loader = &with_flows;
+    with_flows.flows = flows;
+    if (check_flows(loader) || make_room(loader, root))
+        return -1;
     struct user_class base = {.name = "users", .weight = 1};
     if (vars && read_initial_values(loader, vars, NULL, 0, &base.variables, &base.variable_count))
         return -1;

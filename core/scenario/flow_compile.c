@@ -17,6 +17,8 @@ struct compiler {
     uint32_t count, room;
     uint32_t depth, loops, spans;
     bool has_step;
+    const struct node *calls[FLOW_DEPTH_MAX]; /* flows that are being called, the outermost first */
+    uint32_t call_count;
 };
 
 static int compile_flow(struct compiler *compiler, const struct node *node, const char *what);
@@ -251,7 +253,7 @@ static int transaction_index(struct compiler *compiler, const struct node *node)
 {
     struct scenario *scenario = compiler->loader->scenario;
     const char *name;
-    if (read_text(compiler->loader, node, &name))
+    if (read_shown_text(compiler->loader, node, &name))
         return -1;
     for (uint32_t i = 0; i < scenario->transaction_count; i++)
         if (strcmp(scenario->transactions[i], name) == 0)
@@ -280,6 +282,50 @@ static int compile_transaction(struct compiler *compiler, const struct node *ent
     return 0;
 }
 
+static const struct node *find_flow(struct compiler *compiler, const struct node *name)
+{
+    const struct loader *loader = compiler->loader;
+    const struct node *flow = node_get(loader->flows, name->text), *flows = loader->flows;
+    const char **names = arena_alloc(loader->arena, ((flows ? flows->count : 0) + 1) * sizeof *names);
+    for (uint32_t i = 0; flows && i < flows->count; i++)
+        names[i] = node_key(flows, i)->text;
+    const char *near = flow || !flows ? NULL : error_nearest(name->text, names, flows->count, sizeof *names);
+    if (!flow)
+        fail_at(loader, name, "there is no flow `%.80s` to call; %s%s", name->text,
+                near ? "did you mean " : "write it under flows: { NAME: [ ... ] }", near ? near : "");
+    return flow;
+}
+
+/* The called flow's operations stand where the call does: its slots are then those of its place. */
+static int compile_call(struct compiler *compiler, const struct node *entry)
+{
+    const struct loader *loader = compiler->loader;
+    const struct node *name = node_get(entry, "call"), *with = node_get(entry, "with");
+    if (name->kind != NODE_SCALAR || node_empty(name))
+        return fail_at(loader, name, "the name of a flow is needed here; write call: login");
+    const struct node *flow = find_flow(compiler, name);
+    if (!flow)
+        return -1;
+    for (uint32_t i = 0; i < compiler->call_count; i++)
+        if (compiler->calls[i] == flow)
+            return fail_at(loader, name, "the flow `%.80s` calls itself here; use while or repeat for rounds", name->text);
+    if (with) {
+        uint64_t wants = 0;
+        struct op *set = add_op(compiler, OP_SET);
+        if (read_assignments(loader, with, PLACE_TEMPLATE, &set->assignments, &set->count, &wants))
+            return -1;
+    }
+    struct op *op = add_op(compiler, OP_JUMP); /* to the next: it is here for the plan in words */
+    op->text = arena_printf(loader->arena, "call     %s", name->text);
+    op->target = compiler->count;
+    if (compiler->call_count == FLOW_DEPTH_MAX)
+        return fail_at(loader, name, "flows call each other too deeply here; at most 16 calls");
+    compiler->calls[compiler->call_count++] = flow;
+    int status = compile_flow(compiler, flow, "call");
+    compiler->call_count--;
+    return status;
+}
+
 static const struct form {
     const char *key;
     int (*compile)(struct compiler *, const struct node *);
@@ -294,6 +340,7 @@ static const struct form {
     {"choose", compile_choose, {"choose"}, false},
     {"parallel", compile_parallel, {"parallel"}, false},
     {"transaction", compile_transaction, {"transaction", "flow"}, true},
+    {"call", compile_call, {"call", "with"}, false},
 };
 
 static int compile_entry(struct compiler *compiler, const struct node *entry)

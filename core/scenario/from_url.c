@@ -11,21 +11,22 @@ struct form {
 };
 
 /* Whether "-X,--method" holds the flag as written. */
-static bool flag_matches(const char *flags, const char *flag)
+static bool flag_matches(const char *list, const char *flag, struct protocol_flag *ret_found)
 {
-    size_t len = strlen(flag);
-    for (const char *at = flags; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-        if (strncmp(at, flag, len) == 0 && (at[len] == ',' || at[len] == '\0'))
+    while (protocol_next_flag(&list, ret_found))
+        if (strncmp(ret_found->text, flag, ret_found->len) == 0 && flag[ret_found->len] == '\0')
             return true;
     return false;
 }
 
 /* The step is of the first verb. */
-static int32_t find_flag(const struct squall_table *table, const char *flag)
+static int32_t find_flag(const struct squall_table *table, const char *flag, struct protocol_flag *ret_found)
 {
-    for (uint32_t i = 0; i < table->count; i++)
-        if (protocol_option_of(protocol_option(table, i), 0) && flag_matches(protocol_option(table, i)->flag, flag))
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct squall_option *row = protocol_option(table, i);
+        if (protocol_option_of(row, 0) && flag_matches(row->flag, flag, ret_found))
             return (int32_t)i;
+    }
     return -1;
 }
 
@@ -36,11 +37,10 @@ static int fail_unknown_flag(const struct loader *loader, const struct form *for
     unsigned count = 0;
     for (size_t t = 0; t < 2; t++)
         for (uint32_t i = 0; i < tables[t]->count; i++) {
-            const char *flags = protocol_option(tables[t], i)->flag;
-            for (size_t len; flags && *flags && count < 256; flags += len + (flags[len] == ',')) {
-                len = strcspn(flags, ",");
-                names[count++] = arena_copy(loader->arena, flags, len);
-            }
+            const char *list = protocol_option(tables[t], i)->flag;
+            struct protocol_flag known;
+            while (count < 256 && protocol_next_flag(&list, &known))
+                names[count++] = arena_copy(loader->arena, known.text, known.len);
         }
     const char *near = error_nearest(flag, names, count, sizeof names[0]);
     if (near)
@@ -79,10 +79,11 @@ static int add_pair(const struct loader *loader, const struct flag_value *flag, 
 static int add_flag(const struct loader *loader, struct form *form, const struct flag_value *flag)
 {
     struct option_set *set = &form->step_set;
-    int32_t i = find_flag(set->table, flag->flag);
+    struct protocol_flag found;
+    int32_t i = find_flag(set->table, flag->flag, &found);
     if (i < 0) {
         set = &form->target_set;
-        i = find_flag(set->table, flag->flag);
+        i = find_flag(set->table, flag->flag, &found);
     }
     if (i < 0)
         return fail_unknown_flag(loader, form, flag->flag);
@@ -91,7 +92,12 @@ static int add_flag(const struct loader *loader, struct form *form, const struct
     if (row->type == SQUALL_MAP)
         return add_pair(loader, flag, value);
     if (value->node)
-        return error_set(loader->error, "%s: given twice; keep one of them", flag->flag);
+        return error_set(loader->error, "%s: `%s` is given twice; keep one of them", flag->flag, row->name);
+    if (found.value) {
+        const char *stands_for = arena_copy(loader->arena, found.value, found.value_len);
+        *value = (struct option_value){node_from_flag(loader->arena, flag->flag, stands_for), stands_for, 1};
+        return 0;
+    }
     if (!flag->value && row->type != SQUALL_BOOL)
         return error_set(loader->error, "%s: has no value; write %s %s", flag->flag, flag->flag,
                          row->metavar ? row->metavar : "VALUE");
@@ -161,13 +167,22 @@ static int build(const struct loader *loader)
     return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
 }
 
+static int check_sets(const struct loader *loader)
+{
+    if (!loader->overrides->set_count)
+        return 0;
+    return error_set(loader->error, "--set %s: the URL form has no variables; write a scenario with vars, or leave --set out",
+                     loader->overrides->sets[0].flag);
+}
+
 int scenario_from_url(const struct overrides *overrides, struct protocol_registry *registry,
                       struct scenario **ret_scenario, struct error *error)
 {
     struct scenario *scenario = scenario_new();
     struct loader loader = {
         .scenario = scenario, .arena = &scenario->arena, .overrides = overrides, .registry = registry, .error = error};
-    if (build(&loader)) {
+    int failed = define_secrets(&loader) || check_sets(&loader) || build(&loader);
+    if (failed) {
         scenario_free(scenario);
         return -1;
     }

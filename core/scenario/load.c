@@ -3,6 +3,7 @@
  * thresholds), whatever their order in the file.
  */
 #include "scenario/load.h"
+#include "base/secret.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #define READY_WITHIN_NS (UINT64_C(60) * 1000000000)
 
 static const char *const root_keys[] = {"squall", "name", "seed", "targets", "data", "load", "ready-before-load", "warmup", "drain", "users",
-                                        "flow", "thresholds", "vars", "setup", "teardown", NULL};
+                                        "flow", "thresholds", "vars", "setup", "teardown", "include", "flows", NULL};
 
 static int check_root(const struct loader *loader, const struct node *root)
 {
@@ -64,7 +65,7 @@ static int load_root(const struct loader *loader, const struct node *root)
     const struct node *thresholds = node_get(root, "thresholds"), *ready = node_get(root, "ready-before-load");
     const struct node *data = node_get(root, "data");
     scenario->name = name_of_file(loader->arena, loader->file);
-    if ((name && read_text(loader, name, &scenario->name)) ||
+    if ((name && read_shown_text(loader, name, &scenario->name)) ||
         (seed && read_count(loader, seed, 0, UINT64_MAX, &scenario->seed)) ||
         (warmup && read_duration(loader, warmup, 0, &scenario->warmup_ns)) ||
         (drain && read_duration(loader, drain, 0, &scenario->drain_ns)) ||
@@ -85,6 +86,12 @@ static int load_root(const struct loader *loader, const struct node *root)
         (thresholds && load_thresholds(loader, thresholds)))
         return -1;
     return load_overrides(loader) || load_defaults(loader) || check_feeds(loader, data) ? -1 : 0;
+}
+
+int define_secrets(const struct loader *loader)
+{
+    const char *text = loader->overrides->secrets, *file = loader->overrides->secrets_file;
+    return secrets_define(text ? text : "", file ? file : "--secrets", loader->error);
 }
 
 struct scenario *scenario_new(void)
@@ -112,7 +119,8 @@ int scenario_load(const char *text, size_t len, const char *file, const struct o
                             .registry = registry,
                             .error = error};
     const struct node *root;
-    if (yaml_parse(text, len, loader.file, arena, &root, error) || check_root(&loader, root) ||
+    if (define_secrets(&loader) || yaml_parse(text, len, loader.file, arena, &root, error) || check_root(&loader, root) ||
+        load_includes(&loader, &root) ||
         load_root(&loader, root)) {
         scenario_free(scenario);
         return -1;
@@ -139,6 +147,7 @@ void scenario_free(struct scenario *scenario)
     }
     for (uint32_t i = 0; i < scenario->feed_count; i++)
         data_close(&scenario->feeds[i].table);
+    scenario_contents_close(scenario);
     arena_fini(&scenario->arena);
     free(scenario);
 }

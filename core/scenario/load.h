@@ -13,6 +13,7 @@
 #define DURATION_MAX_NS (UINT64_C(366) * 24 * 3600 * UINT64_C(1000000000))
 #define STAGES_MAX 1000u
 #define LOADS_MAX 100u
+#define STEPS_MAX  200000u
 #define SERIES_MAX 1000u          /* each has histograms of its own */
 
 struct loader {
@@ -25,6 +26,7 @@ struct loader {
     struct tags tags;             /* of the class whose steps are read */
     enum feed_use feed_use;       /* of what is read now */
     uint64_t *feeds_read;         /* which feeds that reads; may be NULL */
+    const struct node *flows;     /* the map of named flows; NULL: none */
 };
 
 /* A node for a flag's value: messages begin with the flag's name. */
@@ -56,6 +58,9 @@ int read_list(const struct loader *loader, const struct node *node, const char *
 int read_connections(const struct loader *loader, const struct node *node, uint32_t *ret_connections);
 /* What to show of a value in a message: the text as written when it holds a secret. */
 const char *shown_value(const struct loader *loader, const struct node *node);
+/* As read_text, for what reports show and nobody sends: without secrets. */
+int read_shown_text(const struct loader *loader, const struct node *node, const char **ret_text);
+const char *without_secrets(const struct loader *loader, const char *text);
 
 /* ---- options.c: a plugin's table against values ---- */
 
@@ -87,6 +92,7 @@ const char *const *option_names(struct arena *arena, const struct squall_table *
 
 /* Empty, with an arena of its own; freed by scenario_free. */
 struct scenario *scenario_new(void);
+int define_secrets(const struct loader *loader);
 int load_targets(const struct loader *loader, const struct node *node);
 /* A target from its URL, with defaults; the path stays unused. */
 int target_from_url(const struct loader *loader, const struct node *node, const char *url, struct target *ret_target);
@@ -109,6 +115,10 @@ int preset_load(const struct loader *loader, const struct preset_nodes *nodes, s
 int load_preset(const struct loader *loader, const struct node *node, struct load *load);
 int read_arrivals(const struct loader *loader, const struct node *node, enum arrivals_kind *ret_arrivals);
 int load_overrides(const struct loader *loader);
+/* Joins what `include` names to the root. */
+int load_includes(const struct loader *loader, const struct node **root);
+/* --set: appended to what users of the class begin with. */
+int load_sets(const struct loader *loader, struct user_class *class);
 int load_users(const struct loader *loader, const struct node *root);
 /* A list of entries as a program that ends with OP_END. */
 int flow_compile(const struct loader *loader, const struct node *node, bool step_needed, struct program *ret_program);
@@ -130,6 +140,10 @@ int load_feeds(const struct loader *loader, const struct node *node);
 /* Once the users are known: whether rows suffice where they end. */
 int check_feeds(const struct loader *loader, const struct node *node);
 /* With a '/' at its end; "./" where the file's name has none. */
+/* The content of a file that an option names: of the scenario's folder, or of the URL form from where squall was
+ * started. Run memory. The error has no position. */
+int scenario_content(const struct loader *loader, const char *name, struct squall_bytes *ret_bytes);
+void scenario_contents_close(struct scenario *scenario);
 const char *scenario_folder(const struct loader *loader);
 int load_thresholds(const struct loader *loader, const struct node *node);
 /* What the key before a threshold names. */

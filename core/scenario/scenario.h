@@ -82,7 +82,8 @@ int scenario_file(const char *folder, const char *name, char **ret_path, struct 
 struct step_variable {
     uint32_t row;                    /* of the plugin's table */
     const struct template *value;    /* all types but MAP and TREE */
-    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant */
+    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant. NULL: the
+                                        block has the value */
     uint32_t pair_count;
     const struct tree *tree;         /* TREE */
 };
@@ -194,8 +195,16 @@ struct load {
     uint32_t class_count;
 };
 
+/* A file's, whole. */
+struct content {
+    const char *path; /* real */
+    struct squall_bytes bytes;
+};
+
 struct scenario {
     struct arena arena;
+    struct content *contents;
+    uint32_t content_count;
     const char *name;
     const char *file;     /* for messages; NULL: URL form */
     const char *text;     /* the YAML; NULL: URL form */
@@ -239,9 +248,12 @@ struct overrides {
     const char *url;          /* URL form */
     const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals;
     const char *preset, *peak, *ramp; /* NULL: not given, as all above */
+    const char *secrets, *secrets_file; /* NAME=VALUE lines, and where they come from; NULL: the environment alone */
     bool insecure;
     const struct flag_value *flags; /* for the plugin's tables, URL form only */
     uint32_t flag_count;
+    const struct flag_value *sets;  /* --set NAME=VALUE: flag is the name */
+    uint32_t set_count;
 };
 
 /* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */

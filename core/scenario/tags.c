@@ -28,7 +28,7 @@ int read_tags(const struct loader *loader, const struct node *node, struct tags 
     struct tag *list = arena_alloc(loader->arena, node->count * sizeof *list);
     for (uint32_t i = 0; i < node->count; i++) {
         list[i].name = node_key(node, i)->text;
-        if (read_text(loader, node_value(node, i), &list[i].value))
+        if (read_shown_text(loader, node_value(node, i), &list[i].value))
             return -1;
     }
     *ret_tags = tags_joined(loader, *ret_tags, (struct tags){list, node->count});

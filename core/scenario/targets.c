@@ -23,7 +23,7 @@ int target_from_url(const struct loader *loader, const struct node *node, const 
     if (target.port == 0)
         return fail_at(loader, node, "the URL '%s' names no port, and '%s' has no usual one; write %s://%s:PORT", text,
                        url.scheme, url.scheme, url.authority);
-    target.url = arena_printf(loader->arena, "%s://%s", url.scheme, url.authority);
+    target.url = without_secrets(loader, arena_printf(loader->arena, "%s://%s", url.scheme, url.authority));
     target.path = url.path;
     target.host = target.connect_host = url.host;
     target.connect_port = target.port;

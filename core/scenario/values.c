@@ -1,4 +1,5 @@
 /* Reading single values out of nodes, and saying where and what is wrong with them. */
+#include "base/secret.h"
 #include "base/units.h"
 #include "scenario/load.h"
 #include <math.h>
@@ -27,7 +28,7 @@ int fail_prefix(const struct loader *loader, const struct node *node, uint32_t c
     if (!loader->file) /* of JSON in a flag */
         return error_prefix(loader->error, "%u:%u", node->line, node->column);
     uint32_t shift = node->exact && column > 0 ? column - 1 + node->quoted : 0;
-    return error_prefix(loader->error, "%s:%u:%u", loader->file, node->line, node->column + shift);
+    return error_prefix(loader->error, "%s:%u:%u", node->file ? node->file : loader->file, node->line, node->column + shift);
 }
 
 int fail_at_column(const struct loader *loader, const struct node *node, uint32_t column, const char *format, ...)
@@ -100,6 +101,19 @@ int read_text(const struct loader *loader, const struct node *node, const char *
     if (compile_constant(loader, node, &template))
         return -1;
     *ret_text = (const char *)template_render(template, &eval).data;
+    return 0;
+}
+
+const char *without_secrets(const struct loader *loader, const char *text)
+{
+    return secret_hide_text(arena_copy(loader->arena, text, strlen(text)));
+}
+
+int read_shown_text(const struct loader *loader, const struct node *node, const char **ret_text)
+{
+    if (read_text(loader, node, ret_text))
+        return -1;
+    *ret_text = without_secrets(loader, *ret_text);
     return 0;
 }
 

@@ -75,6 +75,8 @@ static int collect(const struct loader *loader, const struct node *node)
     for (size_t i = 0; i < sizeof flows / sizeof flows[0]; i++)
         if (collect(loader, node_get(node, flows[i])))
             return -1;
+    if (node_get(node, "call") && add_names(loader, node_get(node, "with")))
+        return -1;
     return add_names(loader, node_get(node, "vars")) || add_names(loader, node_get(node, "save")) ||
                    add_names(loader, node_get(node, "set"))
                ? -1
@@ -83,10 +85,13 @@ static int collect(const struct loader *loader, const struct node *node)
 
 int load_variables(const struct loader *loader, const struct node *root)
 {
-    const struct node *users = node_get(root, "users");
+    const struct node *users = node_get(root, "users"), *flows = node_get(root, "flows");
     loader->scenario->variables = arena_alloc(loader->arena, VARIABLES_MAX * sizeof *loader->scenario->variables);
     if (collect(loader, root))
         return -1;
+    for (uint32_t i = 0; flows && flows->kind == NODE_MAP && i < flows->count; i++)
+        if (collect(loader, node_value(flows, i)))
+            return -1;
     for (uint32_t i = 0; users && users->kind == NODE_MAP && i < users->count; i++)
         if (collect(loader, node_value(users, i)))
             return -1;
@@ -147,9 +152,41 @@ int read_assignments(const struct loader *loader, const struct node *node, enum 
 static bool is_literal(const struct node *node)
 {
     const char *text = node->text;
+    if (!text[0])
+        return false;
     size_t digits = strspn(text + (text[0] == '-'), "0123456789.");
     bool number = digits > 0 && text[(text[0] == '-') + digits] == '\0' && isdigit((unsigned char)text[strlen(text) - 1]);
     return !node->quoted && (number || strcmp(text, "true") == 0 || strcmp(text, "false") == 0);
+}
+
+int load_sets(const struct loader *loader, struct user_class *class)
+{
+    static const struct expression_names none;
+    const struct scenario *scenario = loader->scenario;
+    const struct overrides *overrides = loader->overrides;
+    if (!overrides->set_count)
+        return 0;
+    struct assignment *list = arena_alloc(loader->arena, (class->variable_count + overrides->set_count) * sizeof *list);
+    if (class->variable_count)
+        memcpy(list, class->variables, class->variable_count * sizeof *list);
+    for (uint32_t i = 0; i < overrides->set_count; i++) {
+        const char *name = overrides->sets[i].flag;
+        struct node *value = arena_alloc(loader->arena, sizeof *value);
+        *value = (struct node){.kind = NODE_SCALAR, .label = arena_printf(loader->arena, "--set %s", name), .text = overrides->sets[i].value};
+        struct assignment *one = &list[class->variable_count + i];
+        int variable = find_variable(scenario, name);
+        const char *near = variable < 0 ? error_nearest(name, scenario->variables, scenario->variable_count, sizeof(char *)) : NULL;
+        if (variable < 0)
+            return fail_at(loader, value, "the scenario has no variable of that name%s%s%s", near ? "; did you mean " : "; name one under vars",
+                           near ? near : "", near ? "?" : "");
+        one->variable = (uint32_t)variable;
+        if (is_literal(value) ? read_expression(loader, value, PLACE_TEMPLATE, &one->expression)
+                              : read_text_template(loader, value, &none, &one->text))
+            return -1;
+    }
+    class->variables = list;
+    class->variable_count += overrides->set_count;
+    return 0;
 }
 
 int read_initial_values(const struct loader *loader, const struct node *node, const struct assignment *before,

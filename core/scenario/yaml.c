@@ -81,6 +81,7 @@ static struct node *new_node(struct reader *reader, enum node_kind kind, yaml_ma
         return fail_node(reader, mark, "the file holds too many values; at most 200,000, aliases written out");
     struct node *node = arena_alloc(reader->arena, sizeof *node);
     node->kind = kind;
+    node->file = reader->file;
     node->line = (uint32_t)mark.line + 1;
     node->column = (uint32_t)mark.column + 1;
     node->size = 1;

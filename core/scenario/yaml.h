@@ -20,6 +20,7 @@ enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 struct node {
     enum node_kind kind;
     const char *label;     /* a command line flag in place of a file position, or NULL */
+    const char *file;      /* as yaml_parse was told; NULL: none */
     uint32_t line, column; /* 1-based */
     bool quoted;           /* a quoted scalar is a text even when it is empty */
     bool exact;            /* text stands in the file as it reads, on one line: text[i] is at column + quoted + i */
@@ -29,7 +30,7 @@ struct node {
     uint32_t size, height; /* of the tree below, aliases written out */
 };
 
-/* `file` is for messages. The tree is the arena's. */
+/* `file` is for messages, and lives as long as the tree, which is the arena's. */
 int yaml_parse(const char *text, size_t len, const char *file, struct arena *arena, const struct node **ret_node,
                struct error *error);
 

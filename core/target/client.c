@@ -91,7 +91,7 @@ struct squall_server_request *client_arrive(struct squall_server_conn *conn,
     assert(!conn->full);
     struct client_request *request = take_request(service);
     const struct squall_distribution *delay = arrival->delay ? arrival->delay : &options->delay;
-    request->due_ns = client->now_ns + distribution_draw(delay, &service->random);
+    request->due_ns = places_take(&service->places, client->now_ns, distribution_draw(delay, &service->random));
     request->reset = arrival->reset || (options->reset > 0 && random_unit(&service->random) < options->reset);
     request->last = arrival->last;
     if (arrival->stall_ns)

@@ -286,6 +286,7 @@ struct service *service_new(const struct service_options *options, struct error 
     service->options = options;
     service->server = options->server;
     service->stalls = options->stalls;
+    places_init(&service->places, (uint32_t)options->at_once);
     service->listen_fd = -1;
     random_init(&service->random, options->seed, 0);
     raise_descriptor_limit();

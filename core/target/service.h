@@ -31,6 +31,7 @@ struct service_options {
     uint64_t public;            /* 1: addresses other than loopback are fine */
     uint64_t duration_ns;       /* 0: until a signal */
     struct squall_distribution delay;
+    uint64_t at_once;     /* requests that are worked on at a time; 0: no limit */
     struct stalls stalls;
     double reset;         /* probability */
     uint64_t close_after; /* answers a connection; 0: no limit */
@@ -51,6 +52,7 @@ struct service {
     int listen_fd;
     bool accepting;
     struct random_stream random;
+    struct places places;
     struct stalls stalls;
     uint64_t start_ns;
     uint64_t frozen_until_ns; /* the stall that holds ends then; in the past: none holds */

@@ -31,7 +31,7 @@ static const struct squall_option web_target_rows[] = {
      .type = SQUALL_CHOICE,
      .choices = fixture_versions,
      .fallback = "two",
-     .flag = "--two,--version"},
+     .flag = "--one=one,--version"},
     {.name = "agent",
      .type = SQUALL_STRING,
      .offset = offsetof(struct web_target_options, agent),

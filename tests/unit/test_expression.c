@@ -11,8 +11,8 @@
 #include <cmocka.h> /* after the headers that it needs */
 
 static const struct squall_pair fields[] = {
-    {{(const uint8_t *)"Content-Type", 12}, {(const uint8_t *)"text/plain", 10}},
-    {{(const uint8_t *)"X-Count", 7}, {(const uint8_t *)"17", 2}},
+    {.name = {(const uint8_t *)"Content-Type", 12}, .value = {(const uint8_t *)"text/plain", 10}},
+    {.name = {(const uint8_t *)"X-Count", 7}, .value = {(const uint8_t *)"17", 2}},
 };
 static const struct answer answer = {.outcome = OUTCOME_REJECTED,
                                      .code = 404,

@@ -22,6 +22,8 @@ static void fill(struct plan *plan)
     plan->overrides.insecure = true;
     plan->overrides.flags = flags;
     plan->overrides.flag_count = 3;
+    plan->overrides.sets = flags + 1;
+    plan->overrides.set_count = 2;
     plan->text = "squall: 1\n";
     plan->file = "a file.yaml";
     plan->raw_path = "/tmp/raw.jsonl";
@@ -35,6 +37,17 @@ static void fill(struct plan *plan)
     plan->plugin_directory_count = PLAN_PATHS_MAX - 1;
 }
 
+static void assert_same_values(const struct flag_value *a, uint32_t a_count, const struct flag_value *b, uint32_t b_count)
+{
+    assert_int_equal(a_count, b_count);
+    for (uint32_t i = 0; i < a_count; i++) {
+        assert_string_equal(a[i].flag, b[i].flag);
+        assert_int_equal(a[i].value != NULL, b[i].value != NULL);
+        if (a[i].value)
+            assert_string_equal(a[i].value, b[i].value);
+    }
+}
+
 static void assert_same(const struct plan *a, const struct plan *b)
 {
     const char *const *left = (const char *const *)(const void *)&a->overrides;
@@ -45,13 +58,8 @@ static void assert_same(const struct plan *a, const struct plan *b)
             assert_string_equal(left[i], right[i]);
     }
     assert_int_equal(a->overrides.insecure, b->overrides.insecure);
-    assert_int_equal(a->overrides.flag_count, b->overrides.flag_count);
-    for (uint32_t i = 0; i < a->overrides.flag_count; i++) {
-        assert_string_equal(a->overrides.flags[i].flag, b->overrides.flags[i].flag);
-        assert_int_equal(a->overrides.flags[i].value != NULL, b->overrides.flags[i].value != NULL);
-        if (a->overrides.flags[i].value)
-            assert_string_equal(a->overrides.flags[i].value, b->overrides.flags[i].value);
-    }
+    assert_same_values(a->overrides.flags, a->overrides.flag_count, b->overrides.flags, b->overrides.flag_count);
+    assert_same_values(a->overrides.sets, a->overrides.set_count, b->overrides.sets, b->overrides.set_count);
     assert_int_equal(a->workers, b->workers);
     assert_int_equal(a->log_level, b->log_level);
     assert_int_equal(a->plugin_file_count, b->plugin_file_count);
@@ -63,7 +71,7 @@ static void assert_same(const struct plan *a, const struct plan *b)
 }
 
 /* A member behind the last one tested here changes the size: name it in fill and assert_same, then here. */
-_Static_assert(sizeof(struct overrides) == OVERRIDE_TEXTS * sizeof(char *) + 3 * sizeof(void *), "a new override");
+_Static_assert(sizeof(struct overrides) == OVERRIDE_TEXTS * sizeof(char *) + 5 * sizeof(void *), "a new override");
 
 static void test_round_trip(void **state)
 {

@@ -137,6 +137,7 @@ static void test_page(void **state)
 static const struct {
     const char *name, *text;
 } files[] = {
+    {"common.yaml", "squall: 1\nflows: { log_in: [ { http: 'POST /login/${who}' } ] }\n"},
     {"people.csv", "name,password\nann,secret\nbob,hidden\n"},
     {"broken.csv", "name,password\nann,secret\nbob\n"},
     {"orders.jsonl", "{\"id\": 1, \"lines\": [{\"sku\": \"x\"}]}\n"},

@@ -60,7 +60,7 @@ static void test_flags(void **state)
         .url = "webs://host/items?x=1#part",
         .insecure = true,
         FLAGS({"-X", "PUT"}, {"--header", "Accept:  text/plain"}, {"-H", "X: a: b"}, {"--body", "${user.id}"},
-              {"--fast", NULL}, {"--times", "3"}, {"-A", "me"}),
+              {"--fast", NULL}, {"--times", "3"}, {"-A", "me"}, {"--one", NULL}),
     };
     struct scenario *scenario = make(&overrides);
     const struct step *step = &scenario->steps[0];
@@ -75,6 +75,7 @@ static void test_flags(void **state)
     assert_int_equal(options->fast, 1);
     assert_int_equal(options->times, 3);
     assert_bytes(((const struct web_target_options *)scenario->targets[0].view.options)->agent, "me");
+    assert_int_equal(((const struct web_target_options *)scenario->targets[0].view.options)->version, 0);
     assert_false(step->all_constant);
     assert_int_equal(step->variable_count, 1);
     assert_true(scenario->targets[0].tls_insecure);
@@ -147,7 +148,9 @@ static const struct {
     {{.url = "bus://127.0.0.1:1"}, "`topic` is missing: where to publish; write topic: ..."},
     {{.url = "web://h", FLAGS({"--metod", "PUT"})}, "--metod: web has no such flag; did you mean --method?"},
     {{.url = "web://h", FLAGS({"--zzzzzzzzz", "PUT"})}, "`squall plugin show web` lists them"},
-    {{.url = "web://h", FLAGS({"-X", "PUT"}, {"--method", "GET"})}, "--method: given twice"},
+    {{.url = "web://h", FLAGS({"-X", "PUT"}, {"--method", "GET"})}, "--method: `method` is given twice"},
+    {{.url = "web://h", FLAGS({"--one", NULL}, {"--version", "1"})}, "--version: `version` is given twice"},
+    {{.url = "web://h", FLAGS({"--oen", NULL})}, "did you mean --one?"},
     {{.url = "web://h", FLAGS({"-X", NULL})}, "-X: has no value; write -X METHOD"},
     {{.url = "web://h", FLAGS({"-H", "nothing"})}, "-H: 'nothing' is not a name and a value; write -H \"Name: value\""},
     {{.url = "web://h", FLAGS({"-H", ": x"})}, "is not a name and a value"},

@@ -137,7 +137,9 @@ enum squall_outcome {
     SQUALL_REJECTED = 1,  /* a well-formed answer that says no */
     SQUALL_MALFORMED = 2, /* an answer that the protocol forbids */
     SQUALL_UNSENT = 3,    /* the request could not be encoded or queued */
-    /* Timed out, unreachable, disconnected and unfinished are the engine's to say. */
+    SQUALL_BROKEN_OFF = 4, /* the peer ended this exchange without its answer, and the connection goes on: counted as
+                              disconnected, as are those that a connection's end takes with it */
+    /* Timed out, unreachable and unfinished are the engine's to say. */
 };
 
 struct squall_result {
@@ -240,6 +242,10 @@ struct squall_host {
     void (*elapsed)(struct squall_worker *, const struct squall_step *step, uint32_t metric, uint64_t since_ns);
     /* The clock at this moment, CLOCK_MONOTONIC ns, finer than now_ns(). Only to be given back. */
     uint64_t (*stamp_ns)(struct squall_worker *);
+
+    /* For what can be held back, such as the rest of a long body. 1: fewer than `enough` bytes of the connection's output
+     * wait for the kernel. 0: more do, and writable() follows once all are gone. */
+    int32_t (*out_room)(struct squall_conn *, uint64_t enough);
 };
 #define SQUALL_AGAIN_MAX 3
 #define SQUALL_HOPS_MAX 20
@@ -260,6 +266,8 @@ enum squall_option_type {
 
 struct squall_pair {
     struct squall_bytes name, value;
+    struct squall_bytes file; /* of a value that is a file's content: the file's name without folders, and what stood
+                                 behind it from a ';' on. Otherwise empty */
 };
 struct squall_map {
     const struct squall_pair *pairs; /* in the order of the scenario */
@@ -282,13 +290,16 @@ enum squall_role {
     SQUALL_ROLE_REQUIRED = 1,
     SQUALL_ROLE_URL_PATH = 2, /* in the URL form: filled with the URL's path and query */
     SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
+    SQUALL_ROLE_FILE = 16,    /* STRING: the value is the content of the file that is named. MAP: so are values that begin
+                                 with '@'; "@@" stands for "@". Run memory; the same in every exchange */
     SQUALL_ROLE_CONN = 8,     /* of a target option: it may differ from user to user; see conn_options() */
 };
 
 struct squall_option {
     const char *name;           /* key in the scenario, lower case with dashes */
-    const char *flag;           /* URL-form flags, "-X,--method"; NULL: none */
-    const char *metavar;        /* what --help calls the flag's value: "METHOD"; NULL for a BOOL */
+    const char *flag;           /* URL-form flags, "-X,--method"; "--fast=quick,--safe=slow": flags without a value
+                                   of their own that stand for one each; NULL: none */
+    const char *metavar;        /* what --help calls the flag's value: "METHOD"; NULL where none takes one */
     const char *help;           /* one line */
     const char *fallback;       /* value when absent, as it would be written; NULL: zero, or an empty value */
     const char *const *choices; /* CHOICE: NULL-terminated */

@@ -4,6 +4,7 @@ Everything listens on loopback, lives in a temporary folder of its own, and is s
 Environment: SQUALL_BIN, the program; CI, where a missing tool is a failure and not a skip.
 """
 import atexit
+import importlib
 import json
 import os
 import re
@@ -41,6 +42,22 @@ def missing(what):
 def need(tool):
     """The path of a tool; without it the test is skipped, or fails in CI."""
     return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") or missing(tool)
+
+
+def need_module(name):
+    """A module of Python's. Debian's packages are for its own interpreter, which need not be the one that PATH finds: then
+    the test starts again with that one. Without the module it is skipped, or fails in CI."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        pass
+    debian = "/usr/bin/python3"
+    if os.path.realpath(sys.executable) != os.path.realpath(debian) and os.path.exists(debian):
+        os.execv(debian, [debian, *sys.argv])
+    if os.environ.get("CI"):
+        sys.exit(f"FAIL: Python's {name} is missing")
+    print(f"SKIP: Python's {name} is missing")
+    sys.exit(77)
 
 
 def free_port():
@@ -156,7 +173,7 @@ NGINX_CONFIG = """daemon off;
 worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections}; }}
 http {{
     log_format exact '$msec $request_id $status $request_time $connection "$request"';
     access_log {folder}/access.log exact;
@@ -178,7 +195,7 @@ class Nginx(Process):
     `tls`: a PEM file with its certificate and key.
     """
 
-    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None, tls=None):
+    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None, tls=None, connections=4096):
         nginx = need("nginx")
         self.folder = scratch(f"nginx-{time.monotonic_ns()}")
         os.mkdir(self.folder)
@@ -188,7 +205,7 @@ class Nginx(Process):
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="utf-8") as out:
             out.write(NGINX_CONFIG.format(folder=self.folder, port=self.port, workers=workers, body=body,
-                                          locations=locations, tls=ssl))
+                                          locations=locations, tls=ssl, connections=connections))
         super().__init__([*prefix, nginx, "-p", self.folder, "-c", config])
         try:
             wait_until(lambda: accepts(self.port) or self.child.poll() is not None, "nginx to listen")
