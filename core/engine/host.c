@@ -196,6 +196,13 @@ static const void *host_conn_options(struct squall_conn *view)
     return NULL;
 }
 
+static void host_tick_at(struct squall_conn *view, uint64_t at_ns)
+{
+    struct conn *conn = conn_of(view);
+    if (conn->connected && conn_abi(conn)->tick)
+        timer_set(&conn->pool->engine->timers, &conn->tick, at_ns);
+}
+
 /* ---- exchange ---- */
 
 static void host_first_byte(struct squall_exchange *view)
@@ -363,7 +370,8 @@ void host_init(struct engine *engine)
                                         .sample = host_sample,
                                         .elapsed = host_elapsed,
                                         .stamp_ns = host_stamp_ns,
-                                        .out_room = host_out_room};
+                                        .out_room = host_out_room,
+                                        .tick_at = host_tick_at};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

@@ -61,6 +61,7 @@ struct conn {
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
     bool close_wanted, reset_wanted, bind_failed;
+    bool standing; /* holds a session: comes back when it is lost */
     uint32_t syn_retransmits;   /* of this connection, once it was up */
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
     const char *fail_reason;    /* with close_wanted: static, or in reason_text */
@@ -102,6 +103,8 @@ struct pool {
     uint32_t in_flight; /* exchanges, on all of them */
     bool per_user, ever_up, tls, own_transport, turning;
     bool fresh; /* per_user, and each exchange gets a connection that nothing went over before */
+    bool lazy;  /* none is opened before an exchange wants it */
+    bool sessions; /* SQUALL_SESSIONS */
     SSL_CTX *tls_context;
     uint32_t address_good;
     uint32_t source_range, source_offset; /* which of the target's source addresses comes next */

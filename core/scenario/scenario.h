@@ -66,6 +66,7 @@ struct target {
     const void *constant_block;   /* the plugin's options with constants filled */
     struct step_variable *variables; /* those that differ from user to user; per-user connections only */
     uint32_t variable_count;
+    bool opens;                   /* a step of it opens a session: squall_step.opens */
 };
 
 /* Each user has a connection of its own, kept or not. */

@@ -39,6 +39,10 @@ int target_finish(const struct loader *loader, struct target *target, struct opt
 {
     const struct squall_protocol *abi = &target->protocol->abi;
     struct squall_error why = {""};
+    if ((abi->flags & SQUALL_SESSIONS) && !target->connections_set) {
+        target->connections = CONNECTIONS_PER_USER;
+        target->connections_set = true;
+    }
     if (option_set_build(loader, set, place))
         return -1;
     for (uint32_t i = 0; i < set->variable_count; i++) {
