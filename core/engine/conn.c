@@ -80,6 +80,7 @@ void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *s
     list_init(&conn->exchanges);
     list_init(&conn->available);
     list_init(&conn->touch);
+    list_init(&conn->flush);
     list_init(&conn->turn);
 }
 
@@ -385,6 +386,27 @@ static void stamp_unsent(struct conn *conn)
         messages_written(conn, now_ns);
 }
 
+/* Of what waits for the kernel now: the newest first, up to one that has waited before. */
+static void stamp_attempted(struct conn *conn)
+{
+    for (struct link *link = conn->unsent.previous; link != &conn->unsent; link = link->previous) {
+        struct exchange *exchange = LIST_ENTRY(link, struct exchange, unsent);
+        if (exchange->attempted_ns != NO_TIME)
+            break;
+        exchange->attempted_ns = engine_of(conn)->now_ns;
+    }
+}
+
+void conn_flush_soon(struct conn *conn)
+{
+    if (!conn->segment_count || conn->write_blocked || conn->fd < 0)
+        return;
+    if (conn->capacity <= 1 || conn->close_wanted)
+        conn_flush(conn);
+    else if (list_empty(&conn->flush))
+        list_append(&engine_of(conn)->flushes, &conn->flush);
+}
+
 void conn_flush(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
@@ -410,6 +432,8 @@ void conn_flush(struct conn *conn)
         }
     }
     stamp_unsent(conn);
+    if (blocked)
+        stamp_attempted(conn);
     if (blocked != conn->write_blocked) {
         conn->write_blocked = blocked;
         loop_io_events(engine->loop, &conn->io, blocked ? LOOP_READ | LOOP_WRITE : LOOP_READ);
@@ -451,8 +475,7 @@ void conn_settle(struct conn *conn)
 {
     if (conn->state < CONN_OPENING || conn->state == CONN_BACKOFF)
         return;
-    if (conn->segment_count && !conn->write_blocked && conn->fd >= 0)
-        conn_flush(conn);
+    conn_flush_soon(conn);
     if (conn->state == CONN_OPENING && conn->capacity && !conn->close_wanted) {
         conn->state = CONN_UP;
         timer_clear(&engine_of(conn)->timers, &conn->timer);
@@ -495,6 +518,7 @@ void conn_close(struct conn *conn, const char *why, bool reset)
     if (conn->state == CONN_IDLE || conn->state == CONN_BACKOFF)
         return;
     conn->close_wanted = true;
+    list_remove(&conn->flush);
     end_exchanges(conn, why);
     if (conn->connected) {
         conn->connected = false;

@@ -79,6 +79,7 @@ struct conn {
     struct link available; /* in one of pool->loads when it can take an exchange; pooled connections only */
     uint8_t load;          /* in which */
     struct link touch;     /* in engine->touched */
+    struct link flush;     /* in engine->flushes: its output goes out once more requests may have joined it */
     struct link turn;      /* in pool->turns */
     struct timer timer;    /* connect time-out, back-off */
     struct timer tick;
@@ -270,7 +271,7 @@ struct engine {
     struct timers timers;
     struct timer beat, second;
     struct random_stream random;
-    struct link touched, ready;
+    struct link touched, ready, flushes;
     struct link following; /* exchanges to be begun once more: follow() */
 
     uint64_t now_ns, woke_ns; /* the last stamp taken; the last wake-up */
@@ -435,6 +436,8 @@ bool pool_find_addresses(struct conn *conn);                /* false: they are b
 void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *state);
 void conn_open(struct conn *conn);
 void conn_flush(struct conn *conn);
+/* Writes now where a connection carries one exchange at a time; else when nothing more is to join the output. */
+void conn_flush_soon(struct conn *conn);
 void conn_touch(struct conn *conn);
 void conn_settle(struct conn *conn);
 uint32_t conn_retransmits(const struct conn *conn);              /* since it was up */
