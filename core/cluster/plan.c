@@ -23,7 +23,7 @@ static void pack_values(msgpack_packer *packer, const char *key, const struct fl
 
 static void pack_overrides(msgpack_packer *packer, const struct overrides *overrides)
 {
-    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 3);
+    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 4);
 #define PACK_TEXT(name)              \
     message_pack_key(packer, #name); \
     message_pack_text(packer, overrides->name);
@@ -32,6 +32,7 @@ static void pack_overrides(msgpack_packer *packer, const struct overrides *overr
     message_pack_number(packer, "insecure", overrides->insecure);
     pack_values(packer, "flags", overrides->flags, overrides->flag_count);
     pack_values(packer, "sets", overrides->sets, overrides->set_count);
+    pack_values(packer, "thresholds", overrides->thresholds, overrides->threshold_count);
 }
 
 static void pack_texts(msgpack_packer *packer, const char *key, const char *const *texts, uint32_t count)
@@ -88,7 +89,8 @@ static int unpack_overrides(const msgpack_object *map, struct arena *arena, stru
 #undef UNPACK_TEXT
     overrides->insecure = message_number(map, "insecure", 0) != 0;
     return unpack_values(map, "flags", arena, &overrides->flags, &overrides->flag_count) ||
-                   unpack_values(map, "sets", arena, &overrides->sets, &overrides->set_count)
+                   unpack_values(map, "sets", arena, &overrides->sets, &overrides->set_count) ||
+                   unpack_values(map, "thresholds", arena, &overrides->thresholds, &overrides->threshold_count)
                ? -1
                : 0;
 }

@@ -145,6 +145,7 @@ int check_feeds(const struct loader *loader, const struct node *node);
 int scenario_content(const struct loader *loader, const char *name, struct squall_bytes *ret_bytes);
 void scenario_contents_close(struct scenario *scenario);
 const char *scenario_folder(const struct loader *loader);
+/* node: NULL where the scenario has none; those of the command line stand behind it. */
 int load_thresholds(const struct loader *loader, const struct node *node);
 /* What the key before a threshold names. */
 int threshold_find_scope(const struct loader *loader, const struct node *key, struct threshold *threshold);

@@ -66,6 +66,7 @@ struct target {
     const void *constant_block;   /* the plugin's options with constants filled */
     struct step_variable *variables; /* those that differ from user to user; per-user connections only */
     uint32_t variable_count;
+    bool opens;                   /* a step of it opens a session: squall_step.opens */
 };
 
 /* Each user has a connection of its own, kept or not. */
@@ -254,6 +255,8 @@ struct overrides {
     uint32_t flag_count;
     const struct flag_value *sets;  /* --set NAME=VALUE: flag is the name */
     uint32_t set_count;
+    const struct flag_value *thresholds; /* --threshold EXPR, beside those of the scenario */
+    uint32_t threshold_count;
 };
 
 /* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */
@@ -269,6 +272,7 @@ int scenario_read(const char *path, char **ret_text, size_t *ret_len, struct err
 /* Splits "scheme://host:port/path?query"; strings from arena. */
 struct url {
     const char *scheme, *authority, *host, *path; /* path with query, "" when none */
+    const char *fragment; /* "#..." */
     uint16_t port; /* 0: not given */
 };
 int url_parse(const char *text, struct arena *arena, struct url *ret_url, struct error *error);
