@@ -225,7 +225,9 @@ static void take_facts(struct controller *controller, struct worker_state *worke
     uint64_t now_ns = clock_now_ns();
     if (worker->cpu_at_ns && now_ns > worker->cpu_at_ns && facts->cpu_ns > worker->cpu_ns_before) {
         double share = (double)(facts->cpu_ns - worker->cpu_ns_before) / (double)(now_ns - worker->cpu_at_ns);
-        if (share > controller->cpu_share && now_ns - worker->cpu_at_ns > NS_PER_S / 10)
+        bool whole = now_ns - worker->cpu_at_ns > NS_PER_S / 10; /* a last word soon after another says little */
+        worker->cpu_full_seconds += whole && share > VERDICT_CPU_FULL;
+        if (share > controller->cpu_share && whole)
             controller->cpu_share = share < 1 ? share : 1;
     }
     worker->cpu_ns_before = facts->cpu_ns;
@@ -263,9 +265,11 @@ static void on_snapshot(void *arg, uint32_t from, const uint8_t *data, size_t le
     }
     worker->sequence++;
     uint64_t waited = snapshot->facts.waited_connection - worker->facts.waited_connection;
+    uint64_t begun = snapshot->store.ledgers[BLOCK_MEASURED].begun - worker->begun;
+    worker->begun += begun;
     take_facts(controller, worker, &snapshot->facts);
     store_merge(&controller->result->store, &snapshot->store);
-    windows_add(&controller->windows, snapshot, waited, &controller->result->verdict);
+    windows_add(&controller->windows, snapshot, begun, waited, &controller->result->verdict);
     threshold_watch_add(controller->watch, from, snapshot->window, &snapshot->store);
     if (snapshot->last)
         threshold_watch_over(controller->watch, from);

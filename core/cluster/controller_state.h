@@ -30,7 +30,8 @@ struct worker_state {
     bool last, lost;
     uint64_t sequence; /* of the snapshot that must come next */
     struct generator_facts facts;
-    uint64_t cpu_ns_before, cpu_at_ns;
+    uint64_t cpu_ns_before, cpu_at_ns, cpu_full_seconds;
+    uint64_t begun; /* measured exchanges so far */
 };
 
 struct controller {

@@ -84,6 +84,8 @@ static void judge(struct controller *controller)
                               .facts = &result->facts,
                               .cpu_share = controller->cpu_share,
                               .total = &result->store};
+    for (uint32_t i = 0; i < controller->worker_count; i++)
+        end.cpu_full_seconds = larger(end.cpu_full_seconds, controller->workers[i].cpu_full_seconds);
     windows_finish(&controller->windows, &result->verdict);
     /* What fell due is what was asked; how long the workers took to start it is the rate that they reached. */
     uint64_t length_ns = scenario_length_ns(scenario);

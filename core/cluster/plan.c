@@ -33,6 +33,7 @@ static void pack_overrides(msgpack_packer *packer, const struct overrides *overr
     message_pack_number(packer, "trust_scenario", overrides->trust_scenario);
     pack_values(packer, "flags", overrides->flags, overrides->flag_count);
     pack_values(packer, "sets", overrides->sets, overrides->set_count);
+    pack_values(packer, "thresholds", overrides->thresholds, overrides->threshold_count);
 }
 
 static void pack_texts(msgpack_packer *packer, const char *key, const char *const *texts, uint32_t count)
@@ -90,7 +91,8 @@ static int unpack_overrides(const msgpack_object *map, struct arena *arena, stru
     overrides->insecure = message_number(map, "insecure", 0) != 0;
     overrides->trust_scenario = message_number(map, "trust_scenario", 0) != 0;
     return unpack_values(map, "flags", arena, &overrides->flags, &overrides->flag_count) ||
-                   unpack_values(map, "sets", arena, &overrides->sets, &overrides->set_count)
+                   unpack_values(map, "sets", arena, &overrides->sets, &overrides->set_count) ||
+                   unpack_values(map, "thresholds", arena, &overrides->thresholds, &overrides->threshold_count)
                ? -1
                : 0;
 }

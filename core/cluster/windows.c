@@ -19,21 +19,22 @@ void windows_fini(struct windows *windows)
 
 static void close_window(struct window *window, struct verdict *verdict)
 {
-    if (window->used && window->latency.count)
-        verdict_window(verdict, &window->self_delay, &window->latency, window->waited);
+    if (window->used)
+        verdict_window(verdict, &window->self_delay, &window->latency, window->begun, window->waited);
     histogram_reset(&window->latency);
     histogram_reset(&window->self_delay);
     window->used = false;
-    window->ended = window->waited = 0;
+    window->ended = window->begun = window->waited = 0;
     window->partial = false;
 }
 
-void windows_add(struct windows *windows, const struct snapshot *snapshot, uint64_t waited, struct verdict *verdict)
+void windows_add(struct windows *windows, const struct snapshot *snapshot, uint64_t begun, uint64_t waited, struct verdict *verdict)
 {
     struct window *window = &windows->open[snapshot->window % WINDOWS_OPEN];
     if (window->number != snapshot->window)
         close_window(window, verdict);
     window->used = true;
+    window->begun += begun;
     window->waited += waited;
     window->partial |= snapshot->last;
     window->number = snapshot->window;

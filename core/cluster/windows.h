@@ -11,7 +11,7 @@
 struct window {
     bool used;
     bool partial; /* holds a worker's last words: not a whole second */
-    uint64_t number, ended, waited;
+    uint64_t number, ended, begun, waited;
     struct histogram latency, self_delay;
 };
 struct windows {
@@ -21,8 +21,8 @@ struct windows {
 
 void windows_init(struct windows *windows);
 void windows_fini(struct windows *windows);
-/* waited: exchanges of this snapshot that found no free connection. */
-void windows_add(struct windows *windows, const struct snapshot *snapshot, uint64_t waited, struct verdict *verdict);
+/* begun: measured exchanges that began since the worker's snapshot before; waited: exchanges that found no free connection. */
+void windows_add(struct windows *windows, const struct snapshot *snapshot, uint64_t begun, uint64_t waited, struct verdict *verdict);
 void windows_finish(struct windows *windows, struct verdict *verdict);
 /* Count and percentiles of the newest whole window that has any. */
 void windows_show(const struct windows *windows, struct progress *progress);

@@ -167,6 +167,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     arena_init(&engine->scratch);
     list_init(&engine->touched);
     list_init(&engine->ready);
+    list_init(&engine->flushes);
     list_init(&engine->following);
     random_init(&engine->random, config->scenario->seed, UINT64_MAX - config->worker);
     engine->next_exchange_id = (uint64_t)config->worker << 48 | 1;
@@ -385,6 +386,11 @@ void engine_settle(struct engine *engine)
             list_remove(&user->ready);
             advanced++;
             user_advance(user);
+        } else if (!list_empty(&engine->flushes)) {
+            struct conn *conn = LIST_ENTRY(engine->flushes.next, struct conn, flush);
+            list_remove(&conn->flush);
+            if (conn->segment_count && !conn->write_blocked && conn->fd >= 0)
+                conn_flush(conn);
         } else {
             return;
         }

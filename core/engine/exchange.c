@@ -87,6 +87,7 @@ int exchange_give_back(struct exchange *exchange)
     list_remove(&exchange->unsent);
     list_remove(&exchange->deadline);
     conn->in_flight--;
+    conn->pool->in_flight--;
     conn_touch(conn);
     exchange->state = EXCHANGE_WAITING;
     exchange->conn = NULL;
@@ -119,6 +120,14 @@ static int render(struct exchange *exchange)
     return -1;
 }
 
+static enum crowd_met crowd_of(const struct exchange *exchange, const struct conn *conn)
+{
+    const struct pool *pool = exchange->pool;
+    if (exchange->waited)
+        return CROWD_FULL;
+    return 4 * (uint64_t)pool->in_flight <= (uint64_t)pool->count * conn->capacity ? CROWD_FEW : CROWD_SOME;
+}
+
 void exchange_hand_over(struct exchange *exchange, struct conn *conn)
 {
     struct engine *engine = exchange->user->engine;
@@ -129,17 +138,20 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     exchange->handed_ns = engine->now_ns;
     if (exchange->waited)
         exchange->possible_ns = later(exchange->possible_ns, conn->free_since_ns);
+    exchange->crowd = (uint8_t)crowd_of(exchange, conn);
     conn->in_flight++;
+    exchange->pool->in_flight++;
     list_append(&conn->exchanges, &exchange->flight);
     list_append(&exchange->pool->deadlines, &exchange->deadline);
     pool_handed(conn);
     if (render(exchange) < 0)
         return;
     abi->request(&conn->view, &exchange->view);
-    if (conn->segment_count && !conn->write_blocked)
-        conn_flush(conn);
-    /* From here on it waits for its peer: a full socket or a closed window is no lateness of ours. */
-    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->attempted_ns == NO_TIME)
+    conn_flush_soon(conn);
+    /* From here on it waits for its peer: a full socket or a closed window is no lateness of ours. A request that is whole
+     * and stands in an output that goes out later is attempted then. */
+    bool later_on = !list_empty(&exchange->unsent) && !list_empty(&conn->flush);
+    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->attempted_ns == NO_TIME && !later_on)
         exchange->attempted_ns = engine->now_ns;
 }
 
@@ -175,6 +187,7 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     exchange->state = EXCHANGE_NONE;
     if (conn) {
         conn->in_flight--;
+        conn->pool->in_flight--;
         if (outcome <= OUTCOME_REJECTED)
             conn->served = true;
         if (conn->pool->fresh)

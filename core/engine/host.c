@@ -69,6 +69,15 @@ static uint8_t *host_out_reserve(struct squall_conn *view, uint64_t len)
     return room;
 }
 
+/* Nothing else follows from it where the output goes out later anyway. */
+static void output_added(struct conn *conn)
+{
+    if (conn->state == CONN_UP && conn->capacity > 1 && !conn->close_wanted)
+        conn_flush_soon(conn);
+    else
+        conn_touch(conn);
+}
+
 static void host_out_commit(struct squall_conn *view, uint64_t len)
 {
     struct conn *conn = conn_of(view);
@@ -81,7 +90,7 @@ static void host_out_commit(struct squall_conn *view, uint64_t len)
         last->len += len;
     else
         add_segment(conn, NULL, len);
-    conn_touch(conn);
+    output_added(conn);
 }
 
 static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run_memory)
@@ -101,7 +110,16 @@ static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run
     }
     add_segment(conn, run_memory.data, run_memory.len);
     conn->out_queued += run_memory.len;
-    conn_touch(conn);
+    output_added(conn);
+    return 0;
+}
+
+static int32_t host_out_room(struct squall_conn *view, uint64_t enough)
+{
+    struct conn *conn = conn_of(view);
+    if (conn->out_queued - conn->out_written < enough)
+        return 1;
+    conn->room_wanted = true;
     return 0;
 }
 
@@ -187,6 +205,13 @@ static const void *host_conn_options(struct squall_conn *view)
     return NULL;
 }
 
+static void host_tick_at(struct squall_conn *view, uint64_t at_ns)
+{
+    struct conn *conn = conn_of(view);
+    if (conn->connected && conn_abi(conn)->tick)
+        timer_set(&conn->pool->engine->timers, &conn->tick, at_ns);
+}
+
 /* ---- exchange ---- */
 
 static void host_first_byte(struct squall_exchange *view)
@@ -212,7 +237,9 @@ static void host_done(struct squall_exchange *view, const struct squall_result *
         log_line(LOG_ERROR, "plugin law 1 broken: done() on an exchange that has ended; ignored");
         return;
     }
-    enum outcome outcome = result->outcome <= SQUALL_UNSENT ? (enum outcome)result->outcome : OUTCOME_MALFORMED;
+    enum outcome outcome = result->outcome <= SQUALL_UNSENT       ? (enum outcome)result->outcome
+                           : result->outcome == SQUALL_BROKEN_OFF ? OUTCOME_DISCONNECTED
+                                                                  : OUTCOME_MALFORMED;
     exchange_end(exchange, outcome, result, result->reason);
 }
 
@@ -351,7 +378,9 @@ void host_init(struct engine *engine)
                                         .message_received = host_message_received,
                                         .sample = host_sample,
                                         .elapsed = host_elapsed,
-                                        .stamp_ns = host_stamp_ns};
+                                        .stamp_ns = host_stamp_ns,
+                                        .out_room = host_out_room,
+                                        .tick_at = host_tick_at};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

@@ -10,9 +10,9 @@
 #define SQUALL_ENGINE_INTERNAL_H
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/spool.h"
 #include "engine/engine.h"
-#include "engine/list.h"
 #include "engine/resolver.h"
 #include "engine/timers.h"
 #include <openssl/types.h>
@@ -61,6 +61,8 @@ struct conn {
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
     bool close_wanted, reset_wanted, bind_failed;
+    bool was_up; /* at any time */
+    bool standing; /* holds a session: comes back when it is lost */
     uint32_t syn_retransmits;   /* of this connection, once it was up */
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
     const char *fail_reason;    /* with close_wanted: static, or in reason_text */
@@ -78,6 +80,7 @@ struct conn {
     struct link available; /* in one of pool->loads when it can take an exchange; pooled connections only */
     uint8_t load;          /* in which */
     struct link touch;     /* in engine->touched */
+    struct link flush;     /* in engine->flushes: its output goes out once more requests may have joined it */
     struct link turn;      /* in pool->turns */
     struct timer timer;    /* connect time-out, back-off */
     struct timer tick;
@@ -99,8 +102,11 @@ struct pool {
     struct link resolving;       /* conns, by their turn */
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
+    uint32_t in_flight; /* exchanges, on all of them */
     bool per_user, ever_up, tls, own_transport, turning;
     bool fresh; /* per_user, and each exchange gets a connection that nothing went over before */
+    bool lazy;  /* none is opened before an exchange wants it */
+    bool sessions; /* SQUALL_SESSIONS */
     SSL_CTX *tls_context;
     uint32_t address_good;
     uint32_t source_range, source_offset; /* which of the target's source addresses comes next */
@@ -119,6 +125,9 @@ struct pool {
 
 enum exchange_state { EXCHANGE_NONE, EXCHANGE_WAITING, EXCHANGE_IN_FLIGHT };
 
+/* How full an exchange found its pool: at most a quarter, anything between, or it had to wait. */
+enum crowd_met { CROWD_FEW, CROWD_SOME, CROWD_FULL };
+
 struct exchange {
     struct squall_exchange view; /* first */
     struct user *user;
@@ -127,6 +136,7 @@ struct exchange {
     struct pool *pool;
     enum exchange_state state;
     uint8_t block; /* enum block */
+    uint8_t crowd; /* enum crowd_met */
     bool waited, request_ended, cancelled, followed;
     uint8_t given_back;
     uint64_t intended_ns, possible_ns; /* due; from when it could have been sent */
@@ -263,7 +273,7 @@ struct engine {
     struct timers timers;
     struct timer beat, second;
     struct random_stream random;
-    struct link touched, ready;
+    struct link touched, ready, flushes;
     struct link following; /* exchanges to be begun once more: follow() */
 
     uint64_t now_ns, woke_ns; /* the last stamp taken; the last wake-up */
@@ -441,6 +451,8 @@ bool pool_find_addresses(struct conn *conn);                /* false: they are b
 void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *state);
 void conn_open(struct conn *conn);
 void conn_flush(struct conn *conn);
+/* Writes now where a connection carries one exchange at a time; else when nothing more is to join the output. */
+void conn_flush_soon(struct conn *conn);
 void conn_touch(struct conn *conn);
 void conn_settle(struct conn *conn);
 uint32_t conn_retransmits(const struct conn *conn);              /* since it was up */

@@ -233,6 +233,22 @@ static void record_series(struct exchange *exchange, struct series *series, enum
     record_self_delay(exchange, outcome, done_ns);
 }
 
+/* What the service did with more in flight tells it from a pool that is too small. A time-out says that it took so long at
+ * least; with few in flight only answers count. */
+static void record_crowd(const struct exchange *exchange, struct series *series, enum outcome outcome, uint64_t done_ns)
+{
+    uint64_t woke_ns = exchange->user->engine->woke_ns;
+    bool answered = outcome <= OUTCOME_MALFORMED, full = exchange->crowd == CROWD_FULL;
+    if (exchange->handed_ns == NO_TIME || exchange->pool->per_user || exchange->crowd == CROWD_SOME)
+        return;
+    if (!answered && !(full && outcome == OUTCOME_TIMED_OUT))
+        return;
+    struct crowd *crowd = full ? &series->full : &series->few;
+    uint64_t seen_ns = exchange->handed_ns < woke_ns && woke_ns < done_ns ? woke_ns : done_ns; /* the rest was our delay */
+    crowd->count++;
+    crowd->ns += since(seen_ns, exchange->handed_ns);
+}
+
 static void record_raw(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, uint64_t done_ns)
 {
     struct engine *engine = exchange->user->engine;
@@ -267,6 +283,7 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
         measure_error(engine, exchange->step->series, outcome, code, reason);
     if (result && outcome <= OUTCOME_MALFORMED)
         call_record(exchange);
+    record_crowd(exchange, &engine->store.series[exchange->step->series], outcome, done_ns);
     if (exchange->block == BLOCK_MEASURED)
         record_series(exchange, &engine->store.series[exchange->step->series], outcome, result, done_ns);
     if (engine->spool)

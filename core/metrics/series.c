@@ -102,6 +102,7 @@ static void series_reset(struct series *series)
     memset(series->outcomes, 0, sizeof(series->outcomes));
     series->code_count = 0;
     series->lower_bounds = 0;
+    series->few = series->full = (struct crowd){0, 0};
     series->lower_bound_min_ns = UINT64_MAX;
     series->messages_sent = series->messages_received = 0;
     series->messages_answered = series->messages_unanswered = 0;
@@ -151,6 +152,10 @@ static void series_merge(struct series *into, const struct series *from)
     histogram_merge(&into->latency_ok, &from->latency_ok);
     histogram_merge(&into->latency_failed, &from->latency_failed);
     histogram_merge(&into->service, &from->service);
+    into->few.count += from->few.count;
+    into->few.ns += from->few.ns;
+    into->full.count += from->full.count;
+    into->full.ns += from->full.ns;
     into->lower_bounds += from->lower_bounds;
     if (from->lower_bound_min_ns < into->lower_bound_min_ns)
         into->lower_bound_min_ns = from->lower_bound_min_ns;

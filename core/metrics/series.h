@@ -64,6 +64,12 @@ struct metric_store {
 struct series;
 bool series_has_messages(const struct series *series);
 
+/* Exchanges that met their pool in some state, warm-up too, and how long the service had them: from the hand-over to the end,
+ * without the delay of ours behind it. */
+struct crowd {
+    uint64_t count, ns;
+};
+
 /* One step, measured block only (warm-up is counted in its ledger). Latency of ok and of failed exchanges is
  * kept apart; `latency` in every output is their sum. */
 struct series {
@@ -75,6 +81,7 @@ struct series {
                                                   UINT64_MAX: none */
     struct histogram service;                    /* done - sent, where both are known */
     struct histogram phases[PHASE_COUNT];
+    struct crowd few, full; /* pooled connections: at most a quarter of the pool's places were taken; all were, and it waited */
     /* Messages of streams. Unanswered ones, of streams that ended first, stand in message_latency with the time that
      * they had waited: lower bounds. */
     uint64_t messages_sent, messages_received, messages_answered, messages_unanswered;

@@ -23,7 +23,7 @@ static const struct field fact_fields[] = {
     FACT(connections_max),  FACT(longest_stall_ns), FACT(spool_lost),     FACT(waited_user),
     FACT(ended_at_ns), FACT(started_until_ns),
     FACT(waited_connection), FACT(ports_exhausted), FACT(descriptors_exhausted),
-    FACT(syn_retransmits),   FACT(retransmits),
+    FACT(syn_retransmits),   FACT(retransmits),     FACT(reopened),
 };
 _Static_assert(sizeof(fact_fields) / sizeof(fact_fields[0]) * sizeof(uint64_t) == sizeof(struct generator_facts),
                "each fact has its row");
@@ -41,7 +41,8 @@ static const char *const block_names[BLOCK_COUNT] = {"warmup", "measured"};
 static const struct field series_fields[] = {SERIES(count),        SERIES(bytes_in),           SERIES(bytes_out),
                                              SERIES(lower_bounds), SERIES(lower_bound_min_ns), SERIES(messages_sent),
                                              SERIES(messages_received), SERIES(messages_answered),
-                                             SERIES(messages_unanswered), OUTCOMES(SERIES_OUTCOME)};
+                                             SERIES(messages_unanswered), SERIES(few.count), SERIES(few.ns),
+                                             SERIES(full.count), SERIES(full.ns), OUTCOMES(SERIES_OUTCOME)};
 
 /* A histogram of a struct. */
 #define PHASE(index) offsetof(struct series, phases) + (index) * sizeof(struct histogram)

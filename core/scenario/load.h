@@ -141,7 +141,12 @@ int load_feeds(const struct loader *loader, const struct node *node);
 /* Once the users are known: whether rows suffice where they end. */
 int check_feeds(const struct loader *loader, const struct node *node);
 /* With a '/' at its end; "./" where the file's name has none. */
+/* The content of a file that an option names: of the scenario's folder, or of the URL form from where squall was
+ * started. Run memory. The error has no position. */
+int scenario_content(const struct loader *loader, const char *name, struct squall_bytes *ret_bytes);
+void scenario_contents_close(struct scenario *scenario);
 const char *scenario_folder(const struct loader *loader);
+/* node: NULL where the scenario has none; those of the command line stand behind it. */
 int load_thresholds(const struct loader *loader, const struct node *node);
 /* What the key before a threshold names. */
 int threshold_find_scope(const struct loader *loader, const struct node *key, struct threshold *threshold);

@@ -116,6 +116,29 @@ static void add_variable(struct option_set *set, struct step_variable variable)
     set->variables[set->variable_count++] = variable;
 }
 
+/* Files are read before the load: a read in its midst would hold up everybody. */
+static int fail_variable_file(const struct loader *loader, const struct node *node, const char *name)
+{
+    return fail_at(loader, node, "the file of `%s` must be the same in every exchange; use one step a file, and `choose`", name);
+}
+
+static int build_file(const struct loader *loader, struct option_set *set, uint32_t i, const struct template *template)
+{
+    const struct squall_option *row = protocol_option(set->table, i);
+    const struct option_value *value = &set->values[i];
+    struct squall_bytes bytes;
+    struct eval eval = {0};
+    if (!template_constant(template))
+        return fail_variable_file(loader, value->node, row->name);
+    if (scenario_content(loader, (const char *)template_render(template, &eval).data, &bytes)) {
+        error_prefix(loader->error, "`%s`", row->name);
+        return fail_prefix(loader, value->node, value->column);
+    }
+    memcpy((char *)set->block + row->offset, &bytes, sizeof bytes);
+    set->constant |= UINT64_C(1) << i;
+    return 0;
+}
+
 static int build_scalar(const struct loader *loader, struct option_set *set, uint32_t i)
 {
     const struct squall_option *row = protocol_option(set->table, i);
@@ -133,6 +156,8 @@ static int build_scalar(const struct loader *loader, struct option_set *set, uin
     struct expression_names names = loader_names(loader);
     if (template_compile_named(value->text, &names, loader->arena, &template, &column, loader->error))
         return fail_prefix(loader, value->node, value->column + column - 1);
+    if (row->role & SQUALL_ROLE_FILE)
+        return build_file(loader, set, i, template);
     if (!template_constant(template)) {
         add_variable(set, (struct step_variable){.row = i, .value = template});
         return 0;
@@ -143,6 +168,34 @@ static int build_scalar(const struct loader *loader, struct option_set *set, uin
         return fail_prefix(loader, value->node, value->column);
     }
     set->constant |= UINT64_C(1) << i;
+    return 0;
+}
+
+/* "@folder/name;more": the file's content, and "name;more" as what it is called. "@@..." is a text. */
+static int pair_file(const struct loader *loader, const char *name, const struct node *node, const struct template **template,
+                     struct squall_pair *pair)
+{
+    const char *text = node->text;
+    struct eval eval = {0};
+    if (text[0] != '@')
+        return 0;
+    if (text[1] == '@') {
+        struct expression_names names = loader_names(loader);
+        uint32_t column;
+        return template_compile_named(text + 1, &names, loader->arena, template, &column, loader->error);
+    }
+    if (!template_constant(*template))
+        return fail_variable_file(loader, node, name);
+    text = (const char *)template_render(*template, &eval).data + 1;
+    size_t len = strcspn(text, ";");
+    const char *path = arena_copy(loader->arena, text, len), *slash = strrchr(path, '/');
+    if (scenario_content(loader, path, &pair->value)) {
+        error_prefix(loader->error, "`%s`", name);
+        return fail_prefix(loader, node, 2);
+    }
+    const char *called = slash ? text + (slash - path) + 1 : text;
+    pair->file = (struct squall_bytes){(const uint8_t *)called, strlen(called)};
+    *template = NULL;
     return 0;
 }
 
@@ -169,10 +222,13 @@ static int build_map(const struct loader *loader, struct option_set *set, uint32
         if (template_compile_named(value->text, &names, loader->arena, &templates[k], &column, loader->error))
             return fail_prefix(loader, value, column);
         pairs[k].name = (struct squall_bytes){(const uint8_t *)key->text, strlen(key->text)};
-        constant = constant && template_constant(templates[k]);
+        if ((row->role & SQUALL_ROLE_FILE) && pair_file(loader, row->name, value, &templates[k], &pairs[k]))
+            return -1;
+        constant = constant && (!templates[k] || template_constant(templates[k]));
     }
     for (uint32_t k = 0; constant && k < node->count; k++)
-        pairs[k].value = template_render(templates[k], &eval);
+        if (templates[k])
+            pairs[k].value = template_render(templates[k], &eval);
     struct squall_map map = {pairs, node->count};
     memcpy((char *)set->block + row->offset, &map, sizeof map);
     if (constant)

@@ -14,8 +14,9 @@ static void render_map(const struct step_variable *variable, const struct squall
     memcpy(&map, (const char *)block + row->offset, sizeof map);
     struct squall_pair *pairs = arena_take(eval->scratch, variable->pair_count * sizeof *pairs);
     for (uint32_t i = 0; i < variable->pair_count; i++) {
-        pairs[i].name = map.pairs[i].name;
-        pairs[i].value = template_render(variable->pairs[i], eval);
+        pairs[i] = map.pairs[i];
+        if (variable->pairs[i])
+            pairs[i].value = template_render(variable->pairs[i], eval);
     }
     map.pairs = pairs;
     memcpy((char *)block + row->offset, &map, sizeof map);

@@ -66,6 +66,7 @@ struct target {
     const void *constant_block;   /* the plugin's options with constants filled */
     struct step_variable *variables; /* those that differ from user to user; per-user connections only */
     uint32_t variable_count;
+    bool opens;                   /* a step of it opens a session: squall_step.opens */
 };
 
 /* Each user has a connection of its own, kept or not. */
@@ -82,7 +83,8 @@ int scenario_file(const char *folder, const char *name, char **ret_path, struct 
 struct step_variable {
     uint32_t row;                    /* of the plugin's table */
     const struct template *value;    /* all types but MAP and TREE */
-    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant */
+    const struct template **pairs;   /* MAP: value templates, in the order of the block's pairs; names are constant. NULL: the
+                                        block has the value */
     uint32_t pair_count;
     const struct tree *tree;         /* TREE */
 };
@@ -222,8 +224,16 @@ struct load {
     uint32_t class_count;
 };
 
+/* A file's, whole. */
+struct content {
+    const char *path; /* real */
+    struct squall_bytes bytes;
+};
+
 struct scenario {
     struct arena arena;
+    struct content *contents;
+    uint32_t content_count;
     const char *name;
     const char *file;     /* for messages; NULL: URL form */
     const char *text;     /* the YAML; NULL: URL form */
@@ -276,6 +286,8 @@ struct overrides {
     uint32_t flag_count;
     const struct flag_value *sets;  /* --set NAME=VALUE: flag is the name */
     uint32_t set_count;
+    const struct flag_value *thresholds; /* --threshold EXPR, beside those of the scenario */
+    uint32_t threshold_count;
 };
 
 /* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */
@@ -291,6 +303,7 @@ int scenario_read(const char *path, char **ret_text, size_t *ret_len, struct err
 /* Splits "scheme://host:port/path?query"; strings from arena. */
 struct url {
     const char *scheme, *authority, *host, *path; /* path with query, "" when none */
+    const char *fragment; /* "#..." */
     uint16_t port; /* 0: not given */
 };
 int url_parse(const char *text, struct arena *arena, struct url *ret_url, struct error *error);

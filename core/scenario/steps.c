@@ -251,6 +251,8 @@ int step_finish(const struct loader *loader, struct step *step, struct option_se
         step->view.state = NULL;
         return fail_at(loader, place, "step `%.200s`: %.500s", step->name, why.text);
     }
+    if (step->view.opens)
+        loader->scenario->targets[step->target - loader->scenario->targets].opens = true;
     return 0;
 }
 

@@ -252,3 +252,28 @@ uint64_t stalls_next(const struct stalls *stalls, uint64_t now_ns)
             return stalls->list[i].start_ns;
     return UINT64_MAX;
 }
+
+void places_init(struct places *places, uint32_t count)
+{
+    memset(places, 0, sizeof *places);
+    places->count = count;
+}
+
+uint64_t places_take(struct places *places, uint64_t now_ns, uint64_t length_ns)
+{
+    if (!places->count)
+        return now_ns + length_ns;
+    uint64_t *heap = places->free_ns, done_ns = (heap[0] > now_ns ? heap[0] : now_ns) + length_ns;
+    uint32_t place = 0;
+    for (;;) {
+        uint32_t child = 2 * place + 1;
+        if (child + 1 < places->count && heap[child + 1] < heap[child])
+            child++;
+        if (child >= places->count || heap[child] >= done_ns)
+            break;
+        heap[place] = heap[child];
+        place = child;
+    }
+    heap[place] = done_ns;
+    return done_ns;
+}

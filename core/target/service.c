@@ -4,7 +4,7 @@
 #include "base/exit_code.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "target/client.h"
+#include "target/answering.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -62,6 +62,8 @@ static const struct squall_server_host server_host = {
     .random_unit = host_random_unit,
     .number_parse = host_number_parse,
     .arrive = client_arrive,
+    .resume = client_resume,
+    .finish = client_finish,
     .out_reserve = client_out_reserve,
     .out_commit = client_out_commit,
     .malformed = client_malformed,
@@ -207,12 +209,28 @@ static void wake_clients(struct service *service, uint64_t now_ns)
     }
 }
 
+void service_touch(struct service *service, struct client *client)
+{
+    if (client->touched)
+        return;
+    client->touched = true;
+    client->next_touched = service->touched;
+    service->touched = client;
+}
+
+/* What is due for one client at the same time goes out together. */
 static void wake_due(struct service *service, uint64_t now_ns)
 {
     struct deadline *first;
     while ((first = deadlines_first(&service->deadlines)) && first->at_ns <= now_ns) {
         deadlines_unset(&service->deadlines, first);
-        client_wake(client_of_deadline(first), now_ns);
+        first->passed(first);
+    }
+    while (service->touched) {
+        struct client *client = service->touched;
+        service->touched = client->next_touched;
+        client->touched = false;
+        client_wake(client, now_ns);
     }
 }
 
@@ -286,10 +304,13 @@ struct service *service_new(const struct service_options *options, struct error 
     service->options = options;
     service->server = options->server;
     service->stalls = options->stalls;
+    places_init(&service->places, (uint32_t)options->at_once);
     service->listen_fd = -1;
+    list_init(&service->free_requests);
     random_init(&service->random, options->seed, 0);
     raise_descriptor_limit();
-    if (init_server(service, error) || start_listening(service, error))
+    if ((options->tls && transport_context(options->cert, options->key, options->alpn, &service->tls_context, error)) ||
+        init_server(service, error) || start_listening(service, error))
         goto failed;
     struct loop_hooks hooks = {.idle = on_idle, .arg = service};
     service->loop = loop_new(&hooks);
@@ -336,7 +357,10 @@ int service_end(struct service *service, struct service_counts *ret_counts, stru
     client_free_all(service);
     deadlines_fini(&service->deadlines);
     loop_free(service->loop);
+    if (service->server->fini && service->run.state)
+        service->server->fini(&service->run);
     free(service->run.state);
+    transport_context_free(service->tls_context);
     free(service);
     *ret_counts = counts;
     return result;

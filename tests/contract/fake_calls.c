@@ -184,6 +184,17 @@ static uint8_t *call_out_reserve(struct squall_conn *view, uint64_t len)
     return conn->reserved;
 }
 
+/* Under a limit something waits already, whatever is still taken. */
+static int32_t call_out_room(struct squall_conn *view, uint64_t enough)
+{
+    struct fake_conn *conn = live_conn(view, "out_room");
+    (void)enough;
+    if (!conn || conn->out_room == UINT64_MAX)
+        return 1;
+    conn->room_wanted = true;
+    return 0;
+}
+
 static void put_output(struct fake_conn *conn, const uint8_t *data, uint64_t len)
 {
     buffer_append(&conn->out, data, len);
@@ -422,6 +433,16 @@ static void call_elapsed(struct squall_worker *worker, const struct squall_step 
         fake_violation(host, "law 5: elapsed() since a time that the engine has not given: it is yet to come");
 }
 
+static void call_tick_at(struct squall_conn *view, uint64_t at_ns)
+{
+    struct fake_conn *conn = live_conn(view, "tick_at");
+    if (!conn)
+        return;
+    if (!conn->host->protocol->abi.tick)
+        fake_violation(conn->host, "tick_at() by a plugin without tick(); nothing would be called");
+    conn->next_tick_ns = at_ns;
+}
+
 static uint64_t call_stamp_ns(struct squall_worker *worker)
 {
     on_thread(host_of(worker), "stamp_ns");
@@ -454,7 +475,7 @@ static void call_done(struct squall_exchange *view, const struct squall_result *
         return;
     struct fake_conn *conn = exchange->conn;
     const struct squall_protocol *abi = &conn->host->protocol->abi;
-    if (result->outcome > SQUALL_UNSENT)
+    if (result->outcome > SQUALL_BROKEN_OFF)
         fake_violation(conn->host, "law 7: done() with the unknown outcome %u", result->outcome);
     exchange->result = *result;
     snprintf(exchange->reason, sizeof exchange->reason, "%s", result->reason ? result->reason : "");
@@ -503,5 +524,7 @@ void fake_calls_init(struct fake_host *host)
                                        .message_received = call_message_received,
                                        .sample = call_sample,
                                        .elapsed = call_elapsed,
-                                       .stamp_ns = call_stamp_ns};
+                                       .stamp_ns = call_stamp_ns,
+                                       .out_room = call_out_room,
+                                       .tick_at = call_tick_at};
 }

@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 
-from harness import Target, main
+from harness import Target, main, scratch
 from proof import MS, Noise, Run, only
 
 WINDOW_S = 0.1
@@ -54,17 +54,19 @@ def test_throttled_worker():
 
 
 def trusted(*arguments, target=(), note=None):
-    """A run that must not give 98. Where the machine kept another process too from waking in time, 98 is the truth."""
-    with Target(*target) as server, Noise() as noise, Run(server.url(), *arguments, trust="strict") as process:
+    """A run that must not give 98. Where the machine kept another process too from waking in time, a self-delay is the truth,
+    and that alone: whatever else the verdict says is said of the pools, which no other process's noise fills up."""
+    with Target(*map(str, target)) as server, Noise() as noise, Run(server.url(), *arguments, trust="strict") as process:
         process.end(None)
         code, summary = process.child.returncode, process.summary()
-    if code == 98 and noise.late > 0.005:
+    reasons = summary["verdict"]["reasons"]
+    if code == 98 and noise.late > 0.005 and all("self-delay" in text for text in reasons):
         print(f"     {100 * noise.late:.1f} % of this machine's wake-ups came too late, at worst by {noise.worst_ns // MS} ms:"
-              " not judged", flush=True)
+              " the self-delay is not judged", flush=True)
         return
-    assert code == 0 and summary["verdict"]["trusted"], (code, summary["verdict"], noise.late)
+    assert code == 0 and summary["verdict"]["trusted"], (arguments, code, summary["verdict"], noise.late)
     notes = summary["generator"]["notes"]
-    assert note is None or any(note in text for text in notes), notes
+    assert note is None or any(note in text for text in notes), (arguments, notes)
 
 
 def test_saturated_server():
@@ -76,14 +78,62 @@ def test_saturated_server():
     trusted("-r", 100, "-d", "4s", target=("--stall", "1s@1500ms"))
 
 
+def test_saturated_target_and_our_pool():
+    """A target at its limit fills the pool that squall chose, and that is never 98: flat out, in a ramp, in bursts, behind a
+    warm-up, with drains of any length, over several steps and workers, at its limit by one place or by fifty."""
+    shapes = (
+        (("-r", 1000, "-d", "2s", "--drain", "200ms"), ("--at-once", 4, "--delay", "10ms")),
+        (("-r", 1000, "-d", "1s", "--drain", "6s"), ("--at-once", 4, "--delay", "10ms")),
+        (("-r", 8000, "-d", "2s", "--drain", "200ms"), ("--at-once", 1, "--delay", "1ms")),  # out of users too
+        (("-r", 1000, "-d", "2s", "--ramp", "1s", "--drain", "200ms"), ("--at-once", 4, "--delay", "exponential(10ms)")),
+        (("-r", 900, "-d", "2s", "--warmup", "1s", "--drain", "200ms", "--arrivals", "poisson"), ("--at-once", 4, "--delay", "10ms")),
+        (("-r", 1000, "-d", "2s", "--drain", "200ms", "-w", 3), ("--at-once", 50, "--delay", "100ms")),
+        (("-r", 300, "-d", "2s", "--timeout", "500ms"), ("--delay", "30s")),  # says nothing at all
+    )
+    for load, target in shapes:
+        trusted(*load, target=target, note="the target did not keep up")
+
+
+def test_saturated_target_in_steps():
+    """The mixture of steps with few in flight is not the one with many: the first step stands before the second."""
+    with Target("--at-once", "4", "--delay", "10ms") as target:
+        path = scratch("saturated.yaml")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f"""squall: 1
+targets: {{ api: "{target.url('')}" }}
+load: [ {{ hold: 300/s, for: 2s }} ]
+drain: 200ms
+flow:
+  - http: GET /quick?delay=1ms
+  - think: 5ms..20ms
+  - http: GET /slow?delay=40ms
+""")
+        with Run(path, trust="strict") as process:
+            process.end(None)
+            summary = process.summary()
+    assert all("self-delay" in text for text in summary["verdict"]["reasons"]), summary["verdict"]
+    late = process.child.returncode == 98  # then the notes are silent on the target: nobody can tell
+    assert late or any("did not keep up" in note for note in summary["generator"]["notes"]), summary["generator"]
+
+
+def test_server_that_does_not_keep_connections():
+    for load in (("-u", 4, "-n", 200), ("-r", 100, "-d", "1s", "-c", 4)):
+        trusted(*load, target=("--close-after", 1), note="the server closes them after nearly every one (no keep-alive)")
+    with Target("--close-after", "10") as target:
+        with Run(target.url(), "-u", 4, "-n", 200) as process:
+            process.end(0)
+            generator = process.summary()["generator"]
+    assert generator["connections_reopened"] >= 15 and not any("keep-alive" in note for note in generator["notes"]), generator
+
+
 def test_our_own_pool():
     """No connections were asked for, and the 64 of ours do not suffice: that is not the target's fault."""
-    with Target("--delay", "1s") as target, Run(target.url(), "-r", 70, "-d", "6s", trust="strict") as process:
+    with Target("--delay", "1s") as target, Run(target.url(), "-r", 90, "-d", "3s", trust="strict") as process:
         process.end(98)
         reasons = process.summary()["verdict"]["reasons"]
         assert any("a pool that squall chose" in text for text in reasons), reasons
     for trust in ("warn", "off"):
-        with Target("--delay", "1s") as target, Run(target.url(), "-r", 70, "-d", "6s", trust=trust) as process:
+        with Target("--delay", "1s") as target, Run(target.url(), "-r", 90, "-d", "3s", trust=trust) as process:
             process.end(0)
             assert not process.summary()["verdict"]["trusted"]
 

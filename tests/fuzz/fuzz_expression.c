@@ -33,7 +33,7 @@ static void run(const char *text, size_t len, const struct eval *eval, struct ar
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct squall_pair field = {{(const uint8_t *)"a", 1}, {(const uint8_t *)"12", 2}};
+    static const struct squall_pair field = {.name = {(const uint8_t *)"a", 1}, .value = {(const uint8_t *)"12", 2}};
     const struct answer answer = {.code = 404,
                                   .code_name = "NOT_FOUND",
                                   .latency_ns = 5,

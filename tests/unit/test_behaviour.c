@@ -267,6 +267,35 @@ static void test_stalls_give_way(void **state)
     assert_int_equal(stalls_add(&stalls, "1s@1s", &error), -1);
 }
 
+/* A queue with so many servers: against the plain way, which looks at every place. */
+static void test_places(void **state)
+{
+    (void)state;
+    static struct places places;
+    static const uint32_t counts[] = {1, 2, 3, 4, 7, 64, BEHAVIOUR_PLACES_MAX};
+    struct random_stream random;
+    random_init(&random, 5, 0);
+    places_init(&places, 0);
+    assert_int_equal(places_take(&places, 5, 10), 15);
+    assert_int_equal(places_take(&places, 5, 10), 15);
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+        static uint64_t plain[BEHAVIOUR_PLACES_MAX];
+        uint64_t now_ns = 1000;
+        memset(plain, 0, sizeof plain);
+        places_init(&places, counts[c]);
+        for (int i = 0; i < 3000; i++) {
+            uint32_t first = 0;
+            uint64_t length_ns = random_below(&random, 1000);
+            now_ns += random_below(&random, 2000 / counts[c] + 1);
+            for (uint32_t p = 1; p < counts[c]; p++)
+                if (plain[p] < plain[first])
+                    first = p;
+            plain[first] = (plain[first] > now_ns ? plain[first] : now_ns) + length_ns;
+            assert_int_equal(places_take(&places, now_ns, length_ns), plain[first]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_grammar),
         cmocka_unit_test(test_stalls),
         cmocka_unit_test(test_stalls_give_way),
+        cmocka_unit_test(test_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ static void add(uint64_t window, uint64_t ok, uint64_t failed, uint64_t latency_
         histogram_record(i < ok ? &series->latency_ok : &series->latency_failed, latency_ns);
         histogram_record(&snapshot.store.self_delay, 1000);
     }
-    windows_add(&windows, &snapshot, waited, &verdict);
+    windows_add(&windows, &snapshot, ok + failed, waited, &verdict);
 }
 
 static void test_two_workers_in_step(void **state)

@@ -109,6 +109,8 @@ struct squall_step {
     void *state; /* step_size */
     const struct squall_target *target;
     uint64_t verb; /* row of squall_protocol.verbs; 0 where there are none */
+    uint64_t opens; /* set by step_init, with SQUALL_SESSIONS: 1: such a step opens its user's session. Then no
+                       connection of the target is opened before an exchange wants it */
 };
 
 /* Which parts of an answer the scenario will look at: bits of squall_exchange.wants. */
@@ -137,7 +139,9 @@ enum squall_outcome {
     SQUALL_REJECTED = 1,  /* a well-formed answer that says no */
     SQUALL_MALFORMED = 2, /* an answer that the protocol forbids */
     SQUALL_UNSENT = 3,    /* the request could not be encoded or queued */
-    /* Timed out, unreachable, disconnected and unfinished are the engine's to say. */
+    SQUALL_BROKEN_OFF = 4, /* the peer ended this exchange without its answer, and the connection goes on: counted as
+                              disconnected, as are those that a connection's end takes with it */
+    /* Timed out, unreachable and unfinished are the engine's to say. */
 };
 
 struct squall_result {
@@ -240,6 +244,13 @@ struct squall_host {
     void (*elapsed)(struct squall_worker *, const struct squall_step *step, uint32_t metric, uint64_t since_ns);
     /* The clock at this moment, CLOCK_MONOTONIC ns, finer than now_ns(). Only to be given back. */
     uint64_t (*stamp_ns)(struct squall_worker *);
+
+    /* For what can be held back, such as the rest of a long body. 1: fewer than `enough` bytes of the connection's output
+     * wait for the kernel. 0: more do, and writable() follows once all are gone. */
+    int32_t (*out_room)(struct squall_conn *, uint64_t enough);
+
+    /* Calls tick() at that time, instead of the one that it returned last. */
+    void (*tick_at)(struct squall_conn *, uint64_t at_ns);
 };
 #define SQUALL_AGAIN_MAX 3
 #define SQUALL_HOPS_MAX 20
@@ -260,6 +271,8 @@ enum squall_option_type {
 
 struct squall_pair {
     struct squall_bytes name, value;
+    struct squall_bytes file; /* of a value that is a file's content: the file's name without folders, and what stood
+                                 behind it from a ';' on. Otherwise empty */
 };
 struct squall_map {
     const struct squall_pair *pairs; /* in the order of the scenario */
@@ -282,6 +295,9 @@ enum squall_role {
     SQUALL_ROLE_REQUIRED = 1,
     SQUALL_ROLE_URL_PATH = 2, /* in the URL form: filled with the URL's path and query */
     SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
+    SQUALL_ROLE_FILE = 16,    /* STRING: the value is the content of the file that is named. MAP: so are values that begin
+                                 with '@'; "@@" stands for "@". Run memory; the same in every exchange */
+    SQUALL_ROLE_FLAG_FILE = 32, /* STRING with a flag: in the URL form "@path" stands for the file's content, "@@" for "@" */
     SQUALL_ROLE_CONN = 8,     /* of a target option: it may differ from user to user; see conn_options() */
 };
 
@@ -326,6 +342,9 @@ struct squall_table {
 /* Bits of squall_protocol.flags. */
 enum squall_flag {
     SQUALL_OWN_TRANSPORT = 1, /* the plugin moves its own bytes: no phases, no `sent` */
+    /* Each user holds a session on a connection of its own: targets are `per-user`, and a connection that was lost is
+     * opened again though no exchange waits for it, but for one that the plugin has closed. */
+    SQUALL_SESSIONS = 2,
 };
 
 struct squall_error {

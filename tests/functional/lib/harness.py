@@ -4,6 +4,7 @@ Everything listens on loopback, lives in a temporary folder of its own, and is s
 Environment: SQUALL_BIN, the program; CI, where a missing tool is a failure and not a skip.
 """
 import atexit
+import importlib
 import json
 import os
 import re
@@ -41,6 +42,22 @@ def missing(what):
 def need(tool):
     """The path of a tool; without it the test is skipped, or fails in CI."""
     return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") or missing(tool)
+
+
+def need_module(name):
+    """A module of Python's. Debian's packages are for its own interpreter, which need not be the one that PATH finds: then
+    the test starts again with that one. Without the module it is skipped, or fails in CI."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        pass
+    debian = "/usr/bin/python3"
+    if os.path.realpath(sys.executable) != os.path.realpath(debian) and os.path.exists(debian):
+        os.execv(debian, [debian, *sys.argv])
+    if os.environ.get("CI"):
+        sys.exit(f"FAIL: Python's {name} is missing")
+    print(f"SKIP: Python's {name} is missing")
+    sys.exit(77)
 
 
 def free_port():
@@ -135,6 +152,21 @@ class Target(Process):
                 re.findall(r"(\d+) (connections|arrived|answered|reset|aborted|malformed)", last)}
 
 
+def counts_match_log(target):
+    """What the last line says, what the log holds, and the identity between outcomes."""
+    counts, log = target.counts(), target.log()
+    assert counts["arrived"] == len(log), (counts, len(log))
+    for outcome in ("answered", "reset", "aborted"):
+        assert counts[outcome] == sum(line["outcome"] == outcome for line in log), (outcome, counts)
+    assert counts["arrived"] == counts["answered"] + counts["reset"] + counts["aborted"]
+    assert sorted(line["id"] for line in log) == list(range(1, len(log) + 1))
+    for line in log:
+        assert line["answer_ns"] >= line["arrival_ns"] > 0, line
+        if line["outcome"] == "answered":
+            assert line["answer_ns"] - line["arrival_ns"] >= line["delay_ns"], line
+    return log
+
+
 def squall(*arguments, seconds=60, **options):
     """Runs the program to its end: a finished Process with returncode, out and err. options: of subprocess.Popen."""
     with Process([SQUALL, *map(str, arguments)], **options) as process:
@@ -156,7 +188,7 @@ NGINX_CONFIG = """daemon off;
 worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections}; }}
 http {{
     log_format exact '$msec $request_id $status $request_time $connection "$request"';
     access_log {folder}/access.log exact;
@@ -164,7 +196,7 @@ http {{
     uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
     keepalive_requests 1000000000; keepalive_timeout 600s;
     server {{
-        listen 127.0.0.1:{port} backlog=511;
+        listen 127.0.0.1:{port} backlog=511{tls};
         location / {{ return 200 "{body}"; }}
         {locations}
     }}
@@ -173,18 +205,22 @@ http {{
 
 
 class Nginx(Process):
-    """nginx in the foreground with a configuration of its own; `locations` is put into its one server."""
+    """nginx in the foreground with a configuration of its own; `locations` is put into its one server.
 
-    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None):
+    `tls`: a PEM file with its certificate and key.
+    """
+
+    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None, tls=None, connections=4096):
         nginx = need("nginx")
         self.folder = scratch(f"nginx-{time.monotonic_ns()}")
         os.mkdir(self.folder)
         os.chmod(self.folder, 0o777)
-        self.port = port or free_port()
+        self.port, self.scheme = port or free_port(), "https" if tls else "http"
+        ssl = f" ssl; ssl_certificate {tls}; ssl_certificate_key {tls}" if tls else ""
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="utf-8") as out:
             out.write(NGINX_CONFIG.format(folder=self.folder, port=self.port, workers=workers, body=body,
-                                          locations=locations))
+                                          locations=locations, tls=ssl, connections=connections))
         super().__init__([*prefix, nginx, "-p", self.folder, "-c", config])
         try:
             wait_until(lambda: accepts(self.port) or self.child.poll() is not None, "nginx to listen")
@@ -202,7 +238,18 @@ class Nginx(Process):
         self.wait()
 
     def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
+
+    def freeze(self, seconds):
+        """Stops its one worker for so long; what the time of it lies between, in ns."""
+        worker, = self.workers()
+        before = time.monotonic_ns()
+        os.kill(worker, signal.SIGSTOP)
+        after = time.monotonic_ns()
+        time.sleep(seconds)
+        last = time.monotonic_ns()
+        os.kill(worker, signal.SIGCONT)
+        return last - after, time.monotonic_ns() - before
 
     def workers(self):
         with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as text:

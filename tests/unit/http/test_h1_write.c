@@ -155,7 +155,8 @@ static void what_could_break_out_is_refused(void **state)
 static void culprit_and_close_are_found(void **state)
 {
     (void)state;
-    struct squall_pair pairs[] = {{bytes_of("a"), bytes_of("b")}, {bytes_of("connection"), bytes_of("TE, Close")}};
+    struct squall_pair pairs[] = {{.name = bytes_of("a"), .value = bytes_of("b")},
+                                  {.name = bytes_of("connection"), .value = bytes_of("TE, Close")}};
     struct squall_map map = {.pairs = pairs, .count = 2};
     struct h1_fields found;
     uint64_t culprit = 99;
