@@ -78,7 +78,7 @@ static void put_map(struct filler *filler, int place, const struct squall_option
         if (lua_type(lua, -2) != LUA_TSTRING)
             luaL_error(lua, "a name in `%s` must be a text", row->name);
         const char *name = lua_tolstring(lua, -2, &len);
-        struct squall_pair pair = {copy_text(filler, name, len), text_at(filler, lua_gettop(lua), row)};
+        struct squall_pair pair = {.name = copy_text(filler, name, len), .value = text_at(filler, lua_gettop(lua), row)};
         if (pairs)
             pairs[i] = pair;
     }
@@ -116,6 +116,8 @@ static const struct squall_option *begin_option(struct filler *filler, uint32_t 
         luaL_error(filler->lua, "the script nowhere names the option `%s` in plain words, so it cannot give it", row->name);
     if (!protocol_option_of(row, filler->step->view.verb))
         luaL_error(filler->lua, "`%s` means nothing to this kind of step", row->name);
+    if (row->role & SQUALL_ROLE_FILE && row->type == SQUALL_STRING)
+        luaL_error(filler->lua, "`%s` names a file, which is read before the run; a step of a flow can have it", row->name);
     return row;
 }
 
