@@ -90,6 +90,8 @@ struct squall_target {
     uint64_t secure;           /* 1: the engine's transport to this target is TLS */
     const char *alpn;          /* set by target_init: what to offer under TLS instead of squall_protocol.alpn; run
                                   memory. NULL: the protocol's; "": nothing */
+    const char *folder;        /* of the scenario's file, '/' included: options that name files mean files below it.
+                                  NULL: there is no file, and they are relative to where squall was started. Run memory */
 };
 
 struct squall_user {
