@@ -105,6 +105,15 @@ static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run
     return 0;
 }
 
+static int32_t host_out_room(struct squall_conn *view, uint64_t enough)
+{
+    struct conn *conn = conn_of(view);
+    if (conn->out_queued - conn->out_written < enough)
+        return 1;
+    conn->room_wanted = true;
+    return 0;
+}
+
 static void host_request_end(struct squall_exchange *view)
 {
     struct exchange *exchange = exchange_of(view);
@@ -212,7 +221,9 @@ static void host_done(struct squall_exchange *view, const struct squall_result *
         log_line(LOG_ERROR, "plugin law 1 broken: done() on an exchange that has ended; ignored");
         return;
     }
-    enum outcome outcome = result->outcome <= SQUALL_UNSENT ? (enum outcome)result->outcome : OUTCOME_MALFORMED;
+    enum outcome outcome = result->outcome <= SQUALL_UNSENT       ? (enum outcome)result->outcome
+                           : result->outcome == SQUALL_BROKEN_OFF ? OUTCOME_DISCONNECTED
+                                                                  : OUTCOME_MALFORMED;
     exchange_end(exchange, outcome, result, result->reason);
 }
 
@@ -351,7 +362,8 @@ void host_init(struct engine *engine)
                                         .message_received = host_message_received,
                                         .sample = host_sample,
                                         .elapsed = host_elapsed,
-                                        .stamp_ns = host_stamp_ns};
+                                        .stamp_ns = host_stamp_ns,
+                                        .out_room = host_out_room};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

@@ -10,9 +10,9 @@
 #define SQUALL_ENGINE_INTERNAL_H
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/spool.h"
 #include "engine/engine.h"
-#include "engine/list.h"
 #include "engine/resolver.h"
 #include "engine/timers.h"
 #include <openssl/types.h>

@@ -5,7 +5,7 @@
 #include "engine/resolver.h"
 #include "base/arena.h"
 #include "base/clock.h"
-#include "engine/list.h"
+#include "base/list.h"
 #include <ares.h>
 #include <netinet/in.h>
 #include <stdio.h>

@@ -195,7 +195,12 @@ void expression_evaluate(const struct expression *expression, const struct eval 
             data_cell(&expression->feed->table, eval->rows[expression->variable], expression->column, eval->scratch, ret);
         break;
     case EXPRESSION_FUNCTION:
-        call(expression, eval, ret);
+        if (expression->argument_count > 0) {
+            call(expression, eval, ret);
+        } else { /* a name, such as `status`: most of what checks and templates ask for */
+            *ret = (struct value){.type = VALUE_NULL};
+            expression->function->evaluate(eval, NULL, 0, ret);
+        }
         break;
     case EXPRESSION_PATH:
         follow(expression, eval, ret);

@@ -58,7 +58,8 @@ uint64_t stalls_end(const struct stalls *stalls, uint64_t now_ns);
 /* The start of the first stall after now_ns; UINT64_MAX: none. */
 uint64_t stalls_next(const struct stalls *stalls, uint64_t now_ns);
 
-/* A service that works on so many requests at a time: each takes the place that is free first, and keeps it for its delay. */
+/* A service that works on so many requests at a time: each takes the place that is free first, and keeps it for its
+ * delay. */
 #define BEHAVIOUR_PLACES_MAX 4096
 struct places {
     uint64_t free_ns[BEHAVIOUR_PLACES_MAX]; /* a heap: the earliest first */

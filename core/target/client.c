@@ -24,48 +24,20 @@ static struct client *client_of(struct squall_server_conn *conn)
 
 /* ---- requests ---- */
 
-static struct client_request *take_request(struct service *service)
+static void end_request(struct client *client, struct client_request *request, enum squall_server_outcome outcome,
+                        uint64_t now_ns)
 {
-    size_t head = ROUND_UP_16(sizeof(struct client_request));
-    struct client_request *request = service->free_requests;
-    if (request)
-        service->free_requests = request->next;
-    else
-        request = xmalloc(head + service->server->request_size);
-    memset(request, 0, offsetof(struct client_request, record));
-    request->room.state = (char *)request + head;
-    memset(request->room.state, 0, service->server->request_size);
-    return request;
+    if (!request->sending)
+        client->room.in_flight--;
+    client->room.spare = REQUESTS_MAX - --client->request_count;
+    request_end(client->service, request, outcome, now_ns);
 }
 
-/* Ends the first request of the list: counts and logs it. */
-static void end_request(struct client *client, enum request_outcome outcome, uint64_t now_ns)
+static void abort_all(struct client *client, struct link *list, uint64_t now_ns)
 {
-    struct service *service = client->service;
-    struct client_request *request = client->requests;
-    if (request == client->unanswered) {
-        client->unanswered = request->next;
-        client->room.in_flight--;
-    }
-    client->requests = request->next;
-    if (!client->requests)
-        client->requests_end = NULL;
-    client->request_count--;
-    client->room.full = 0;
-    if (outcome == REQUEST_ANSWERED)
-        service->counts.answered++;
-    else if (outcome == REQUEST_RESET)
-        service->counts.reset++;
-    else
-        service->counts.aborted++;
-    if (service->log) {
-        request->record.status = request->room.status;
-        request->record.outcome = (uint8_t)outcome;
-        request->record.answer_ns = now_ns;
-        request_log_add(service->log, &request->record);
-    }
-    request->next = service->free_requests;
-    service->free_requests = request;
+    struct client_request *request;
+    while ((request = request_first(list)))
+        end_request(client, request, SQUALL_SERVER_ABORTED, now_ns);
 }
 
 static void fill_record(struct client_request *request, const struct client *client, struct squall_bytes label)
@@ -75,11 +47,31 @@ static void fill_record(struct client_request *request, const struct client *cli
     record->conn = client->id;
     record->arrival_ns = client->now_ns;
     record->delay_ns = request->due_ns - client->now_ns;
-    record->bytes = 0;
     if (!client->service->log)
         return;
     record->label_len = (uint8_t)(label.len < REQUEST_LABEL_MAX ? label.len : REQUEST_LABEL_MAX);
     memcpy(record->label, label.data, record->label_len);
+}
+
+/* A request of an unordered connection is due. */
+static void on_request_due(struct deadline *deadline)
+{
+    struct client_request *request = request_of_deadline(deadline);
+    list_remove(&request->link);
+    list_append(&request->client->ready, &request->link);
+    service_touch(request->client->service, request->client);
+}
+
+static void on_client_due(struct deadline *deadline)
+{
+    struct client *client = (struct client *)(void *)((char *)deadline - offsetof(struct client, deadline));
+    service_touch(client->service, client);
+}
+
+static void wait_until_due(struct client *client, struct client_request *request)
+{
+    list_append(&client->waiting, &request->link);
+    deadlines_set(&client->service->deadlines, &request->deadline, request->due_ns);
 }
 
 struct squall_server_request *client_arrive(struct squall_server_conn *conn,
@@ -88,9 +80,11 @@ struct squall_server_request *client_arrive(struct squall_server_conn *conn,
     struct client *client = client_of(conn);
     struct service *service = client->service;
     const struct service_options *options = service->options;
-    assert(!conn->full);
-    struct client_request *request = take_request(service);
+    assert(conn->spare);
+    struct client_request *request = request_take(service);
     const struct squall_distribution *delay = arrival->delay ? arrival->delay : &options->delay;
+    request->client = client;
+    request->deadline.passed = on_request_due;
     request->due_ns = places_take(&service->places, client->now_ns, distribution_draw(delay, &service->random));
     request->reset = arrival->reset || (options->reset > 0 && random_unit(&service->random) < options->reset);
     request->last = arrival->last;
@@ -98,16 +92,54 @@ struct squall_server_request *client_arrive(struct squall_server_conn *conn,
         service_stall(service, client->now_ns, arrival->stall_ns);
     service->counts.arrived++;
     fill_record(request, client, arrival->label);
-    if (client->requests_end)
-        client->requests_end->next = request;
+    if (!conn->unordered)
+        list_append(&client->waiting, &request->link);
+    else if (request->due_ns > client->now_ns)
+        wait_until_due(client, request);
     else
-        client->requests = request;
-    client->requests_end = request;
-    if (!client->unanswered)
-        client->unanswered = request;
-    conn->full = ++client->request_count == REQUESTS_MAX;
+        list_append(&client->ready, &request->link);
+    conn->spare = REQUESTS_MAX - ++client->request_count;
     conn->in_flight++;
     return &request->room;
+}
+
+void client_resume(struct squall_server_request *room, uint64_t delay_ns)
+{
+    struct client_request *request = request_of(room);
+    struct client *client = request->client;
+    assert(request->begun && !request->sending);
+    request->due_ns = client->now_ns + delay_ns;
+    request->resumed = true;
+    if (!client->room.unordered)
+        return; /* it is the first of those that wait: answer_due() looks at it */
+    list_remove(&request->link);
+    wait_until_due(client, request);
+}
+
+/* The answer ends with what has been committed last. */
+static void complete(struct client *client, struct client_request *request, enum squall_server_outcome outcome)
+{
+    list_remove(&request->link);
+    list_append(&client->sending, &request->link);
+    request->sending = true;
+    request->outcome = (uint8_t)outcome;
+    request->end = client->committed;
+    client->room.in_flight--;
+}
+
+void client_finish(struct squall_server_request *room, enum squall_server_outcome outcome)
+{
+    struct client_request *request = request_of(room);
+    struct client *client = request->client;
+    assert(client->room.unordered && !request->sending);
+    client->draining = client->draining || room->last;
+    if (outcome == SQUALL_SERVER_ABORTED) {
+        end_request(client, request, outcome, clock_now_ns());
+        return;
+    }
+    assert(request->begun);
+    deadlines_unset(&client->service->deadlines, &request->deadline);
+    complete(client, request, outcome);
 }
 
 /* ---- output ---- */
@@ -120,7 +152,9 @@ uint8_t *client_out_reserve(struct squall_server_conn *conn, uint64_t len)
         buffer_consume(output, client->output_start);
         client->output_start = 0;
     }
-    return len <= OUTPUT_MAX ? buffer_reserve(output, (size_t)len) : NULL;
+    uint8_t *room = len <= OUTPUT_MAX ? buffer_reserve(output, (size_t)len) : NULL;
+    client->refused = client->refused || !room;
+    return room;
 }
 
 void client_out_commit(struct squall_server_conn *conn, uint64_t len)
@@ -171,65 +205,73 @@ static void flush(struct client *client)
     if (output_empty(client))
         client->output_start = output->len = 0;
     uint64_t now_ns = clock_now_ns();
-    while (client->requests && client->requests->end && client->requests->end <= client->sent)
-        end_request(client, REQUEST_ANSWERED, now_ns);
+    struct client_request *request;
+    while ((request = request_first(&client->sending)) && request->end <= client->sent)
+        end_request(client, request, request->outcome, now_ns);
 }
 
-/* Resets the connection: what earlier answers have left to send gets its chance first. */
-static void reset(struct client *client)
+/* Resets the connection instead of an answer: what others have left to send gets its chance first. */
+static void reset(struct client *client, struct client_request *request)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     flush(client);
     if (client->state == CLIENT_ENDED)
         return;
     uint64_t now_ns = clock_now_ns();
-    while (client->requests != client->unanswered)
-        end_request(client, REQUEST_ABORTED, now_ns);
-    end_request(client, REQUEST_RESET, now_ns);
+    abort_all(client, &client->sending, now_ns);
+    end_request(client, request, SQUALL_SERVER_RESET, now_ns);
     setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     client_end(client);
 }
 
-/* One answer, or as much of it as fits: true when it is complete. */
-static bool answer(struct client *client, struct client_request *request)
+/* Lets the room write the answer, or begin or go on with it; true when it says that the answer is complete. */
+static bool ask(struct client *client, struct client_request *request)
 {
-    struct service *service = client->service;
     if (!request->begun) {
         request->begun = true;
         client->answers++;
-        request->room.last = request->last || client->answers == service->options->close_after;
+        request->room.last = request->last || client->answers == client->service->options->close_after;
     }
+    request->resumed = false;
+    return client->service->server->answer(&client->room, &request->room) != 0;
+}
+
+/* One answer in its turn, or as much of it as fits: true when it is complete. */
+static bool answer(struct client *client, struct client_request *request)
+{
     uint64_t before = client->committed;
-    bool complete = service->server->answer(&client->room, &request->room) != 0;
-    request->record.bytes += client->committed - before;
-    assert(complete || !output_empty(client)); /* else it would never be asked again */
-    if (!complete)
+    bool whole = ask(client, request);
+    request->room.bytes += client->committed - before;
+    assert(whole || request->resumed || !output_empty(client)); /* else it would never be asked again */
+    if (!whole)
         return false;
-    request->end = client->committed;
-    client->unanswered = request->next;
-    client->room.in_flight--;
+    complete(client, request, SQUALL_SERVER_ANSWERED);
     if (request->room.last)
         client->state = CLIENT_LAST;
     return true;
 }
 
-/* Writes all answers that are due; true when there was one. */
+/* Writes all answers that are due, in order; true when there was one. */
 static bool answer_due(struct client *client)
 {
+    struct client_request *request;
     bool any = false;
-    while (client->unanswered && client->state == CLIENT_OPEN) {
-        struct client_request *request = client->unanswered;
+    while (client->state == CLIENT_OPEN && (request = request_first(&client->waiting))) {
         if (request->due_ns > client->now_ns) {
             deadlines_set(&client->service->deadlines, &client->deadline, request->due_ns);
             break;
         }
         if (request->reset) {
-            reset(client);
+            reset(client, request);
             return true;
         }
         if (answer(client, request)) {
             any = true;
             continue;
+        }
+        if (request->resumed) {
+            deadlines_set(&client->service->deadlines, &client->deadline, request->due_ns);
+            break;
         }
         /* The output is full. */
         uint64_t sent = client->sent;
@@ -238,6 +280,39 @@ static bool answer_due(struct client *client)
             break;
     }
     return any;
+}
+
+/* Unordered: says to the room which answers are due; it writes them in write(). */
+static void begin_ready(struct client *client)
+{
+    struct client_request *request;
+    while (client->state == CLIENT_OPEN && (request = request_first(&client->ready))) {
+        if (request->reset) {
+            reset(client, request);
+            return;
+        }
+        list_remove(&request->link);
+        list_append(&client->begun, &request->link);
+        ask(client, request);
+    }
+}
+
+/* Unordered: lets the room write until it has no more, or neither the output nor the kernel takes any more. */
+static void write_ready(struct client *client)
+{
+    uint64_t sent;
+    begin_ready(client);
+    do {
+        if (client->state != CLIENT_OPEN)
+            return;
+        sent = client->sent;
+        client->refused = false;
+        client->service->server->write(&client->room);
+        bool idle = !client->room.in_flight && !client->room.coming && !client->refused;
+        if (client->state == CLIENT_OPEN && client->draining && idle)
+            client->state = CLIENT_LAST;
+        flush(client);
+    } while (client->refused && client->sent != sent);
 }
 
 /* ---- input ---- */
@@ -253,26 +328,13 @@ static size_t process(struct client *client, const uint8_t *data, size_t len)
             count = (size_t)service->server->receive(&client->room, data + used, len - used);
         assert(count <= len - used);
         used += count;
-        bool answered = !service_frozen(service, client->now_ns) && answer_due(client);
+        bool in_order = !client->room.unordered && !service_frozen(service, client->now_ns);
+        bool answered = in_order && answer_due(client);
         if (client->state != CLIENT_OPEN)
             return len;
         if ((!count && !answered) || used == len)
             return used;
     }
-}
-
-/* The end of every way into a client: what is due is sent, and the descriptor is watched for what comes next. */
-static void settle(struct client *client)
-{
-    bool frozen = service_frozen(client->service, client->now_ns);
-    if (client->state == CLIENT_ENDED || client->state == CLIENT_LINGERING)
-        return;
-    if (!frozen)
-        flush(client);
-    if (client->state == CLIENT_LAST && output_empty(client))
-        linger(client);
-    else if (client->state != CLIENT_ENDED)
-        watch(client, frozen);
 }
 
 /* Parses what was left unused before, now that there is more of it or an answer has made room. */
@@ -285,6 +347,34 @@ static void process_left(struct client *client)
     /* Nothing in flight, and still not understood: the room has failed to bound it. */
     if (client->input.len >= INPUT_MAX && !client->room.in_flight && output_empty(client))
         client_end(client);
+}
+
+/* Sends what there is; then reads on in the input where only the number of requests had stopped the room. */
+static void send_all(struct client *client)
+{
+    for (;;) {
+        bool was_full = !client->room.spare;
+        if (client->room.unordered)
+            write_ready(client);
+        flush(client);
+        if (client->state != CLIENT_OPEN || !was_full || !client->room.spare || !client->input.len)
+            return;
+        process_left(client);
+    }
+}
+
+/* The end of every way into a client: what is due is sent, and the descriptor is watched for what comes next. */
+static void settle(struct client *client)
+{
+    bool frozen = service_frozen(client->service, client->now_ns);
+    if (client->state == CLIENT_ENDED || client->state == CLIENT_LINGERING)
+        return;
+    if (!frozen)
+        send_all(client);
+    if (client->state == CLIENT_LAST && output_empty(client))
+        linger(client);
+    else if (client->state != CLIENT_ENDED)
+        watch(client, frozen);
 }
 
 static void take_input(struct client *client, const uint8_t *data, size_t len)
@@ -358,8 +448,12 @@ void client_wake(struct client *client, uint64_t now_ns)
 void client_malformed(struct squall_server_conn *conn)
 {
     struct client *client = client_of(conn);
+    uint64_t now_ns = clock_now_ns();
     client->service->counts.malformed++;
     client->state = CLIENT_LAST;
+    abort_all(client, &client->waiting, now_ns);
+    abort_all(client, &client->ready, now_ns);
+    abort_all(client, &client->begun, now_ns);
 }
 
 /* ---- life ---- */
@@ -384,6 +478,12 @@ void client_accept(struct service *service, int fd)
     client->room.state = (char *)client + head;
     memset(client->room.state, 0, service->server->conn_size);
     client->room.run = &service->run;
+    client->room.spare = REQUESTS_MAX;
+    list_init(&client->waiting);
+    list_init(&client->ready);
+    list_init(&client->begun);
+    list_init(&client->sending);
+    client->deadline.passed = on_client_due;
     client->service = service;
     client->fd = fd;
     client->id = ++service->counts.connections;
@@ -401,8 +501,10 @@ void client_end(struct client *client)
         return;
     client->state = CLIENT_ENDED;
     uint64_t now_ns = clock_now_ns();
-    while (client->requests)
-        end_request(client, REQUEST_ABORTED, now_ns);
+    abort_all(client, &client->sending, now_ns);
+    abort_all(client, &client->begun, now_ns);
+    abort_all(client, &client->ready, now_ns);
+    abort_all(client, &client->waiting, now_ns);
     if (service->server->disconnect)
         service->server->disconnect(&client->room);
     deadlines_unset(&service->deadlines, &client->deadline);
@@ -439,9 +541,5 @@ void client_free_all(struct service *service)
         buffer_fini(&client->output);
         free(client);
     }
-    while (service->free_requests) {
-        struct client_request *request = service->free_requests;
-        service->free_requests = request->next;
-        free(request);
-    }
+    request_free_all(service);
 }

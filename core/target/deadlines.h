@@ -6,6 +6,7 @@
 struct deadline {
     uint64_t at_ns;
     uint32_t place; /* 1-based, in the heap; 0: not set */
+    void (*passed)(struct deadline *deadline);
 };
 
 struct deadlines {

@@ -7,23 +7,18 @@
 #ifndef SQUALL_TARGET_REQUEST_LOG_H
 #define SQUALL_TARGET_REQUEST_LOG_H
 #include "base/error.h"
+#include "target/server.h"
 #include <stddef.h>
 #include <stdint.h>
 
 #define REQUEST_LABEL_MAX 160
-
-enum request_outcome {
-    REQUEST_ANSWERED, /* the kernel took all of the answer */
-    REQUEST_RESET,    /* a reset was sent instead, as programmed */
-    REQUEST_ABORTED,  /* the client went away, or the target stopped, before the answer was complete */
-};
 
 struct request_record {
     uint64_t id, conn;
     uint64_t arrival_ns, answer_ns, delay_ns;
     uint64_t bytes; /* of the answer, as far as it was written */
     uint32_t status;
-    uint8_t outcome; /* enum request_outcome */
+    uint8_t outcome; /* enum squall_server_outcome */
     uint8_t label_len;
     uint8_t label[REQUEST_LABEL_MAX];
 };

@@ -62,6 +62,8 @@ static const struct squall_server_host server_host = {
     .random_unit = host_random_unit,
     .number_parse = host_number_parse,
     .arrive = client_arrive,
+    .resume = client_resume,
+    .finish = client_finish,
     .out_reserve = client_out_reserve,
     .out_commit = client_out_commit,
     .malformed = client_malformed,
@@ -207,12 +209,28 @@ static void wake_clients(struct service *service, uint64_t now_ns)
     }
 }
 
+void service_touch(struct service *service, struct client *client)
+{
+    if (client->touched)
+        return;
+    client->touched = true;
+    client->next_touched = service->touched;
+    service->touched = client;
+}
+
+/* What is due for one client at the same time goes out together. */
 static void wake_due(struct service *service, uint64_t now_ns)
 {
     struct deadline *first;
     while ((first = deadlines_first(&service->deadlines)) && first->at_ns <= now_ns) {
         deadlines_unset(&service->deadlines, first);
-        client_wake(client_of_deadline(first), now_ns);
+        first->passed(first);
+    }
+    while (service->touched) {
+        struct client *client = service->touched;
+        service->touched = client->next_touched;
+        client->touched = false;
+        client_wake(client, now_ns);
     }
 }
 
@@ -288,6 +306,7 @@ struct service *service_new(const struct service_options *options, struct error 
     service->stalls = options->stalls;
     places_init(&service->places, (uint32_t)options->at_once);
     service->listen_fd = -1;
+    list_init(&service->free_requests);
     random_init(&service->random, options->seed, 0);
     raise_descriptor_limit();
     if (init_server(service, error) || start_listening(service, error))
@@ -337,6 +356,8 @@ int service_end(struct service *service, struct service_counts *ret_counts, stru
     client_free_all(service);
     deadlines_fini(&service->deadlines);
     loop_free(service->loop);
+    if (service->server->fini && service->run.state)
+        service->server->fini(&service->run);
     free(service->run.state);
     free(service);
     *ret_counts = counts;

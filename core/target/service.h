@@ -10,6 +10,7 @@
 #ifndef SQUALL_TARGET_SERVICE_H
 #define SQUALL_TARGET_SERVICE_H
 #include "base/error.h"
+#include "base/list.h"
 #include "base/random.h"
 #include "engine/loop.h"
 #include "target/behaviour.h"
@@ -22,7 +23,6 @@
 #define SERVICE_INPUT_SIZE (64 * 1024) /* of one read */
 
 struct client;
-struct client_request;
 
 struct service_options {
     const struct squall_server *server;
@@ -31,7 +31,7 @@ struct service_options {
     uint64_t public;            /* 1: addresses other than loopback are fine */
     uint64_t duration_ns;       /* 0: until a signal */
     struct squall_distribution delay;
-    uint64_t at_once;     /* requests that are worked on at a time; 0: no limit */
+    uint64_t at_once; /* requests that are worked on at a time; 0: no limit */
     struct stalls stalls;
     double reset;         /* probability */
     uint64_t close_after; /* answers a connection; 0: no limit */
@@ -62,7 +62,8 @@ struct service {
     struct deadlines deadlines;                  /* one a client */
     struct client *clients;                      /* all that are open */
     struct client *free_clients, *ended_clients; /* ended ones become free ones before the loop sleeps */
-    struct client_request *free_requests;
+    struct client *touched;                      /* something of theirs is due; empty but within wake_due() */
+    struct link free_requests;
     struct request_log *log;
     struct service_counts counts;
     uint8_t input[SERVICE_INPUT_SIZE];
@@ -82,6 +83,8 @@ static inline bool service_frozen(const struct service *service, uint64_t now_ns
 {
     return now_ns < service->frozen_until_ns || now_ns >= service->next_stall_ns;
 }
+/* Wakes a client once all that is due by now is known. */
+void service_touch(struct service *service, struct client *client);
 /* A stall that a request asks for. */
 void service_stall(struct service *service, uint64_t now_ns, uint64_t length_ns);
 

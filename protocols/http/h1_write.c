@@ -209,10 +209,15 @@ uint64_t h1_write_fields(uint8_t *out, const struct squall_map *map, const struc
     return (uint64_t)(at - out);
 }
 
+bool h1_length_wanted(struct squall_bytes method, uint64_t body_len)
+{
+    return body_len > 0 || h1_bytes_are(method, "POST") || h1_bytes_are(method, "PUT") || h1_bytes_are(method, "PATCH");
+}
+
 uint64_t h1_write_head_end(uint8_t *out, struct squall_bytes method, uint64_t body_len)
 {
     uint8_t *at = out;
-    if (body_len > 0 || h1_bytes_are(method, "POST") || h1_bytes_are(method, "PUT") || h1_bytes_are(method, "PATCH")) {
+    if (h1_length_wanted(method, body_len)) {
         uint8_t digits[20], *digit = digits + sizeof digits;
         do {
             *--digit = (uint8_t)('0' + body_len % 10);

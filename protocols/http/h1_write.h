@@ -50,8 +50,9 @@ uint64_t h1_fields_size(const struct h1_fields *fields, struct squall_bytes host
 uint64_t h1_write_fields(uint8_t *out, const struct squall_map *map, const struct h1_fields *fields,
                          struct squall_bytes host, struct squall_bytes agent);
 
-/* Content-Length where the request has content or its method gives the lack of it a meaning (RFC 9110 8.6), and the
- * empty line. */
+/* Whether Content-Length is sent: there is content, or the method gives the lack of it a meaning (RFC 9110 8.6). */
+bool h1_length_wanted(struct squall_bytes method, uint64_t body_len);
+/* Content-Length, if it is wanted, and the empty line. */
 #define H1_HEAD_END_MAX 40
 uint64_t h1_write_head_end(uint8_t *out, struct squall_bytes method, uint64_t body_len);
 

@@ -372,12 +372,21 @@ struct h2_session *h2_session_new(const struct h2_options *options, const struct
     return session;
 }
 
+struct h2_stream *h2_forget(struct h2_session *session)
+{
+    struct h2_stream *stream = session->streams.next;
+    if (stream == &session->streams)
+        return NULL;
+    h2_detach(session, stream);
+    return stream;
+}
+
 void h2_session_free(struct h2_session *session)
 {
     if (session == NULL)
         return;
-    while (session->streams.next != &session->streams)
-        h2_detach(session, session->streams.next);
+    while (h2_forget(session) != NULL)
+        ;
     nghttp2_session_del(session->ng);
     h2_memory_give(session->memory, session);
 }

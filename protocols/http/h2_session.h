@@ -138,7 +138,10 @@ struct h2_session;
 /* NULL: no memory. `callbacks` and `memory` outlive the session; `options` need not. */
 struct h2_session *h2_session_new(const struct h2_options *options, const struct h2_callbacks *callbacks, void *arg,
                                   struct h2_memory *memory);
-/* Open streams are forgotten without a word. NULL is taken. */
+/* Takes one of the streams that are open away from the session, without a word to the peer: for an owner that is about
+ * to free the session. NULL: none is open. */
+struct h2_stream *h2_forget(struct h2_session *session);
+/* Streams that are open are forgotten. NULL is taken. */
 void h2_session_free(struct h2_session *session);
 
 /* Each returns NULL, or why the session is over; the text lives as long as the session. h2_receive ends in h2_send. */

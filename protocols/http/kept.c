@@ -1,4 +1,4 @@
-/* The store of header fields. The reader bounds it: at most H1_FIELDS_MAX fields out of H1_HEAD_MAX bytes. */
+/* The store of header fields. Readers bound it: so many fields, out of a head of so many bytes. */
 #include "kept.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +14,10 @@ void kept_reset(struct kept_fields *kept)
     kept->len = 0;
 }
 
-int kept_add(struct kept_fields *kept, const struct h1_piece *field)
+int kept_add(struct kept_fields *kept, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len)
 {
-    uint32_t sizes[2] = {(uint32_t)field->name_len, (uint32_t)field->data_len};
-    size_t need = kept->len + sizeof sizes + field->name_len + field->data_len;
+    uint32_t sizes[2] = {(uint32_t)name_len, (uint32_t)value_len};
+    size_t need = kept->len + sizeof sizes + name_len + value_len;
     if (need > kept->size) {
         size_t size = kept->size == 0 ? 1024 : kept->size;
         while (size < need)
@@ -30,8 +30,9 @@ int kept_add(struct kept_fields *kept, const struct h1_piece *field)
     }
     uint8_t *at = kept->data + kept->len;
     memcpy(at, sizes, sizeof sizes);
-    memcpy(at + sizeof sizes, field->name, field->name_len);
-    memcpy(at + sizeof sizes + field->name_len, field->data, field->data_len);
+    memcpy(at + sizeof sizes, name, name_len);
+    if (value_len > 0)
+        memcpy(at + sizeof sizes + name_len, value, value_len);
     kept->len = need;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* The step's option table and its checks. All that is constant is checked here, where an error can name the place in
  * the scenario; what varies is checked by request.c. */
 #include "step.h"
+#include "request.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -155,11 +156,14 @@ int32_t http_step_init(struct squall_step *view, const void *constant_options, u
     step->constant = constant;
     if (check_constants(step, options, error) < 0)
         return -1;
-    if (constant & HTTP_BIT(HTTP_METHOD))
+    if (constant & HTTP_BIT(HTTP_METHOD)) {
         step->kind = http_kind_of(options->method);
+        step->idempotent = http_method_idempotent(options->method);
+    }
     if (constant & HTTP_BIT(HTTP_BODY))
         step->body = options->body;
-    if (encode_constants(step, options, view->target->authority) < 0) {
+    if (encode_constants(step, options, view->target->authority) < 0 ||
+        h2_head_prepare(step, options, view->target) < 0) {
         snprintf(error->text, sizeof error->text, "no memory for the request");
         return -1;
     }
@@ -170,5 +174,7 @@ void http_step_fini(struct squall_step *view)
 {
     struct http_step *step = view->state;
     free(step->memory);
+    free(step->head_memory);
     step->memory = NULL;
+    step->head_memory = NULL;
 }

@@ -7,6 +7,8 @@
 #include "expect.h"
 #include "h1.h"
 #include "h1_write.h"
+#include "request_h2.h"
+#include "request_h2.h"
 #include <squall/plugin.h>
 
 /* The rows of http_step_rows, in their order: bit i of a `constant` mask is row i. */
@@ -29,8 +31,14 @@ struct http_step {
     struct h1_fields found;     /* in constant headers */
     struct squall_bytes body;   /* constant: run memory */
     enum h1_request_kind kind;  /* of a constant method */
+    bool idempotent;            /* it is */
     uint8_t *memory;            /* holds whole or fields */
     struct h1_known known;      /* of the answers to this step, on whatever connection */
+
+    /* HTTP/2: the fields that never change. */
+    struct h2_head head; /* count 0: none are made ahead */
+    bool head_whole;     /* all are constant, the path and the length included */
+    void *head_memory;
 };
 
 /* As squall_protocol wants them. */

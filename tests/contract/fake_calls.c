@@ -184,6 +184,17 @@ static uint8_t *call_out_reserve(struct squall_conn *view, uint64_t len)
     return conn->reserved;
 }
 
+/* Under a limit something waits already, whatever is still taken. */
+static int32_t call_out_room(struct squall_conn *view, uint64_t enough)
+{
+    struct fake_conn *conn = live_conn(view, "out_room");
+    (void)enough;
+    if (!conn || conn->out_room == UINT64_MAX)
+        return 1;
+    conn->room_wanted = true;
+    return 0;
+}
+
 static void put_output(struct fake_conn *conn, const uint8_t *data, uint64_t len)
 {
     buffer_append(&conn->out, data, len);
@@ -454,7 +465,7 @@ static void call_done(struct squall_exchange *view, const struct squall_result *
         return;
     struct fake_conn *conn = exchange->conn;
     const struct squall_protocol *abi = &conn->host->protocol->abi;
-    if (result->outcome > SQUALL_UNSENT)
+    if (result->outcome > SQUALL_BROKEN_OFF)
         fake_violation(conn->host, "law 7: done() with the unknown outcome %u", result->outcome);
     exchange->result = *result;
     snprintf(exchange->reason, sizeof exchange->reason, "%s", result->reason ? result->reason : "");
@@ -503,5 +514,6 @@ void fake_calls_init(struct fake_host *host)
                                        .message_received = call_message_received,
                                        .sample = call_sample,
                                        .elapsed = call_elapsed,
-                                       .stamp_ns = call_stamp_ns};
+                                       .stamp_ns = call_stamp_ns,
+                                       .out_room = call_out_room};
 }

@@ -4,22 +4,7 @@ import socket
 import subprocess
 import time
 
-from harness import SQUALL, Target, Wire, main, scratch, squall, wait_until
-
-
-def counts_match_log(target):
-    """What the last line says, what the log holds, and the identity between outcomes."""
-    counts, log = target.counts(), target.log()
-    assert counts["arrived"] == len(log), (counts, len(log))
-    for outcome in ("answered", "reset", "aborted"):
-        assert counts[outcome] == sum(line["outcome"] == outcome for line in log), (outcome, counts)
-    assert counts["arrived"] == counts["answered"] + counts["reset"] + counts["aborted"]
-    assert sorted(line["id"] for line in log) == list(range(1, len(log) + 1))
-    for line in log:
-        assert line["answer_ns"] >= line["arrival_ns"] > 0, line
-        if line["outcome"] == "answered":
-            assert line["answer_ns"] - line["arrival_ns"] >= line["delay_ns"], line
-    return log
+from harness import SQUALL, Target, Wire, counts_match_log, main, scratch, squall, wait_until
 
 
 def test_plain_answer_and_log():
@@ -137,6 +122,14 @@ def test_pipelining_answers_in_order():
         wire.send("".join(f"GET /?size={i}&delay={delay} HTTP/1.1\r\nHost: a\r\n\r\n" for i, delay in enumerate(delays)))
         for i in range(len(delays)):
             assert len(wire.answer()[2]) == i
+        counts_match_log(target.stop())
+
+
+def test_more_requests_at_once_than_a_connection_may_have():
+    with Target() as target, Wire(target.port) as wire:
+        wire.send("GET / HTTP/1.1\r\nHost:\r\n\r\n" * 2500)  # in one read, mostly
+        for _ in range(2500):
+            assert wire.answer()[0] == 200
         counts_match_log(target.stop())
 
 

@@ -139,7 +139,9 @@ enum squall_outcome {
     SQUALL_REJECTED = 1,  /* a well-formed answer that says no */
     SQUALL_MALFORMED = 2, /* an answer that the protocol forbids */
     SQUALL_UNSENT = 3,    /* the request could not be encoded or queued */
-    /* Timed out, unreachable, disconnected and unfinished are the engine's to say. */
+    SQUALL_BROKEN_OFF = 4, /* the peer ended this exchange without its answer, and the connection goes on: counted as
+                              disconnected, as are those that a connection's end takes with it */
+    /* Timed out, unreachable and unfinished are the engine's to say. */
 };
 
 struct squall_result {
@@ -242,6 +244,10 @@ struct squall_host {
     void (*elapsed)(struct squall_worker *, const struct squall_step *step, uint32_t metric, uint64_t since_ns);
     /* The clock at this moment, CLOCK_MONOTONIC ns, finer than now_ns(). Only to be given back. */
     uint64_t (*stamp_ns)(struct squall_worker *);
+
+    /* For what can be held back, such as the rest of a long body. 1: fewer than `enough` bytes of the connection's output
+     * wait for the kernel. 0: more do, and writable() follows once all are gone. */
+    int32_t (*out_room)(struct squall_conn *, uint64_t enough);
 };
 #define SQUALL_AGAIN_MAX 3
 #define SQUALL_HOPS_MAX 20

@@ -152,6 +152,21 @@ class Target(Process):
                 re.findall(r"(\d+) (connections|arrived|answered|reset|aborted|malformed)", last)}
 
 
+def counts_match_log(target):
+    """What the last line says, what the log holds, and the identity between outcomes."""
+    counts, log = target.counts(), target.log()
+    assert counts["arrived"] == len(log), (counts, len(log))
+    for outcome in ("answered", "reset", "aborted"):
+        assert counts[outcome] == sum(line["outcome"] == outcome for line in log), (outcome, counts)
+    assert counts["arrived"] == counts["answered"] + counts["reset"] + counts["aborted"]
+    assert sorted(line["id"] for line in log) == list(range(1, len(log) + 1))
+    for line in log:
+        assert line["answer_ns"] >= line["arrival_ns"] > 0, line
+        if line["outcome"] == "answered":
+            assert line["answer_ns"] - line["arrival_ns"] >= line["delay_ns"], line
+    return log
+
+
 def squall(*arguments, seconds=60, **options):
     """Runs the program to its end: a finished Process with returncode, out and err. options: of subprocess.Popen."""
     with Process([SQUALL, *map(str, arguments)], **options) as process:

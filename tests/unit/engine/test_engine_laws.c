@@ -166,7 +166,7 @@ static void test_outcomes(void **state)
         enum outcome counted;
     } table[] = {
         {SQUALL_OK, OUTCOME_OK},         {SQUALL_REJECTED, OUTCOME_REJECTED}, {SQUALL_MALFORMED, OUTCOME_MALFORMED},
-        {SQUALL_UNSENT, OUTCOME_UNSENT}, {OUTCOME_TIMED_OUT, OUTCOME_MALFORMED}, {UINT32_MAX, OUTCOME_MALFORMED},
+        {SQUALL_UNSENT, OUTCOME_UNSENT}, {SQUALL_BROKEN_OFF, OUTCOME_DISCONNECTED}, {SQUALL_BROKEN_OFF + 1, OUTCOME_MALFORMED}, {UINT32_MAX, OUTCOME_MALFORMED},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         own_reset();

@@ -1,5 +1,6 @@
 /* The http plugin behind a host of a few lines: what it sends, and how each kind of answer ends an exchange. The laws
  * of the seam are the contract tests' business; here it is HTTP. */
+#include "plugin.h"
 #include "step.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -124,8 +125,11 @@ static const struct squall_host host = {
 
 /* ---- one connection and one step ---- */
 
-static struct squall_worker worker = {.host = &host};
-static struct squall_target target;
+static const struct http_target_options target_options = {.version = HTTP_AUTO, .streams = 100};
+static struct http_target target_state;
+static struct squall_target target = {.options = &target_options, .state = &target_state};
+static struct http_worker worker_state;
+static struct squall_worker worker = {.host = &host, .state = &worker_state};
 static struct squall_step step;
 static struct squall_conn conn;
 static struct squall_exchange exchange;
@@ -146,6 +150,7 @@ static void open_step(const struct http_options *options, uint64_t constant)
 {
     struct squall_error error;
     target.authority = bytes_of("h:1");
+    assert_int_equal(PLUGIN->target_init(&target, &error), 0);
     step = (struct squall_step){.state = calloc(1, PLUGIN->step_size), .target = &target};
     conn = (struct squall_conn){.state = calloc(1, PLUGIN->conn_size), .worker = &worker, .target = &target};
     assert_true(step.state != NULL && conn.state != NULL);

@@ -1,6 +1,6 @@
 /* Intrusive doubly linked lists with a head node. A node that is in no list points to itself. */
-#ifndef SQUALL_ENGINE_LIST_H
-#define SQUALL_ENGINE_LIST_H
+#ifndef SQUALL_BASE_LIST_H
+#define SQUALL_BASE_LIST_H
 #include <stdbool.h>
 #include <stddef.h>
 

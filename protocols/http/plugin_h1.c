@@ -1,0 +1,179 @@
+/*
+ * HTTP/1.1 on one connection: what its reader says becomes calls of the host.
+ *
+ * What must stay true:
+ *   - `exchange` is set from a successful request() to the call that ends it, and cleared before that call is made.
+ *   - the reader is idle exactly while `exchange` is NULL, or the connection is over.
+ *   - first_byte is told at the first byte of anything that answers, interim answers included, as bytes_in counts them.
+ */
+#include "plugin_h1.h"
+#include "plugin.h"
+#include "request_h1.h"
+#include "step.h"
+#include <stdio.h>
+
+void h1_conn_connect(struct squall_conn *conn, struct h1_conn *c)
+{
+    *c = (struct h1_conn){0};
+    host_of(conn)->capacity(conn, 1);
+}
+
+static void close_now(struct squall_conn *conn, struct h1_conn *c, uint32_t how)
+{
+    c->over = true;
+    host_of(conn)->close(conn, how);
+}
+
+void h1_conn_request(struct squall_conn *conn, struct h1_conn *c, struct squall_exchange *x)
+{
+    const struct squall_host *host = host_of(conn);
+    struct h1_request sent;
+    const char *reason = h1_request_send(conn, x, &sent);
+    if (reason != NULL) {
+        struct squall_result result = {.outcome = SQUALL_UNSENT, .reason = reason};
+        host->done(x, &result);
+        if (sent.torn)
+            close_now(conn, c, SQUALL_CLOSE_RESET);
+        return;
+    }
+    c->exchange = x;
+    c->request_bytes = sent.bytes;
+    c->close_asked = sent.close;
+    c->idempotent = sent.idempotent;
+    bool want_fields = (x->wants & SQUALL_WANT_FIELDS) != 0;
+    if (want_fields) {
+        kept_reset(&c->kept);
+        ((struct http_exchange *)x->state)->kept = &c->kept;
+    }
+    h1_expect(&c->reader, sent.kind, want_fields);
+    c->reader.known = &((struct http_step *)x->step->state)->known;
+    host->request_end(x);
+}
+
+/* The engine gave up on the answer, which may still come and would be taken for the next request's: HTTP/1.1 has no way
+ * to call one off but to close the connection. RST rather than FIN, so that the server learns it at its next write and
+ * the bytes of a long answer are not waited for. */
+void h1_conn_cancel(struct squall_conn *conn, struct h1_conn *c)
+{
+    c->exchange = NULL;
+    close_now(conn, c, SQUALL_CLOSE_RESET);
+}
+
+static void end_exchange(struct squall_conn *conn, struct h1_conn *c, uint32_t outcome, const char *reason)
+{
+    struct squall_exchange *x = c->exchange;
+    struct squall_result result = {.outcome = outcome,
+                                   .code = c->reader.status,
+                                   .bytes_in = c->reader.wire_bytes,
+                                   .bytes_out = c->request_bytes,
+                                   .reason = reason};
+    c->exchange = NULL;
+    c->served = true;
+    host_of(conn)->done(x, &result);
+}
+
+static void answer_complete(struct squall_conn *conn, struct h1_conn *c)
+{
+    const struct http_step *step = c->exchange->step->state;
+    bool ok = http_expect_has(&step->expect, c->reader.status);
+    end_exchange(conn, c, ok ? SQUALL_OK : SQUALL_REJECTED, NULL);
+}
+
+static void answer_malformed(struct squall_conn *conn, struct h1_conn *c)
+{
+    if (c->exchange == NULL) {
+        c->over = true;
+        host_of(conn)->fail(conn, c->reader.reason);
+        return;
+    }
+    end_exchange(conn, c, SQUALL_MALFORMED, c->reader.reason);
+    close_now(conn, c, SQUALL_CLOSE_RESET);
+}
+
+static void head_complete(struct squall_conn *conn, struct h1_conn *c)
+{
+    if (c->retired || (c->reader.keep_alive && !c->close_asked))
+        return;
+    c->retired = true;
+    host_of(conn)->retire(conn);
+}
+
+/* The server has closed a connection that was idle until now. It may have acted on the request nevertheless, so that
+ * only one that may come twice is sent again. */
+static bool give_back(struct squall_conn *conn, struct h1_conn *c)
+{
+    const struct http_target *target = conn->target->state;
+    struct squall_exchange *x = c->exchange;
+    if (!target->retry || !c->idempotent || host_of(conn)->again(x) != 0)
+        return false;
+    c->exchange = NULL;
+    close_now(conn, c, SQUALL_CLOSE_ORDERLY);
+    return true;
+}
+
+static void end_of_stream(struct squall_conn *conn, struct h1_conn *c)
+{
+    char reason[H1_REASON_MAX + 40], why[H1_REASON_MAX];
+    if (c->exchange == NULL) { /* between exchanges a server may close at any time, 9.5 */
+        close_now(conn, c, SQUALL_CLOSE_ORDERLY);
+        return;
+    }
+    if (h1_read_end(&c->reader, why) == H1_END) {
+        answer_complete(conn, c);
+        return;
+    }
+    bool stale = c->served && !c->reader.started;
+    if (stale && give_back(conn, c))
+        return;
+    snprintf(reason, sizeof reason, "%s%s", why, stale ? " (stale keep-alive connection?)" : "");
+    c->exchange = NULL;
+    c->over = true;
+    host_of(conn)->fail(conn, reason);
+}
+
+uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint8_t *data, uint64_t len)
+{
+    const uint8_t *at = data, *end = data + len;
+    struct h1_piece piece;
+    if (c->over || (c->retired && c->exchange == NULL))
+        return len;
+    if (len == 0) {
+        end_of_stream(conn, c);
+        return 0;
+    }
+    if (c->exchange != NULL && !c->reader.started)
+        host_of(conn)->first_byte(c->exchange);
+    for (;;) {
+        switch (h1_read(&c->reader, &at, end, &piece)) {
+        case H1_MORE:
+            return (uint64_t)(at - data);
+        case H1_FIELD:
+            if (kept_add(&c->kept, piece.name, piece.name_len, piece.data, piece.data_len) == 0)
+                break;
+            c->exchange = NULL;
+            c->over = true;
+            host_of(conn)->fail(conn, "no memory for the answer's header fields");
+            return len;
+        case H1_HEAD:
+            head_complete(conn, c);
+            break;
+        case H1_BODY:
+            if (c->exchange->wants & SQUALL_WANT_BODY)
+                host_of(conn)->body(c->exchange, (struct squall_bytes){.data = piece.data, .len = piece.data_len});
+            break;
+        case H1_END:
+            answer_complete(conn, c);
+            if (c->retired)
+                return len;
+            break;
+        case H1_MALFORMED:
+            answer_malformed(conn, c);
+            return len;
+        }
+    }
+}
+
+void h1_conn_disconnect(struct h1_conn *c)
+{
+    kept_fini(&c->kept);
+}

@@ -1,0 +1,372 @@
+/* HTTP/2 of the target: what nghttp2 says of frames, and what goes out. See target_h2.h. */
+#include "target_h2.h"
+#include "h2_memory.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAME_HEAD 9 /* bytes; no request is shorter */
+/* nghttp2 takes a client for an attacker that resets too many streams. Time-outs of a load test look just like that,
+ * and a stream that is gone costs us nothing. */
+#define RESETS_AT_ONCE  1000000
+#define RESETS_A_SECOND 1000000
+
+struct target_h2_run {
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+    struct h2_memory memory;               /* of all sessions */
+    struct target_h2_stream *free_streams; /* as many as there have been at a time */
+};
+
+static const struct squall_server_host *host_of(const struct target_h2 *h2)
+{
+    return h2->conn->run->host;
+}
+
+/* ---- streams ---- */
+
+static struct target_h2_run *run_of(const struct target_h2 *h2)
+{
+    return ((struct target_run *)h2->conn->run->state)->h2;
+}
+
+static struct target_h2_stream *take_stream(struct target_h2 *h2, int32_t id)
+{
+    struct target_h2_run *run = run_of(h2);
+    struct target_h2_stream *stream = run->free_streams;
+    if (stream)
+        run->free_streams = stream->next;
+    else
+        stream = malloc(sizeof *stream);
+    if (!stream)
+        return NULL;
+    memset(stream, 0, offsetof(struct target_h2_stream, method));
+    stream->h2 = h2;
+    stream->id = id;
+    stream->incoming.keep_alive = true;
+    stream->next = h2->streams;
+    if (stream->next)
+        stream->next->previous = stream;
+    h2->streams = stream;
+    h2->conn->coming++;
+    return stream;
+}
+
+static void release_stream(struct target_h2_stream *stream)
+{
+    struct target_h2 *h2 = stream->h2;
+    struct target_h2_run *run = run_of(h2);
+    h2->echo_bytes -= stream->echo.len;
+    target_echo_fini(&stream->echo);
+    if (stream->next)
+        stream->next->previous = stream->previous;
+    if (stream->previous)
+        stream->previous->next = stream->next;
+    else
+        h2->streams = stream->next;
+    stream->next = run->free_streams;
+    run->free_streams = stream;
+}
+
+/* ---- what comes in ---- */
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    struct target_h2_stream *stream = take_stream(arg, frame->hd.stream_id);
+    if (!stream)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
+    return 0;
+}
+
+static bool is(const uint8_t *name, size_t len, const char *text)
+{
+    return len == strlen(text) && memcmp(name, text, len) == 0;
+}
+
+/* All of the path counts, but the log has only its beginning. */
+static void read_path(struct target_h2_stream *stream, const uint8_t *value, size_t len)
+{
+    const uint8_t *mark = memchr(value, '?', len), *end = value + len;
+    struct squall_bytes path = {value, (uint64_t)((mark ? mark : end) - value)};
+    struct squall_bytes query = {mark ? mark + 1 : end, mark ? (uint64_t)(end - mark - 1) : 0};
+    target_incoming_begin(stream->h2->conn->run, &stream->incoming, path, query);
+    stream->path_len = (uint8_t)(len < sizeof stream->path ? len : sizeof stream->path);
+    memcpy(stream->path, value, stream->path_len);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+                     const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
+{
+    struct target_h2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    (void)flags;
+    (void)arg;
+    if (!stream || stream->arrived)
+        return 0;
+    stream->header_size += name_len + value_len + 32; /* RFC 9113, 6.5.2 */
+    if (stream->header_size > TARGET_H2_ENDLESS)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (stream->header_size > TARGET_H2_HEADERS_MAX)
+        target_incoming_refuse(&stream->incoming, 431, "the header fields are longer than 64 KiB\n");
+    else if (is(name, name_len, ":path"))
+        read_path(stream, value, value_len);
+    else if (is(name, name_len, ":method")) {
+        stream->incoming.is_head = is(value, value_len, "HEAD");
+        stream->method_len = (uint8_t)(value_len < sizeof stream->method ? value_len : sizeof stream->method);
+        memcpy(stream->method, value, stream->method_len);
+    } else if (is(name, name_len, "expect"))
+        stream->expects_continue = is(value, value_len, "100-continue");
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *arg)
+{
+    struct target_h2 *h2 = arg;
+    struct target_h2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+    (void)flags;
+    if (!stream || !stream->incoming.echo)
+        return 0;
+    if (h2->echo_bytes + len > TARGET_H2_ECHO_MAX) {
+        target_incoming_refuse(&stream->incoming, 503, "the streams of this connection echo too much at a time\n");
+        return 0;
+    }
+    size_t before = stream->echo.len;
+    target_echo_add(&stream->echo, &stream->incoming, (struct squall_bytes){data, len});
+    h2->echo_bytes += stream->echo.len - before;
+    return 0;
+}
+
+/* The last byte of a request has come. */
+static void arrive(struct target_h2_stream *stream)
+{
+    struct squall_server_conn *conn = stream->h2->conn;
+    uint8_t label[sizeof stream->method + 1 + sizeof stream->path];
+    memcpy(label, stream->method, stream->method_len);
+    label[stream->method_len] = ' ';
+    memcpy(label + stream->method_len + 1, stream->path, stream->path_len);
+    struct squall_bytes bytes = {label, stream->method_len + UINT64_C(1) + stream->path_len};
+    stream->arrived = true;
+    conn->coming--;
+    stream->request = target_arrive(conn, &stream->incoming, &stream->echo, bytes, &stream->answer);
+    ((struct target_h2_request *)stream->request->state)->stream = stream;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+    static const nghttp2_nv status_100 = {(uint8_t *)":status", (uint8_t *)"100", 7, 3, NGHTTP2_NV_FLAG_NONE};
+    (void)arg;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+        return 0;
+    struct target_h2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    if (!stream || stream->arrived)
+        return 0;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+        arrive(stream);
+    } else if (stream->expects_continue) {
+        stream->expects_continue = false;
+        nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NULL, &status_100, 1, NULL);
+    }
+    return 0;
+}
+
+/* However it ends: answered, or broken off by either side. */
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_code, void *arg)
+{
+    struct target_h2 *h2 = arg;
+    struct target_h2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+    (void)error_code;
+    if (!stream)
+        return 0;
+    if (!stream->arrived)
+        h2->conn->coming--;
+    if (stream->request)
+        host_of(h2)->finish(stream->request, SQUALL_SERVER_ABORTED);
+    release_stream(stream);
+    return 0;
+}
+
+/* The connection cannot go on: nghttp2 could not say why, so we do. */
+static void end_connection(struct target_h2 *h2, uint32_t error_code)
+{
+    const struct squall_server_host *host = host_of(h2);
+    uint8_t frame[17] = {0, 0, 8, NGHTTP2_GOAWAY};
+    uint32_t last = (uint32_t)nghttp2_session_get_last_proc_stream_id(h2->session);
+    for (unsigned i = 0; i < 4; i++) {
+        frame[9 + i] = (uint8_t)(last >> (24 - 8 * i));
+        frame[13 + i] = (uint8_t)(error_code >> (24 - 8 * i));
+    }
+    uint8_t *room = host->out_reserve(h2->conn, sizeof frame);
+    if (room) {
+        memcpy(room, frame, sizeof frame);
+        host->out_commit(h2->conn, sizeof frame);
+    }
+    host->malformed(h2->conn);
+}
+
+uint64_t target_h2_receive(struct squall_server_conn *conn, struct target_h2 *h2, const uint8_t *data, uint64_t len)
+{
+    uint64_t used = 0;
+    /* A request has at least one frame, so a part of this length completes no more of them than may arrive. */
+    while (used < len && conn->spare) {
+        uint64_t most = FRAME_HEAD * (conn->spare - UINT64_C(1)) + 1, part = len - used < most ? len - used : most;
+        ssize_t count = nghttp2_session_mem_recv(h2->session, data + used, part);
+        if (count < 0) {
+            end_connection(h2, count == NGHTTP2_ERR_NOMEM ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
+            return len;
+        }
+        used += (uint64_t)count;
+    }
+    return used;
+}
+
+/* ---- what goes out ---- */
+
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t room, uint32_t *flags,
+                         nghttp2_data_source *source, void *arg)
+{
+    struct target_h2_stream *stream = source->ptr;
+    (void)session;
+    (void)id;
+    (void)arg;
+    size_t count = stream->answer.left < room ? (size_t)stream->answer.left : room;
+    target_put_body(out, &stream->answer, count);
+    if (!stream->answer.left)
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)count;
+}
+
+/* Names and values last as long as the stream. */
+static nghttp2_nv field(const char *name, const uint8_t *value, size_t len)
+{
+    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), len,
+                        NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+void target_h2_answer(struct target_h2 *h2, struct squall_server_request *request)
+{
+    struct target_h2_stream *stream = ((struct target_h2_request *)request->state)->stream;
+    struct target_answer *answer = &stream->answer;
+    nghttp2_nv fields[3];
+    size_t count = 0;
+    if (request->last)
+        nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
+                              NGHTTP2_NO_ERROR, NULL, 0);
+    target_put_number(stream->status, request->status, 10);
+    fields[count++] = field(":status", stream->status, sizeof stream->status);
+    fields[count++] = field("content-type", (const uint8_t *)"text/plain", 10);
+    if (!answer->chunked && request->status != 204) {
+        const uint8_t *end = target_put_number(stream->length, answer->left, 10);
+        fields[count++] = field("content-length", stream->length, (size_t)(end - stream->length));
+    }
+    bool body = answer->left && !answer->bodiless;
+    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_body};
+    nghttp2_submit_response(h2->session, stream->id, fields, count, body ? &provider : NULL);
+}
+
+/* A frame is wholly in the output. */
+static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+    struct target_h2 *h2 = arg;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        h2->failed = frame->goaway.error_code != NGHTTP2_NO_ERROR;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+        return 0;
+    struct target_h2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    if (!stream || !stream->request)
+        return 0;
+    stream->request->bytes += frame->hd.length + FRAME_HEAD;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+        host_of(h2)->finish(stream->request, SQUALL_SERVER_ANSWERED);
+        stream->request = NULL;
+    }
+    return 0;
+}
+
+void target_h2_write(struct squall_server_conn *conn, struct target_h2 *h2)
+{
+    const struct squall_server_host *host = conn->run->host;
+    for (;;) {
+        ssize_t count = h2->frame_len ? (ssize_t)h2->frame_len : nghttp2_session_mem_send(h2->session, &h2->frame);
+        if (count < 0) {
+            end_connection(h2, NGHTTP2_INTERNAL_ERROR);
+            return;
+        }
+        if (count == 0)
+            break;
+        h2->frame_len = (size_t)count;
+        uint8_t *room = host->out_reserve(conn, h2->frame_len);
+        if (!room)
+            return;
+        memcpy(room, h2->frame, h2->frame_len);
+        host->out_commit(conn, h2->frame_len);
+        h2->frame_len = 0;
+    }
+    if (h2->failed)
+        host->malformed(conn);
+}
+
+/* ---- life ---- */
+
+struct target_h2_run *target_h2_new(void)
+{
+    struct target_h2_run *run = calloc(1, sizeof *run);
+    if (!run || nghttp2_session_callbacks_new(&run->callbacks) || nghttp2_option_new(&run->option)) {
+        target_h2_free(run);
+        return NULL;
+    }
+    nghttp2_session_callbacks_set_on_begin_headers_callback(run->callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(run->callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(run->callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(run->callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(run->callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_stream_close_callback(run->callbacks, on_stream_close);
+    h2_memory_init(&run->memory);
+    nghttp2_option_set_no_closed_streams(run->option, 1);
+#ifdef TARGET_WIDEN_CONTINUATIONS
+    nghttp2_option_set_max_continuations(run->option, SIZE_MAX);
+#endif
+#ifdef TARGET_WIDEN_RESETS
+    nghttp2_option_set_stream_reset_rate_limit(run->option, RESETS_AT_ONCE, RESETS_A_SECOND);
+#endif
+    return run;
+}
+
+void target_h2_free(struct target_h2_run *run)
+{
+    if (!run)
+        return;
+    nghttp2_session_callbacks_del(run->callbacks);
+    nghttp2_option_del(run->option);
+    h2_memory_fini(&run->memory);
+    while (run->free_streams) {
+        struct target_h2_stream *stream = run->free_streams;
+        run->free_streams = stream->next;
+        free(stream);
+    }
+    free(run);
+}
+
+int target_h2_begin(struct squall_server_conn *conn, struct target_h2 *h2)
+{
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, TARGET_H2_STREAMS},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, TARGET_H2_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, TARGET_H2_HEADERS_MAX},
+    };
+    conn->unordered = 1;
+    h2->conn = conn;
+    struct target_h2_run *run = run_of(h2);
+    if (nghttp2_session_server_new3(&h2->session, run->callbacks, h2, run->option, &run->memory.hooks) ||
+        nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]) ||
+        nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, TARGET_H2_WINDOW))
+        return -1;
+    return 0;
+}
+
+void target_h2_disconnect(struct target_h2 *h2)
+{
+    nghttp2_session_del(h2->session);
+    while (h2->streams)
+        release_stream(h2->streams);
+}
