@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OUTPUT_ENOUGH 65536 /* bytes that wait for the kernel: DATA is held back until they are gone */
+
 /* ---- life ---- */
 
 static struct rpc_call *call_of(struct h2_stream *stream)
@@ -529,6 +531,14 @@ static struct verdict judge_complete(struct rpc_call *call, char *reason, size_t
     return judge(call, call->code, call->message[0] != '\0' ? call->message : NULL);
 }
 
+static struct verdict judge_reset(const struct rpc_call *call, const struct h2_end *how)
+{
+    struct verdict verdict = judge(call, rpc_code_of_reset(how->code), how->reason);
+    if (verdict.outcome != SQUALL_OK)
+        verdict.outcome = SQUALL_BROKEN_OFF;
+    return verdict;
+}
+
 static void on_end(void *arg, struct h2_stream *stream, const struct h2_end *how)
 {
     struct rpc_call *call = call_of(stream);
@@ -555,7 +565,7 @@ static void on_end(void *arg, struct h2_stream *stream, const struct h2_end *how
         call_close(call, judge(call, RPC_UNAVAILABLE, how->reason));
         break;
     case H2_RESET:
-        call_close(call, judge(call, rpc_code_of_reset(how->code), how->reason));
+        call_close(call, judge_reset(call, how));
     }
 }
 
@@ -571,6 +581,12 @@ static void on_commit(void *arg, size_t len)
 {
     struct rpc_conn *c = arg;
     rpc_host(c)->out_commit(c->conn, len);
+}
+
+static bool on_room(void *arg)
+{
+    struct rpc_conn *c = arg;
+    return rpc_host(c)->out_room(c->conn, OUTPUT_ENOUGH) != 0;
 }
 
 static void on_sent(void *arg, struct h2_stream *stream)
@@ -616,6 +632,7 @@ static void on_closing(void *arg)
 
 const struct h2_callbacks rpc_callbacks = {.reserve = on_reserve,
                                            .commit = on_commit,
+                                           .room = on_room,
                                            .sent = on_sent,
                                            .taken = on_taken,
                                            .started = on_started,

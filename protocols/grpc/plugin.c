@@ -177,6 +177,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .abi_major = SQUALL_ABI_MAJOR,
     .abi_minor = SQUALL_ABI_MINOR,
     .size = sizeof(struct squall_protocol),
+    .flags = SQUALL_CODES_FROM_0,
     .name = "grpc",
     .version = SQUALL_VERSION,
     .summary = "gRPC: unary calls and streams, over HTTP/2",

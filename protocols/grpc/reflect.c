@@ -229,7 +229,8 @@ static const char *ask(struct rpc_conn *c, enum question question, const char *n
     pb_put_varint(&out, pb_tag(question, PB_LEN));
     len = (size_t)(end - out.at);
     rpc_frame_prefix(out.at - RPC_PREFIX, 0, (uint32_t)len);
-    memmove(reflection->name, name, strlen(name) + 1);
+    if (question != ASK_SERVICES) /* that comes for what the question before was about */
+        memmove(reflection->name, name, strlen(name) + 1);
     reflection->question = question;
     reflection->asked = true;
     h2_write(c->session, &reflection->call->stream, out.at - RPC_PREFIX, RPC_PREFIX + len, false, false);

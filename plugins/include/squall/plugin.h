@@ -338,6 +338,8 @@ struct squall_table {
 /* Bits of squall_protocol.flags. */
 enum squall_flag {
     SQUALL_OWN_TRANSPORT = 1, /* the plugin moves its own bytes: no phases, no `sent` */
+    SQUALL_CODES_FROM_0 = 2,  /* 0 is one of the protocol's statuses: squall_result.code, and what code_name() takes, is
+                                 the status + 1, and 0 that none was received. Shown is the status */
 };
 
 struct squall_error {
