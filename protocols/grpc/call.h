@@ -109,7 +109,6 @@ const char *rpc_stream_prepare(struct rpc_call *call, const struct rpc_step_opti
 struct squall_bytes rpc_stream_message(const struct rpc_call *call, uint64_t number);
 void rpc_stream_begin(struct rpc_call *call);
 void rpc_stream_piece_done(struct rpc_call *call);
-void rpc_stream_answered(struct rpc_call *call);
 void rpc_stream_go_on(struct rpc_call *call);
 void rpc_stream_stop(struct rpc_call *call);
 void rpc_stream_turn(struct rpc_call *call);

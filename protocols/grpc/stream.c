@@ -18,6 +18,12 @@ static bool is_all_sent(const struct rpc_call *call)
     return call->stopped || call->sent == call->step->total;
 }
 
+/* Which answer belongs to a message is known where each has one. */
+static uint64_t key_of(const struct rpc_call *call, uint64_t number)
+{
+    return call->step->options->ping_pong ? number : SQUALL_NO_ANSWER;
+}
+
 /* Encodes the messages of this call of which any varies. */
 const char *rpc_stream_prepare(struct rpc_call *call, const struct rpc_step_options *options,
                                char reason[RPC_REASON_MAX])
@@ -103,7 +109,7 @@ void rpc_stream_piece_done(struct rpc_call *call)
     bool was_writing = call->writing;
     call->writing = false;
     if (call->x != NULL && was_writing && !is_paced(call))
-        rpc_host(call->c)->message_sent(call->x, call->sent - 1);
+        rpc_host(call->c)->message_sent(call->x, key_of(call, call->sent - 1));
     rpc_stream_go_on(call);
 }
 
@@ -113,7 +119,7 @@ void rpc_stream_turn(struct rpc_call *call)
         rpc_host(call->c)->every(call->x, 0);
         return;
     }
-    rpc_host(call->c)->message_sent(call->x, call->turned++);
+    rpc_host(call->c)->message_sent(call->x, key_of(call, call->turned++));
     rpc_stream_go_on(call);
 }
 

@@ -229,7 +229,8 @@ struct squall_host {
     /* Calls turn(conn, x, number) now and then every interval_ns, number from 0 up; turns that come late are not left
      * out. An interval of 0 ends it; the exchange's end does too. */
     void (*every)(struct squall_exchange *, uint64_t interval_ns);
-    /* The message's last byte has been committed. It was due at its turn, within turn(); otherwise now. */
+    /* The message's last byte has been committed. It was due at its turn, within turn(); otherwise now. With the key
+     * SQUALL_NO_ANSWER it is counted and no answer is waited for. */
     void (*message_sent)(struct squall_exchange *, uint64_t key);
     /* What was sent under this key has been answered: its latency and service time are recorded. */
     void (*message_answered)(struct squall_exchange *, uint64_t key);
@@ -249,6 +250,7 @@ struct squall_host {
      * wait for the kernel. 0: more do, and writable() follows once all are gone. */
     int32_t (*out_room)(struct squall_conn *, uint64_t enough);
 };
+#define SQUALL_NO_ANSWER UINT64_MAX
 #define SQUALL_AGAIN_MAX 3
 #define SQUALL_HOPS_MAX 20
 
