@@ -69,6 +69,15 @@ static uint8_t *host_out_reserve(struct squall_conn *view, uint64_t len)
     return room;
 }
 
+/* Nothing else follows from it where the output goes out later anyway. */
+static void output_added(struct conn *conn)
+{
+    if (conn->state == CONN_UP && conn->capacity > 1 && !conn->close_wanted)
+        conn_flush_soon(conn);
+    else
+        conn_touch(conn);
+}
+
 static void host_out_commit(struct squall_conn *view, uint64_t len)
 {
     struct conn *conn = conn_of(view);
@@ -81,7 +90,7 @@ static void host_out_commit(struct squall_conn *view, uint64_t len)
         last->len += len;
     else
         add_segment(conn, NULL, len);
-    conn_touch(conn);
+    output_added(conn);
 }
 
 static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run_memory)
@@ -101,7 +110,7 @@ static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run
     }
     add_segment(conn, run_memory.data, run_memory.len);
     conn->out_queued += run_memory.len;
-    conn_touch(conn);
+    output_added(conn);
     return 0;
 }
 
@@ -194,6 +203,13 @@ static const void *host_conn_options(struct squall_conn *view)
         return options;
     host_fail(view, error.text);
     return NULL;
+}
+
+static void host_tick_at(struct squall_conn *view, uint64_t at_ns)
+{
+    struct conn *conn = conn_of(view);
+    if (conn->connected && conn_abi(conn)->tick)
+        timer_set(&conn->pool->engine->timers, &conn->tick, at_ns);
 }
 
 /* ---- exchange ---- */
@@ -363,7 +379,8 @@ void host_init(struct engine *engine)
                                         .sample = host_sample,
                                         .elapsed = host_elapsed,
                                         .stamp_ns = host_stamp_ns,
-                                        .out_room = host_out_room};
+                                        .out_room = host_out_room,
+                                        .tick_at = host_tick_at};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

@@ -123,6 +123,8 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
     pool->target = target;
     pool->per_user = target_per_user(target);
     pool->fresh = target->connections == CONNECTIONS_NEW;
+    pool->lazy = pool->fresh || target->opens;
+    pool->sessions = target->protocol->abi.flags & SQUALL_SESSIONS;
     pool->own_transport = target->protocol->abi.flags & SQUALL_OWN_TRANSPORT;
     pool->tls = target->view.secure && !pool->own_transport;
     pool->pace.fn = on_pace;
@@ -162,7 +164,7 @@ void pool_fini(struct pool *pool)
 void pool_connect(struct pool *pool)
 {
     pool->last_up_ns = engine_stamp(pool->engine);
-    if (pool->fresh)
+    if (pool->lazy)
         return; /* none before its exchange */
     pool->unopened = pool->count;
     for (uint32_t i = 0; i < pool->count; i++)
@@ -174,7 +176,7 @@ void pool_connect(struct pool *pool)
  * time-out without one it is over, and some must be enough. */
 bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns)
 {
-    if (!pool->count || pool->fresh || pool->up >= pool->count)
+    if (!pool->count || pool->lazy || pool->up >= pool->count)
         return true;
     uint64_t from_ns = pool->last_up_ns;
     if (!pool->ever_up && pool->name_wrong) { /* it will not come to be by waiting */
@@ -319,10 +321,13 @@ void pool_conn_up(struct conn *conn)
     struct pool *pool = conn->pool;
     struct engine *engine = pool->engine;
     conn->counted = true;
+    conn->standing = pool->sessions;
     pool->connecting--;
     pool->up++;
     pool->ever_up = true;
     engine->connections_up++;
+    engine->facts.reopened += conn->was_up && !pool->fresh;
+    conn->was_up = true;
     /* Only more than ever is progress: a peer that accepts and hangs up would keep the run connecting for good. */
     if (engine->connections_up > engine->facts.connections_max) {
         engine->facts.connections_max = engine->connections_up;
@@ -372,7 +377,9 @@ void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed)
     }
     if (engine->finished)
         return;
-    if (!conn->failures && conn->owner && list_empty(&conn->waiters))
+    conn->standing = conn->standing && why;
+    bool wanted_again = conn->failures && !pool->lazy;
+    if (conn->owner && list_empty(&conn->waiters) && !conn->standing && !wanted_again)
         return; /* a user's own connection comes back when the user wants it */
     conn->state = CONN_BACKOFF;
     timer_set(&engine->timers, &conn->timer, engine->now_ns + (conn->failures ? pause_before_retry(conn) : 0));

@@ -274,6 +274,16 @@ static int default_load(const struct loader *loader, struct load *load)
                      load->name ? load->name : "", load->users, load->class_count, load->class_count);
 }
 
+/* Where each user holds a session, connections can be neither shared nor thrown away. */
+static int check_sessions(const struct loader *loader, const struct target *target)
+{
+    if (!(target->protocol->abi.flags & SQUALL_SESSIONS) || target->connections == CONNECTIONS_PER_USER)
+        return 0;
+    return fail_at(loader, NULL,
+                   "target `%s`: each user of %s holds a session on a connection of its own; leave `connections` out",
+                   target->name, target->protocol->name);
+}
+
 int load_defaults(const struct loader *loader)
 {
     struct scenario *scenario = loader->scenario;
@@ -289,7 +299,7 @@ int load_defaults(const struct loader *loader)
         /* more connections than the users can have exchanges at once would idle */
         if (!target_per_user(target) && target->connections > users * scenario->width)
             target->connections = (uint32_t)(users * scenario->width);
-        if (check_tls(loader, target))
+        if (check_tls(loader, target) || check_sessions(loader, target))
             return -1;
         /* A user's own connection may still have to be opened, and only then does the exchange's time-out run. */
         uint64_t waits_ns = target->timeout_ns;

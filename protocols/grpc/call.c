@@ -200,6 +200,30 @@ static const char *send_request(struct rpc_call *call, const struct rpc_step_opt
     return h2_submit(call->c->session, &call->stream, &request);
 }
 
+static uint64_t next_ns(const struct rpc_call *call)
+{
+    if (call->deadline_ns == 0 || call->stop_ns == 0)
+        return call->deadline_ns + call->stop_ns;
+    return call->deadline_ns < call->stop_ns ? call->deadline_ns : call->stop_ns;
+}
+
+/* Deadlines are the connection's next tick. */
+static void set_times(struct rpc_call *call)
+{
+    struct rpc_conn *c = call->c;
+    const struct rpc_step_options *options = call->step->options;
+    uint64_t now_ns = rpc_host(c)->now_ns(c->conn->worker);
+    if (options->deadline_ns > 0)
+        call->deadline_ns = now_ns + options->deadline_ns;
+    if (options->for_ns > 0)
+        call->stop_ns = now_ns + options->for_ns;
+    uint64_t first_ns = next_ns(call);
+    if (first_ns == 0 || (c->tick_ns > 0 && c->tick_ns <= first_ns))
+        return;
+    c->tick_ns = first_ns;
+    rpc_host(c)->tick_at(c->conn, first_ns);
+}
+
 void rpc_call_begin(struct rpc_conn *c, struct squall_exchange *x)
 {
     const struct squall_host *host = rpc_host(c);
@@ -223,9 +247,7 @@ void rpc_call_begin(struct rpc_conn *c, struct squall_exchange *x)
         rpc_conn_settle(c, h2_send(c->session));
         return;
     }
-    uint64_t now_ns = host->now_ns(c->conn->worker);
-    call->deadline_ns = step->options->deadline_ns > 0 ? now_ns + step->options->deadline_ns : 0;
-    call->stop_ns = step->options->for_ns > 0 ? now_ns + step->options->for_ns : 0;
+    set_times(call);
     if (step->cancel_after == 0)
         call_stop(call, judge(call, RPC_CANCELLED, NULL));
     else if (step->method.client_streams)
@@ -271,9 +293,7 @@ uint64_t rpc_call_tick(struct rpc_call *call, uint64_t now_ns)
         call->stop_ns = 0;
         rpc_stream_stop(call);
     }
-    if (call->deadline_ns == 0 || call->stop_ns == 0)
-        return call->deadline_ns + call->stop_ns;
-    return call->deadline_ns < call->stop_ns ? call->deadline_ns : call->stop_ns;
+    return next_ns(call);
 }
 
 /* ---- answer: fields ---- */

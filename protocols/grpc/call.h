@@ -44,6 +44,7 @@ struct rpc_conn {
     struct rpc_conn *next_waiting;
     struct rpc_reflection *reflection; /* while this connection asks */
     uint32_t capacity;                 /* what the session allows */
+    uint64_t tick_ns;                  /* when the first deadline is due, as far as is known; 0: none */
     bool waiting, over;
 };
 

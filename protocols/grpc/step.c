@@ -384,10 +384,6 @@ int32_t rpc_step_init(struct squall_step *view, const void *constant_options, ui
         rpc_step_fini(view);
         return -1;
     }
-    const uint64_t times[] = {step->options->deadline_ns, step->options->for_ns};
-    for (size_t i = 0; i < 2; i++)
-        if (times[i] > 0 && (target->shortest_ns == 0 || times[i] < target->shortest_ns))
-            target->shortest_ns = times[i];
     step->next = target->steps;
     target->steps = step;
     return 0;

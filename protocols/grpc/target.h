@@ -21,7 +21,6 @@ struct rpc_target {
     bool secure;
     bool bound;               /* every step knows its messages: calls can be made */
     struct rpc_step *steps;   /* newest first */
-    uint64_t shortest_ns;     /* of all deadlines and `for` of the steps; 0: there are none */
     struct rpc_conn *asking;  /* that connection asks the server for its services */
     struct rpc_conn *waiting; /* connections without capacity, until it knows */
 };

@@ -166,14 +166,14 @@ static uint8_t first_byte(const struct mqtt_packet *packet)
     return (uint8_t)((unsigned)packet->type << 4 | flags);
 }
 
-static uint8_t *put_publish(uint8_t *at, const struct mqtt_packet *packet)
+uint8_t *mqtt_encode_publish_head(uint8_t *at, const struct mqtt_packet *packet)
 {
+    *at++ = first_byte(packet);
+    at = mqtt_put_varint(at, body_size(packet));
     at = mqtt_put_binary(at, packet->topic);
     if (packet->qos > 0)
         at = mqtt_put_u16(at, packet->packet_id);
-    if (is_5(packet))
-        at = put_block(at, &packet->properties);
-    return mqtt_put_raw(at, packet->payload);
+    return is_5(packet) ? put_block(at, &packet->properties) : at;
 }
 
 /* The packets that begin with a packet identifier. */
@@ -191,6 +191,8 @@ static uint8_t *put_identified(uint8_t *at, const struct mqtt_packet *packet)
 
 uint8_t *mqtt_encode(uint8_t *at, const struct mqtt_packet *packet)
 {
+    if (packet->type == MQTT_PUBLISH)
+        return mqtt_put_raw(mqtt_encode_publish_head(at, packet), packet->payload);
     *at++ = first_byte(packet);
     at = mqtt_put_varint(at, body_size(packet));
     switch (packet->type) {
@@ -200,8 +202,6 @@ uint8_t *mqtt_encode(uint8_t *at, const struct mqtt_packet *packet)
         *at++ = packet->session_present;
         *at++ = packet->reason;
         return is_5(packet) ? put_block(at, &packet->properties) : at;
-    case MQTT_PUBLISH:
-        return put_publish(at, packet);
     case MQTT_PINGREQ:
     case MQTT_PINGRESP:
         return at;

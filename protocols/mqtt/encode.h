@@ -11,6 +11,8 @@
 uint64_t mqtt_encoded_size(const struct mqtt_packet *packet);
 /* Writes mqtt_encoded_size bytes and returns their end. The packet must pass mqtt_encode_refuse. */
 uint8_t *mqtt_encode(uint8_t *at, const struct mqtt_packet *packet);
+/* A PUBLISH without its payload, of which only the length is looked at: the caller writes it behind. */
+uint8_t *mqtt_encode_publish_head(uint8_t *at, const struct mqtt_packet *packet);
 /* Why the packet, as a client would send it, cannot be encoded or would break the standard; NULL when it can go out.
  * Costs a pass over its strings, so that callers ask once for what never changes. */
 const char *mqtt_encode_refuse(const struct mqtt_packet *packet);

@@ -433,6 +433,16 @@ static void call_elapsed(struct squall_worker *worker, const struct squall_step 
         fake_violation(host, "law 5: elapsed() since a time that the engine has not given: it is yet to come");
 }
 
+static void call_tick_at(struct squall_conn *view, uint64_t at_ns)
+{
+    struct fake_conn *conn = live_conn(view, "tick_at");
+    if (!conn)
+        return;
+    if (!conn->host->protocol->abi.tick)
+        fake_violation(conn->host, "tick_at() by a plugin without tick(); nothing would be called");
+    conn->next_tick_ns = at_ns;
+}
+
 static uint64_t call_stamp_ns(struct squall_worker *worker)
 {
     on_thread(host_of(worker), "stamp_ns");
@@ -515,5 +525,6 @@ void fake_calls_init(struct fake_host *host)
                                        .sample = call_sample,
                                        .elapsed = call_elapsed,
                                        .stamp_ns = call_stamp_ns,
-                                       .out_room = call_out_room};
+                                       .out_room = call_out_room,
+                                       .tick_at = call_tick_at};
 }

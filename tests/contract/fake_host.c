@@ -189,6 +189,17 @@ struct fake_host *fake_host_new(const struct protocol *protocol, const struct fa
     return NULL;
 }
 
+static void end_own_user(struct fake_conn *conn)
+{
+    const struct squall_protocol *abi = abi_of(conn->host);
+    if (!conn->own.id)
+        return;
+    if (abi->user_fini)
+        abi->user_fini(&conn->own);
+    block_free(conn->host, conn->own.state, abi->user_size, "user state");
+    conn->own = (struct squall_user){0};
+}
+
 void fake_host_stop(struct fake_host *host)
 {
     const struct squall_protocol *abi = abi_of(host);
@@ -196,6 +207,8 @@ void fake_host_stop(struct fake_host *host)
         fake_conn_cancel_all(conn);
         fake_conn_drop(conn);
     }
+    for (struct fake_conn *conn = host->conns; conn; conn = conn->next)
+        end_own_user(conn);
     if (host->worker_started && abi->user_fini)
         abi->user_fini(&host->user);
     if (host->worker_started && abi->worker_fini)
@@ -319,6 +332,10 @@ struct fake_conn *fake_conn_new(struct fake_host *host, bool per_user)
                                       .target = &host->target,
                                       .user = per_user ? &host->user : NULL,
                                       .alpn = host->alpn ? text_bytes(host->alpn) : (struct squall_bytes){NULL, 0}};
+    if (per_user && (abi_of(host)->flags & SQUALL_SESSIONS)) {
+        conn->own = (struct squall_user){.state = block_new(abi_of(host)->user_size), .id = 1};
+        conn->view.user = &conn->own;
+    }
     conn->connected = true;
     enter(conn);
     abi_of(host)->connect(&conn->view);
@@ -348,7 +365,7 @@ struct fake_exchange *fake_conn_request(struct fake_conn *conn, const struct fak
     exchange->view =
         (struct squall_exchange){.state = block_new(abi->exchange_size),
                                  .step = &step->view,
-                                 .user = &conn->host->user,
+                                 .user = conn->own.id ? &conn->own : &conn->host->user,
                                  .options = step->constant || !abi->step_options.count
                                                 ? step->block
                                                 : fill_options(&abi->step_options, step->options, &rendered, &error),

@@ -72,6 +72,7 @@ struct fake_borrow {
 
 struct fake_conn {
     struct squall_conn view; /* first */
+    struct squall_user own;  /* its user, where each user has a connection of its own: SQUALL_SESSIONS */
     struct fake_host *host;
     struct fake_conn *next;
     struct fake_exchange *exchanges; /* newest first */

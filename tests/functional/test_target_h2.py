@@ -89,10 +89,13 @@ def test_windows_hold_answers_back():
     with Target() as target, Frames(target.port, settings={WINDOW: 10}, automatic=False) as wire:
         first, second = wire.request("/?size=25"), wire.request("/?size=5")
         assert len(wire.answer(second).body) == 5
+        wire.until(lambda: len(wire.streams[first].body) == 10)
         for _ in range(2):
             wire.send(hf.WindowUpdateFrame(first, window_increment=10))
-        assert len(wire.answer(first).body) == 25
-        assert max(len(frame.data) for frame in wire.streams[first].data_frames) == 10
+            before = len(wire.streams[first].data_frames)
+            wire.until(lambda: len(wire.streams[first].data_frames) > before)
+        wire.answer(first)
+        assert [len(frame.data) for frame in wire.streams[first].data_frames] == [10, 10, 5]
         counts_match_log(target.stop())
 
 

@@ -111,6 +111,8 @@ struct squall_step {
     void *state; /* step_size */
     const struct squall_target *target;
     uint64_t verb; /* row of squall_protocol.verbs; 0 where there are none */
+    uint64_t opens; /* set by step_init, with SQUALL_SESSIONS: 1: such a step opens its user's session. Then no
+                       connection of the target is opened before an exchange wants it */
 };
 
 /* Which parts of an answer the scenario will look at: bits of squall_exchange.wants. */
@@ -249,6 +251,9 @@ struct squall_host {
     /* For what can be held back, such as the rest of a long body. 1: fewer than `enough` bytes of the connection's output
      * wait for the kernel. 0: more do, and writable() follows once all are gone. */
     int32_t (*out_room)(struct squall_conn *, uint64_t enough);
+
+    /* Calls tick() at that time, instead of the one that it returned last. */
+    void (*tick_at)(struct squall_conn *, uint64_t at_ns);
 };
 #define SQUALL_NO_ANSWER UINT64_MAX
 #define SQUALL_AGAIN_MAX 3
@@ -296,6 +301,7 @@ enum squall_role {
     SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
     SQUALL_ROLE_FILE = 16,    /* STRING: the value is the content of the file that is named. MAP: so are values that begin
                                  with '@'; "@@" stands for "@". Run memory; the same in every exchange */
+    SQUALL_ROLE_FLAG_FILE = 32, /* STRING with a flag: in the URL form "@path" stands for the file's content, "@@" for "@" */
     SQUALL_ROLE_CONN = 8,     /* of a target option: it may differ from user to user; see conn_options() */
 };
 
@@ -340,8 +346,12 @@ struct squall_table {
 /* Bits of squall_protocol.flags. */
 enum squall_flag {
     SQUALL_OWN_TRANSPORT = 1, /* the plugin moves its own bytes: no phases, no `sent` */
-    SQUALL_CODES_FROM_0 = 2,  /* 0 is one of the protocol's statuses: squall_result.code, and what code_name() takes, is
-                                 the status + 1, and 0 that none was received. Shown is the status */
+    /* Each user holds a session on a connection of its own: targets are `per-user`, and a connection that was lost is
+     * opened again though no exchange waits for it, but for one that the plugin has closed. */
+    SQUALL_SESSIONS = 2,
+    /* 0 is one of the protocol's statuses: squall_result.code, and what code_name() takes, is the status + 1, and 0 that
+     * none was received. Shown is the status. */
+    SQUALL_CODES_FROM_0 = 4,
 };
 
 struct squall_error {

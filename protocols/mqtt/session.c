@@ -1,0 +1,205 @@
+/* The session's lists. They grow by doubling and are small for a device that does one thing at a time. */
+#include "session.h"
+#include "topic.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS_FIRST 4
+
+static void drop_packet(struct mqtt_slot *slot)
+{
+    free(slot->packet);
+    slot->packet = NULL;
+    slot->packet_len = 0;
+}
+
+void mqtt_session_reset(struct mqtt_session *session)
+{
+    for (uint32_t i = 0; i < session->slot_count; i++) {
+        drop_packet(&session->slots[i]);
+        session->slots[i].state = MQTT_SLOT_FREE;
+    }
+    session->used = 0;
+    session->received_count = 0;
+}
+
+void mqtt_session_fini(struct mqtt_session *session)
+{
+    mqtt_session_reset(session);
+    for (uint32_t i = 0; i < session->subscription_count; i++)
+        free((void *)(uintptr_t)session->subscriptions[i].filter.data);
+    free((void *)(uintptr_t)session->assigned_id.data);
+    free(session->slots);
+    free(session->received);
+    free(session->subscriptions);
+    free(session->streams);
+    *session = (struct mqtt_session){0};
+}
+
+void mqtt_session_detach(struct mqtt_session *session, bool keep)
+{
+    if (!keep)
+        mqtt_session_reset(session);
+    for (uint32_t i = 0; i < session->slot_count; i++) {
+        struct mqtt_slot *slot = &session->slots[i];
+        slot->exchange = NULL;
+        slot->resent = false;
+        /* SUBSCRIBE and UNSUBSCRIBE are no part of the session's state (4.1). */
+        if (slot->state >= MQTT_SLOT_SUBACK)
+            mqtt_slot_free(session, slot);
+    }
+}
+
+/* ---- packet identifiers ------------------------------------------------------------------------------ */
+
+/* Twice the places. An identifier's place is its remainder, so that two which had places of their own still do. */
+static int grow(struct mqtt_session *session)
+{
+    uint32_t count = session->slot_count == 0 ? SLOTS_FIRST : session->slot_count * 2u;
+    struct mqtt_slot *slots = count <= MQTT_SLOTS_MAX ? calloc(count, sizeof *slots) : NULL;
+    if (slots == NULL)
+        return -1;
+    for (uint32_t i = 0; i < session->slot_count; i++)
+        if (session->slots[i].state != MQTT_SLOT_FREE)
+            slots[session->slots[i].id & (count - 1)] = session->slots[i];
+    free(session->slots);
+    session->slots = slots;
+    session->slot_count = count;
+    return 0;
+}
+
+struct mqtt_slot *mqtt_slot_take(struct mqtt_session *session, uint32_t limit)
+{
+    if (session->used >= limit || (session->used == session->slot_count && grow(session) < 0))
+        return NULL;
+    for (;;) {
+        session->last_id++;
+        if (session->last_id == 0)
+            continue;
+        struct mqtt_slot *slot = &session->slots[session->last_id & (session->slot_count - 1u)];
+        if (slot->state != MQTT_SLOT_FREE)
+            continue;
+        slot->id = session->last_id;
+        slot->exchange = NULL;
+        slot->resent = false;
+        session->used++;
+        return slot;
+    }
+}
+
+struct mqtt_slot *mqtt_slot_find(struct mqtt_session *session, uint16_t id)
+{
+    if (session->slot_count == 0)
+        return NULL;
+    struct mqtt_slot *slot = &session->slots[id & (session->slot_count - 1u)];
+    return slot->state != MQTT_SLOT_FREE && slot->id == id ? slot : NULL;
+}
+
+void mqtt_slot_free(struct mqtt_session *session, struct mqtt_slot *slot)
+{
+    if (slot->packet != NULL)
+        drop_packet(slot);
+    slot->state = MQTT_SLOT_FREE;
+    slot->exchange = NULL;
+    session->used--;
+}
+
+/* ---- QoS 2 received ------------------------------------------------------------------------------------ */
+
+int mqtt_received_add(struct mqtt_session *session, uint16_t id)
+{
+    for (uint32_t i = 0; i < session->received_count; i++)
+        if (session->received[i] == id)
+            return 0;
+    if (session->received_count == session->received_size) {
+        uint32_t size = session->received_size == 0 ? 8 : session->received_size * 2u;
+        uint16_t *received = size <= UINT16_MAX ? realloc(session->received, size * sizeof *received) : NULL;
+        if (received == NULL)
+            return -1;
+        session->received = received;
+        session->received_size = (uint16_t)size;
+    }
+    session->received[session->received_count++] = id;
+    return 1;
+}
+
+bool mqtt_received_remove(struct mqtt_session *session, uint16_t id)
+{
+    for (uint32_t i = 0; i < session->received_count; i++) {
+        if (session->received[i] != id)
+            continue;
+        session->received_count--;
+        memmove(session->received + i, session->received + i + 1,
+                (session->received_count - i) * sizeof *session->received);
+        return true;
+    }
+    return false;
+}
+
+/* ---- subscriptions -------------------------------------------------------------------------------------- */
+
+static bool same(struct squall_bytes one, struct squall_bytes other)
+{
+    return one.len == other.len && memcmp(one.data, other.data, one.len) == 0;
+}
+
+struct mqtt_subscription *mqtt_subscription_find(struct mqtt_session *session, struct squall_bytes filter)
+{
+    for (uint32_t i = 0; i < session->subscription_count; i++)
+        if (same(session->subscriptions[i].filter, filter))
+            return &session->subscriptions[i];
+    return NULL;
+}
+
+static int room_for_one(struct mqtt_session *session)
+{
+    uint32_t size = session->subscription_size == 0 ? 1 : session->subscription_size * 2u;
+    if (session->subscription_count < session->subscription_size)
+        return 0;
+    struct mqtt_subscription *more =
+        size <= MQTT_SUBSCRIPTIONS_MAX ? realloc(session->subscriptions, size * sizeof *more) : NULL;
+    if (more == NULL)
+        return -1;
+    session->subscriptions = more;
+    session->subscription_size = (uint16_t)size;
+    return 0;
+}
+
+struct mqtt_subscription *mqtt_subscription_to(struct mqtt_session *session, struct squall_bytes filter)
+{
+    struct mqtt_subscription *place = mqtt_subscription_find(session, filter);
+    if (place != NULL || room_for_one(session) < 0)
+        return place;
+    uint8_t *copy = malloc(filter.len > 0 ? filter.len : 1);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, filter.data, filter.len);
+    place = &session->subscriptions[session->subscription_count++];
+    *place = (struct mqtt_subscription){.filter = {.data = copy, .len = filter.len}};
+    return place;
+}
+
+void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscription *subscription)
+{
+    free((void *)(uintptr_t)subscription->filter.data);
+    *subscription = session->subscriptions[--session->subscription_count];
+}
+
+static const struct mqtt_subscription *by_identifier(const struct mqtt_session *session, uint32_t id)
+{
+    for (uint32_t i = 0; i < session->subscription_count; i++)
+        if (session->subscriptions[i].id == id)
+            return &session->subscriptions[i];
+    return NULL;
+}
+
+const struct mqtt_subscription *mqtt_subscription_of(const struct mqtt_session *session, struct squall_bytes topic,
+                                                     struct squall_bytes properties)
+{
+    uint32_t id = properties.len > 0 ? mqtt_property_number(properties, MQTT_SUBSCRIPTION_ID, 0) : 0;
+    const struct mqtt_subscription *found = id > 0 ? by_identifier(session, id) : NULL;
+    for (uint32_t i = 0; found == NULL && i < session->subscription_count; i++)
+        if (mqtt_filter_matches(session->subscriptions[i].filter, topic))
+            found = &session->subscriptions[i];
+    return found;
+}

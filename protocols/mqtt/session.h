@@ -1,0 +1,95 @@
+/*
+ * The client's side of a session (4.1): packet identifiers in use, messages that were not acknowledged yet, those of
+ * QoS 2 that were received and not released, and the subscriptions. It lives in the user's state, since it outlives a
+ * connection when the broker was asked to keep it too. Every list has a limit.
+ */
+#ifndef SQUALL_MQTT_SESSION_H
+#define SQUALL_MQTT_SESSION_H
+#include "packet.h"
+
+enum mqtt_slot_state {
+    MQTT_SLOT_FREE,
+    MQTT_SLOT_PUBACK,  /* PUBLISH of QoS 1 sent -> FREE */
+    MQTT_SLOT_PUBREC,  /* PUBLISH of QoS 2 sent -> PUBCOMP, or FREE when refused */
+    MQTT_SLOT_PUBCOMP, /* PUBREL sent -> FREE */
+    MQTT_SLOT_SUBACK,
+    MQTT_SLOT_UNSUBACK,
+};
+
+/* One packet identifier in use. */
+struct mqtt_slot {
+    uint16_t id;
+    uint8_t state; /* enum mqtt_slot_state */
+    bool resent;   /* in this connection, after the session was resumed */
+    uint32_t packet_len;
+    uint8_t *packet;                  /* the PUBLISH, to be sent again; NULL: the session will not be resumed */
+    struct squall_exchange *exchange; /* NULL: given up, or of an earlier connection */
+    const struct squall_step *step;
+    uint64_t sent_ns, leg_ns; /* stamps of PUBLISH and PUBREL */
+};
+
+enum mqtt_subscription_state {
+    MQTT_SUBSCRIBING,   /* SUBSCRIBE sent; messages may come before its SUBACK -> SUBSCRIBED, or gone when refused */
+    MQTT_SUBSCRIBED,    /* -> UNSUBSCRIBING, or SUBSCRIBING again */
+    MQTT_UNSUBSCRIBING, /* UNSUBSCRIBE sent -> gone, or SUBSCRIBED when refused */
+};
+
+struct mqtt_subscription {
+    struct squall_bytes filter; /* allocated */
+    const struct squall_step *step;
+    uint64_t since_ns;  /* SUBSCRIBE's stamp, for retained messages */
+    uint32_t id;        /* subscription identifier; 0: none */
+    uint16_t packet_id; /* of the SUBSCRIBE or UNSUBSCRIBE under way */
+    uint8_t index;      /* of its filter there */
+    uint8_t options, state;
+    bool counted; /* as one that wants messages: host->want() */
+};
+
+/* A publisher's numbering of what it sends to one topic; see track.h. */
+struct mqtt_stream {
+    uint64_t topic_hash;
+    uint32_t sequence, handle;
+};
+#define MQTT_STREAMS_MAX 64 /* topics of one user that are tracked; its index takes 8 bits of a header */
+
+/* squall_user.state */
+struct mqtt_session {
+    struct mqtt_slot *slots; /* slot_count, a power of two; identifier i can only be in slots[i % slot_count] */
+    uint32_t slot_count, used;
+    uint16_t last_id;
+    bool wanted;           /* a connect step has opened it, and nothing has closed it on purpose */
+    uint8_t connect_clean; /* that step's enum mqtt_clean */
+    uint16_t *received;    /* identifiers of QoS 2 that wait for PUBREL */
+    uint16_t received_count, received_size;
+    uint16_t subscription_count, subscription_size, stream_count;
+    struct mqtt_subscription *subscriptions;
+    struct mqtt_stream *streams;
+    struct squall_bytes assigned_id; /* allocated: the client identifier that the broker gave */
+};
+#define MQTT_SLOTS_MAX         32768
+#define MQTT_SUBSCRIPTIONS_MAX 4096 /* of one user */
+
+void mqtt_session_fini(struct mqtt_session *session);
+/* The broker knows no such session: what it was to remember is forgotten. Subscriptions and streams stay. */
+void mqtt_session_reset(struct mqtt_session *session);
+/* The connection is gone: its exchanges have ended; what cannot be resumed is forgotten. */
+void mqtt_session_detach(struct mqtt_session *session, bool keep);
+
+/* A free packet identifier with its slot; NULL: `limit` are in use, or there is no memory. */
+struct mqtt_slot *mqtt_slot_take(struct mqtt_session *session, uint32_t limit);
+struct mqtt_slot *mqtt_slot_find(struct mqtt_session *session, uint16_t id);
+void mqtt_slot_free(struct mqtt_session *session, struct mqtt_slot *slot);
+
+/* QoS 2 received. add: 1 new, 0 known already, -1 no memory. */
+int mqtt_received_add(struct mqtt_session *session, uint16_t id);
+bool mqtt_received_remove(struct mqtt_session *session, uint16_t id);
+
+/* The subscription to a filter, found or made; NULL: too many, or no memory. */
+struct mqtt_subscription *mqtt_subscription_to(struct mqtt_session *session, struct squall_bytes filter);
+struct mqtt_subscription *mqtt_subscription_find(struct mqtt_session *session, struct squall_bytes filter);
+void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscription *subscription);
+/* The subscription that a message belongs to; NULL: none. `ids` are the message's properties, for its identifiers. */
+const struct mqtt_subscription *mqtt_subscription_of(const struct mqtt_session *session, struct squall_bytes topic,
+                                                     struct squall_bytes properties);
+
+#endif
