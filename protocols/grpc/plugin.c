@@ -122,20 +122,20 @@ static void writable(struct squall_conn *conn)
         rpc_conn_settle(c, h2_send(c->session));
 }
 
-/* Deadlines. A call that begins after this has none before now + the shortest there is: until then nothing is missed.
- */
+/* Deadlines. Those of calls that begin later say so themselves, by tick_at(). */
 static uint64_t tick(struct squall_conn *conn, uint64_t now_ns)
 {
     struct rpc_conn *c = conn->state;
-    uint64_t next_ns = now_ns + c->target->shortest_ns;
-    if (c->target->shortest_ns == 0 || c->over)
+    uint64_t next_ns = 0;
+    if (c->over)
         return 0;
     for (struct rpc_call *call = c->calls, *next; call != NULL; call = next) {
         next = call->next;
         uint64_t due_ns = call->step != NULL ? rpc_call_tick(call, now_ns) : 0;
-        if (due_ns > 0 && due_ns < next_ns)
+        if (due_ns > 0 && (next_ns == 0 || due_ns < next_ns))
             next_ns = due_ns;
     }
+    c->tick_ns = next_ns;
     rpc_conn_settle(c, h2_send(c->session));
     return next_ns;
 }
