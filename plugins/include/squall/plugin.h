@@ -297,6 +297,7 @@ enum squall_role {
     SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
     SQUALL_ROLE_FILE = 16,    /* STRING: the value is the content of the file that is named. MAP: so are values that begin
                                  with '@'; "@@" stands for "@". Run memory; the same in every exchange */
+    SQUALL_ROLE_FLAG_FILE = 32, /* STRING with a flag: in the URL form "@path" stands for the file's content, "@@" for "@" */
     SQUALL_ROLE_CONN = 8,     /* of a target option: it may differ from user to user; see conn_options() */
 };
 
