@@ -23,7 +23,7 @@ static void pack_values(msgpack_packer *packer, const char *key, const struct fl
 
 static void pack_overrides(msgpack_packer *packer, const struct overrides *overrides)
 {
-    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 4);
+    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 5);
 #define PACK_TEXT(name)              \
     message_pack_key(packer, #name); \
     message_pack_text(packer, overrides->name);
