@@ -165,7 +165,7 @@ static const struct squall_option options[] = {
 
 const struct squall_server squall_server_http = {
     .name = "http",
-    .summary = "HTTP/1.1 and HTTP/2. GET /?delay=5ms&status=503&size=4k&chunked=1&stall=200ms&reset=1&close=1; /echo",
+    .summary = "HTTP/1.1, HTTP/2: /?delay=5ms&status=503&size=4k&chunked=1&stall=200ms&reset=1&close=1; /echo",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .options_size = sizeof(struct target_options),
