@@ -53,7 +53,7 @@ static const struct row rows[] = {
     {"quiet", 0, KIND_QUIET, NULL, "no live view, no final screen", 0},
     {"plugin", 0, KIND_PLUGIN, "FILE", "load a protocol plugin from an absolute path; repeatable", 0},
     {"plugin-dir", 0, KIND_PLUGIN_DIR, "DIR", "look for plugins here first; repeatable", 0},
-    {"schema", 0, KIND_SCHEMA, NULL, "of check: print the JSON Schema of scenarios, for editors", 0},
+    {"schema", 0, KIND_SCHEMA, NULL, "print the JSON Schema of scenarios, for editors", 0},
     {"log-level", 0, KIND_LOG_LEVEL, "LEVEL", "error, warning, info or debug", 0},
     {"help", 'h', KIND_HELP, NULL, "this text", 0},
 };
@@ -492,7 +492,8 @@ static void run_arguments_help(FILE *out, const char *command, const struct prot
 {
     fprintf(out, "usage: squall %s SCENARIO or URL [options]\n\n", command);
     for (size_t i = 0; i < ROWS; i++)
-        help_row(out, rows[i].letter, rows[i].name, rows[i].metavar, rows[i].help);
+        if (rows[i].kind != KIND_SCHEMA || strcmp(command, "check") == 0)
+            help_row(out, rows[i].letter, rows[i].name, rows[i].metavar, rows[i].help);
     fprintf(out, "\n-d is duration and -r rate, unlike in curl and Locust. Numbers take units: 250ms, 10k, 64KiB, 5000/s.\n");
     if (!protocol) {
         fprintf(out, "With a URL before --help: its protocol's flags too (a method, a body, ...).\n");
