@@ -138,6 +138,8 @@ static struct mqtt_slot *slot_for(struct squall_conn *conn, const struct mqtt_pa
 static void settle(struct squall_conn *conn, struct mqtt_slot *slot, const struct mqtt_packet *packet)
 {
     struct squall_exchange *x = slot->exchange;
+    if (packet->reason < MQTT_UNSPECIFIED_ERROR && slot->address != UINT32_MAX)
+        mqtt_host(conn)->sent_to(conn->worker, slot->address, slot->due_ns);
     mqtt_slot_free(conn->user->state, slot);
     if (x == NULL) {
         mqtt_host(conn)->sample(conn->worker, first_step(conn), MQTT_LATE_ACKS, 1);
@@ -216,6 +218,7 @@ static void settle_filters(struct squall_conn *conn, const struct mqtt_packet *p
             continue;
         uint8_t code = one->index < packet->codes.len ? packet->codes.data[one->index] : 0;
         bool granted = code < MQTT_UNSPECIFIED_ERROR;
+        mqtt_subscription_count(one, conn->worker, granted == asked);
         if (granted == asked)
             one->state = MQTT_SUBSCRIBED;
         else

@@ -300,10 +300,9 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
         mqtt_opened(conn);
     } else {
         mqtt_session_reset(session);
-        if (x == NULL)
-            restore(conn);
-        else
-            mqtt_opened(conn);
+        if (x != NULL)
+            mqtt_subscriptions_forget(session, conn->worker);
+        restore(conn);
     }
     if (x == NULL)
         return;

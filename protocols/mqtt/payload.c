@@ -151,8 +151,7 @@ static struct mqtt_stream *stream_of(struct squall_conn *conn, const struct squa
         return NULL;
     session->streams = streams;
     struct mqtt_stream *stream = &streams[session->stream_count++];
-    *stream = (struct mqtt_stream){.topic_hash = hash};
-    (void)step;
+    *stream = (struct mqtt_stream){.topic_hash = hash, .address = mqtt_host(conn)->address(conn->worker, step, topic)};
     return stream;
 }
 

@@ -9,6 +9,7 @@
 #include "encode.h"
 #include "payload.h"
 #include "reason.h"
+#include "topic.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,8 @@ static void disconnect(struct squall_conn *conn)
     mqtt_session_detach(session, c->keep);
     if (c->said_bye)
         session->wanted = false;
+    if (c->said_bye && !c->keep)
+        mqtt_subscriptions_forget(session, conn->worker);
     mqtt_await_fini(c);
     mqtt_alias_fini(c);
     mqtt_acks_fini(c);
@@ -94,6 +97,15 @@ static int32_t worker_init(struct squall_worker *worker, struct squall_error *er
     (void)error;
     ((struct mqtt_worker *)worker->state)->limit = MQTT_TRACK_MAX;
     return 0;
+}
+
+static int32_t matches(struct squall_bytes pattern, struct squall_bytes address)
+{
+    struct squall_bytes share;
+    (void)mqtt_filter_unshared(pattern, &share);
+    if (!mqtt_filter_matches(pattern, address))
+        return 0;
+    return share.len > 0 ? 2 : 1;
 }
 
 /* ---- record --------------------------------------------------------------------------------------------------- */
@@ -195,4 +207,5 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .cancel = mqtt_cancel,
     .record = record,
     .code_name = mqtt_reason_name,
+    .matches = matches,
 };

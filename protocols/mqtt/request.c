@@ -98,8 +98,14 @@ static const char *publish_one(struct squall_conn *conn, struct squall_exchange 
     host->out_commit(conn, size);
     c->written_ns = host->now_ns(conn->worker);
     ((struct mqtt_exchange *)x->state)->bytes_out += size;
-    if (slot == NULL)
+    uint32_t address = payload->track ? payload->stream->address : UINT32_MAX;
+    if (slot == NULL) {
+        if (address != UINT32_MAX)
+            host->sent_to(conn->worker, address, x->intended_ns);
         return NULL;
+    }
+    slot->address = address;
+    slot->due_ns = x->intended_ns;
     slot->state = packet->qos == 1 ? MQTT_SLOT_PUBACK : MQTT_SLOT_PUBREC;
     slot->exchange = x;
     slot->step = x->step;

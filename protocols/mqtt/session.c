@@ -185,6 +185,26 @@ void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscrip
     *subscription = session->subscriptions[--session->subscription_count];
 }
 
+void mqtt_subscription_count(struct mqtt_subscription *subscription, struct squall_worker *worker, bool wanted)
+{
+    struct squall_bytes filter = subscription->filter;
+    if (subscription->counted == wanted)
+        return;
+    subscription->counted = wanted;
+    bool plain = memchr(filter.data, '+', filter.len) == NULL && memchr(filter.data, '#', filter.len) == NULL &&
+                 filter.data[0] != '$';
+    worker->host->want(worker, subscription->step, filter, plain, wanted ? 1 : -1);
+}
+
+void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worker *worker)
+{
+    while (session->subscription_count > 0) {
+        struct mqtt_subscription *last = &session->subscriptions[session->subscription_count - 1];
+        mqtt_subscription_count(last, worker, false);
+        mqtt_subscription_remove(session, last);
+    }
+}
+
 static const struct mqtt_subscription *by_identifier(const struct mqtt_session *session, uint32_t id)
 {
     for (uint32_t i = 0; i < session->subscription_count; i++)

@@ -26,6 +26,8 @@ struct mqtt_slot {
     struct squall_exchange *exchange; /* NULL: given up, or of an earlier connection */
     const struct squall_step *step;
     uint64_t sent_ns, leg_ns; /* stamps of PUBLISH and PUBREL */
+    uint64_t due_ns;          /* of a tracked message: when it was due */
+    uint32_t address;         /* and where it went: host->address(); UINT32_MAX: not tracked */
 };
 
 enum mqtt_subscription_state {
@@ -48,7 +50,8 @@ struct mqtt_subscription {
 /* A publisher's numbering of what it sends to one topic; see track.h. */
 struct mqtt_stream {
     uint64_t topic_hash;
-    uint32_t sequence, handle;
+    uint32_t address; /* host->address() of the step that sent first */
+    uint64_t sequence;
 };
 #define MQTT_STREAMS_MAX 64 /* topics of one user that are tracked; its index takes 8 bits of a header */
 
@@ -87,6 +90,10 @@ bool mqtt_received_remove(struct mqtt_session *session, uint16_t id);
 /* The subscription to a filter, found or made; NULL: too many, or no memory. */
 struct mqtt_subscription *mqtt_subscription_to(struct mqtt_session *session, struct squall_bytes filter);
 struct mqtt_subscription *mqtt_subscription_find(struct mqtt_session *session, struct squall_bytes filter);
+/* host->want() for one that the broker has granted, and its opposite. */
+void mqtt_subscription_count(struct mqtt_subscription *subscription, struct squall_worker *worker, bool wanted);
+/* All of them are gone. */
+void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worker *worker);
 void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscription *subscription);
 /* The subscription that a message belongs to; NULL: none. `ids` are the message's properties, for its identifiers. */
 const struct mqtt_subscription *mqtt_subscription_of(const struct mqtt_session *session, struct squall_bytes topic,
