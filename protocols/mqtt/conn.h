@@ -41,6 +41,7 @@ struct mqtt_conn {
     uint16_t alias_max;
     uint16_t unacknowledged; /* received with QoS 1 or 2, and our last word not sent */
     struct mqtt_peer peer;
+    struct mqtt_session *session;
     uint32_t send_max, packet_max;   /* the broker's Receive Maximum and Maximum Packet Size */
     struct squall_exchange *opening; /* the connect step in flight */
     struct squall_exchange *pinging; /* the ping step in flight */
@@ -65,6 +66,11 @@ struct mqtt_exchange {
 static inline const struct squall_host *mqtt_host(const struct squall_conn *conn)
 {
     return conn->worker->host;
+}
+
+static inline struct mqtt_session *mqtt_session_of(const struct squall_conn *conn)
+{
+    return ((const struct mqtt_conn *)conn->state)->session;
 }
 
 /* ---- open.c ---- */

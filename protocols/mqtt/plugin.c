@@ -19,7 +19,7 @@ static void subscribe_from_the_start(struct squall_conn *conn)
 {
     const struct mqtt_target *target = conn->target->state;
     const struct mqtt_step *step = target->subscribed != NULL ? target->subscribed->state : NULL;
-    struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_session_of(conn);
     if (step == NULL || conn->user->id > step->subscribers || mqtt_subscription_find(session, step->topic) != NULL)
         return;
     struct mqtt_subscription *one = mqtt_subscription_to(session, step->topic);
@@ -34,7 +34,13 @@ static void connect(struct squall_conn *conn)
     struct mqtt_conn *c = conn->state;
     const struct mqtt_target *target = conn->target->state;
     const struct mqtt_target_options *options = conn->target->options;
-    const struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_user_session(conn->user, conn->target);
+    if (session == NULL) {
+        c->state = MQTT_OVER;
+        mqtt_host(conn)->fail(conn, "no memory for the session");
+        return;
+    }
+    c->session = session;
     c->peer = (struct mqtt_peer){.version = target->version, .packet_max = (uint32_t)options->packet_max};
     if (target->connect_steps && !session->wanted) {
         c->state = MQTT_WAITING;
@@ -76,7 +82,9 @@ static uint64_t tick(struct squall_conn *conn, uint64_t now_ns)
 static void disconnect(struct squall_conn *conn)
 {
     struct mqtt_conn *c = conn->state;
-    struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_session_of(conn);
+    if (session == NULL)
+        return;
     mqtt_session_detach(session, c->keep);
     if (c->said_bye)
         session->wanted = false;
@@ -85,18 +93,6 @@ static void disconnect(struct squall_conn *conn)
     mqtt_await_fini(c);
     mqtt_alias_fini(c);
     mqtt_acks_fini(c);
-}
-
-static void user_fini(struct squall_user *user)
-{
-    mqtt_session_fini(user->state);
-}
-
-static int32_t worker_init(struct squall_worker *worker, struct squall_error *error)
-{
-    (void)error;
-    ((struct mqtt_worker *)worker->state)->limit = MQTT_TRACK_MAX;
-    return 0;
 }
 
 static int32_t matches(struct squall_bytes pattern, struct squall_bytes address)
@@ -180,7 +176,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .ports = "1883,8883",
     .worker_size = sizeof(struct mqtt_worker),
     .target_size = sizeof(struct mqtt_target),
-    .user_size = sizeof(struct mqtt_session),
+    .user_size = sizeof(struct mqtt_user),
     .step_size = sizeof(struct mqtt_step),
     .conn_size = sizeof(struct mqtt_conn),
     .exchange_size = sizeof(struct mqtt_exchange),
@@ -196,9 +192,8 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .verbs = {.rows = mqtt_verb_rows, .count = MQTT_VERBS, .stride = sizeof(struct squall_verb)},
     .target_init = mqtt_target_init,
     .step_init = mqtt_step_init,
-    .worker_init = worker_init,
     .worker_fini = mqtt_worker_fini,
-    .user_fini = user_fini,
+    .user_fini = mqtt_user_fini,
     .connect = connect,
     .receive = mqtt_receive,
     .tick = tick,

@@ -55,8 +55,11 @@ struct mqtt_stream {
 };
 #define MQTT_STREAMS_MAX 64 /* topics of one user that are tracked; its index takes 8 bits of a header */
 
-/* squall_user.state */
+/* A user's session with one target. */
 struct mqtt_session {
+    struct mqtt_session *next; /* of the same user */
+    const struct squall_target *target;
+    uint64_t number;         /* unique in the run: the user's times 256, plus which of its sessions it is */
     struct mqtt_slot *slots; /* slot_count, a power of two; identifier i can only be in slots[i % slot_count] */
     uint32_t slot_count, used;
     uint16_t last_id;
@@ -64,15 +67,25 @@ struct mqtt_session {
     uint8_t connect_clean; /* that step's enum mqtt_clean */
     uint16_t *received;    /* identifiers of QoS 2 that wait for PUBREL */
     uint16_t received_count, received_size;
-    uint16_t subscription_count, subscription_size, stream_count;
+    uint16_t subscription_count, subscription_size;
     struct mqtt_subscription *subscriptions;
-    struct mqtt_stream *streams;
     struct squall_bytes assigned_id; /* allocated: the client identifier that the broker gave */
 };
+
+/* squall_user.state */
+struct mqtt_user {
+    struct mqtt_session *sessions;
+    struct mqtt_stream *streams; /* what it publishes, to whatever target */
+    uint32_t session_count, stream_count;
+};
+#define MQTT_SESSIONS_MAX 256
+/* Found or made; NULL: too many targets, or no memory. */
+struct mqtt_session *mqtt_user_session(struct squall_user *user, const struct squall_target *target);
+void mqtt_user_fini(struct squall_user *user);
+
 #define MQTT_SLOTS_MAX         32768
 #define MQTT_SUBSCRIPTIONS_MAX 4096 /* of one user */
 
-void mqtt_session_fini(struct mqtt_session *session);
 /* The broker knows no such session: what it was to remember is forgotten. Subscriptions and streams stay. */
 void mqtt_session_reset(struct mqtt_session *session);
 /* The connection is gone: its exchanges have ended; what cannot be resumed is forgotten. */
