@@ -80,6 +80,7 @@ void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *s
     list_init(&conn->exchanges);
     list_init(&conn->available);
     list_init(&conn->touch);
+    list_init(&conn->flush);
     list_init(&conn->turn);
 }
 
@@ -151,19 +152,39 @@ static int try_addresses(struct conn *conn)
 }
 
 /* What a failed connect means to the one who reads it, and what to change. */
+static const char *connect_text(int failure)
+{
+    switch (failure) {
+    case EADDRNOTAVAIL:
+        return "no local port is free: name more `source` addresses or widen net.ipv4.ip_local_port_range";
+    case EMFILE:
+    case ENFILE:
+        return "no file descriptor is free: raise the limit (ulimit -n) or use fewer connections";
+    case EAGAIN:
+        return "the unix socket's backlog is full: its server accepts too slowly";
+    case ECONNREFUSED:
+        return "Connection refused: nothing listens there; does the server run, and is this its address?";
+    case ECONNRESET:
+        return "Connection reset by peer while connecting: is the server's backlog full, or a firewall between?";
+    case ENETUNREACH:
+        return "Network is unreachable: this machine has no route there; look at its routes and at the target's address";
+    case EHOSTUNREACH:
+        return "No route to host: nobody on the way knows where it is; look at the target's address and at the routes";
+    case EACCES:
+    case EPERM:
+        return "Permission denied: by a route or a firewall of this machine, or by the unix socket's mode";
+    default:
+        return strerror(failure);
+    }
+}
+
 static void close_failed(struct conn *conn, int failure)
 {
-    const char *text = strerror(failure);
+    const char *text = connect_text(failure);
     if (conn->bind_failed && failure == EAFNOSUPPORT)
         text = "no `source` is of the target's kind (IPv4 or IPv6); name one that is";
     else if (conn->bind_failed && failure == EADDRNOTAVAIL)
         text = "a `source` is not an address of this machine: add it to an interface or take it out";
-    else if (failure == EADDRNOTAVAIL)
-        text = "no local port is free: name more `source` addresses or widen net.ipv4.ip_local_port_range";
-    else if (failure == EMFILE || failure == ENFILE)
-        text = "no file descriptor is free: raise the limit (ulimit -n) or use fewer connections";
-    else if (failure == EAGAIN)
-        text = "the unix socket's backlog is full: its server accepts too slowly";
     conn_close(conn, text, false);
 }
 
@@ -365,6 +386,27 @@ static void stamp_unsent(struct conn *conn)
         messages_written(conn, now_ns);
 }
 
+/* Of what waits for the kernel now: the newest first, up to one that has waited before. */
+static void stamp_attempted(struct conn *conn)
+{
+    for (struct link *link = conn->unsent.previous; link != &conn->unsent; link = link->previous) {
+        struct exchange *exchange = LIST_ENTRY(link, struct exchange, unsent);
+        if (exchange->attempted_ns != NO_TIME)
+            break;
+        exchange->attempted_ns = engine_of(conn)->now_ns;
+    }
+}
+
+void conn_flush_soon(struct conn *conn)
+{
+    if (!conn->segment_count || conn->write_blocked || conn->fd < 0)
+        return;
+    if (conn->capacity <= 1 || conn->close_wanted)
+        conn_flush(conn);
+    else if (list_empty(&conn->flush))
+        list_append(&engine_of(conn)->flushes, &conn->flush);
+}
+
 void conn_flush(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
@@ -390,6 +432,8 @@ void conn_flush(struct conn *conn)
         }
     }
     stamp_unsent(conn);
+    if (blocked)
+        stamp_attempted(conn);
     if (blocked != conn->write_blocked) {
         conn->write_blocked = blocked;
         loop_io_events(engine->loop, &conn->io, blocked ? LOOP_READ | LOOP_WRITE : LOOP_READ);
@@ -431,8 +475,7 @@ void conn_settle(struct conn *conn)
 {
     if (conn->state < CONN_OPENING || conn->state == CONN_BACKOFF)
         return;
-    if (conn->segment_count && !conn->write_blocked && conn->fd >= 0)
-        conn_flush(conn);
+    conn_flush_soon(conn);
     if (conn->state == CONN_OPENING && conn->capacity && !conn->close_wanted) {
         conn->state = CONN_UP;
         timer_clear(&engine_of(conn)->timers, &conn->timer);
@@ -475,6 +518,7 @@ void conn_close(struct conn *conn, const char *why, bool reset)
     if (conn->state == CONN_IDLE || conn->state == CONN_BACKOFF)
         return;
     conn->close_wanted = true;
+    list_remove(&conn->flush);
     end_exchanges(conn, why);
     if (conn->connected) {
         conn->connected = false;

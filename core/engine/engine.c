@@ -167,6 +167,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     arena_init(&engine->scratch);
     list_init(&engine->touched);
     list_init(&engine->ready);
+    list_init(&engine->flushes);
     list_init(&engine->following);
     random_init(&engine->random, config->scenario->seed, UINT64_MAX - config->worker);
     engine->next_exchange_id = (uint64_t)config->worker << 48 | 1;
@@ -189,7 +190,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     count_plugins(engine);
     init_users(engine);
     init_store(engine);
-    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || init_spool(engine, error) < 0) {
+    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || script_open(engine, error) < 0 || init_spool(engine, error) < 0) {
         engine_free(engine);
         return NULL;
     }
@@ -206,6 +207,8 @@ static void free_users(struct engine *engine)
         for (uint32_t j = 0; j < scenario->width; j++)
             exchange_fini(&engine->users[i].exchanges[j]);
     }
+    script_close(engine);
+    buffer_fini(&engine->script_json);
     variables_fini(engine);
     for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)
         pool_fini(&engine->pools[i]);
@@ -406,6 +409,11 @@ void engine_settle(struct engine *engine)
             list_remove(&user->ready);
             advanced++;
             user_advance(user);
+        } else if (!list_empty(&engine->flushes)) {
+            struct conn *conn = LIST_ENTRY(engine->flushes.next, struct conn, flush);
+            list_remove(&conn->flush);
+            if (conn->segment_count && !conn->write_blocked && conn->fd >= 0)
+                conn_flush(conn);
         } else {
             return;
         }

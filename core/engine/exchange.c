@@ -107,6 +107,10 @@ static int render(struct exchange *exchange)
     exchange->view.options = step->constant_block;
     if (step->all_constant)
         return 0;
+    if (step->scripted) {
+        exchange->view.options = script_options(exchange->user).data;
+        return 0;
+    }
     struct eval eval = variables_eval(exchange->user, NULL);
     struct error error; /* large: filled on failure only */
     arena_reset(&engine->scratch);
@@ -143,10 +147,11 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     if (render(exchange) < 0)
         return;
     abi->request(&conn->view, &exchange->view);
-    if (conn->segment_count && !conn->write_blocked)
-        conn_flush(conn);
-    /* From here on it waits for its peer: a full socket or a closed window is no lateness of ours. */
-    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->attempted_ns == NO_TIME)
+    conn_flush_soon(conn);
+    /* From here on it waits for its peer: a full socket or a closed window is no lateness of ours. A request that is whole
+     * and stands in an output that goes out later is attempted then. */
+    bool later_on = !list_empty(&exchange->unsent) && !list_empty(&conn->flush);
+    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->attempted_ns == NO_TIME && !later_on)
         exchange->attempted_ns = engine->now_ns;
 }
 

@@ -69,6 +69,15 @@ static uint8_t *host_out_reserve(struct squall_conn *view, uint64_t len)
     return room;
 }
 
+/* Nothing else follows from it where the output goes out later anyway. */
+static void output_added(struct conn *conn)
+{
+    if (conn->state == CONN_UP && conn->capacity > 1 && !conn->close_wanted)
+        conn_flush_soon(conn);
+    else
+        conn_touch(conn);
+}
+
 static void host_out_commit(struct squall_conn *view, uint64_t len)
 {
     struct conn *conn = conn_of(view);
@@ -81,7 +90,7 @@ static void host_out_commit(struct squall_conn *view, uint64_t len)
         last->len += len;
     else
         add_segment(conn, NULL, len);
-    conn_touch(conn);
+    output_added(conn);
 }
 
 static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run_memory)
@@ -101,7 +110,7 @@ static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run
     }
     add_segment(conn, run_memory.data, run_memory.len);
     conn->out_queued += run_memory.len;
-    conn_touch(conn);
+    output_added(conn);
     return 0;
 }
 

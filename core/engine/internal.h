@@ -63,6 +63,7 @@ struct conn {
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
     bool close_wanted, reset_wanted, bind_failed;
+    bool was_up; /* at any time */
     bool standing; /* holds a session: comes back when it is lost */
     uint32_t syn_retransmits;   /* of this connection, once it was up */
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
@@ -81,6 +82,7 @@ struct conn {
     struct link available; /* in one of pool->loads when it can take an exchange; pooled connections only */
     uint8_t load;          /* in which */
     struct link touch;     /* in engine->touched */
+    struct link flush;     /* in engine->flushes: its output goes out once more requests may have joined it */
     struct link turn;      /* in pool->turns */
     struct timer timer;    /* connect time-out, back-off */
     struct timer tick;
@@ -182,6 +184,7 @@ struct user {
     uint32_t span_count;       /* that are open */
     struct value *variables;   /* as scenario->variables; texts lie in `texts` */
     struct buffer *texts;
+    struct script_user *script; /* NULL: the scenario has none */
     struct squall_bytes *rows; /* as scenario->feeds: its journey's; data NULL: none */
     uint64_t *draws;           /* how many of each feed it took for itself */
     uint64_t rows_held;        /* bit i: its setup took rows[i], and the first journey keeps it */
@@ -272,7 +275,7 @@ struct engine {
     struct timers timers;
     struct timer beat, second;
     struct random_stream random;
-    struct link touched, ready;
+    struct link touched, ready, flushes;
     struct link following; /* exchanges to be begun once more: follow() */
 
     uint64_t now_ns, woke_ns; /* the last stamp taken; the last wake-up */
@@ -295,6 +298,8 @@ struct engine {
     struct load_run *loads;
     uint32_t load_count;
     struct feed_run *feeds; /* as scenario->feeds */
+    struct script_engine *scripts; /* NULL: there are none */
+    struct buffer script_json;
     struct waiting_arrival *waiting; /* WAITING_ARRIVALS_MAX places */
     uint32_t waiting_used, waiting_free; /* places ever taken; the first place given back, plus one */
     uint64_t waiting_count;
@@ -380,10 +385,20 @@ void flow_failed(struct user *user); /* an exchange of the walk has failed */
 void variables_init(struct engine *engine);
 void variables_fini(struct engine *engine);
 void variables_share(struct engine *engine, const struct user *from); /* all users take what the run's setup has set */
+void variables_set(struct user *user, uint32_t variable, const struct value *value); /* keeps a copy */
 void variables_set_all(struct engine *engine, uint32_t variable, const struct value *value); /* of all users */
 /* Keeps a copy; what is too long becomes null. */
 void variables_assign(struct user *user, const struct assignment *assignments, uint32_t count, const struct eval *eval);
 struct eval variables_eval(struct user *user, const struct answer *answer);
+
+/* script_user.c */
+int script_open(struct engine *engine, struct error *error); /* runs each script's file, for the function that it returns */
+void script_close(struct engine *engine);
+bool script_step(struct user *user, const struct op *op); /* lets the user's script run on; false: it waits, or the walk has ended */
+void script_drop(struct user *user);                      /* its walk has ended before it has */
+void script_answered(struct exchange *exchange, const struct answer *answer);
+void script_unanswered(struct exchange *exchange, enum outcome outcome);
+struct squall_bytes script_options(const struct user *user); /* the block of the step that it asked for */
 
 /* feeds.c */
 void feeds_init(struct engine *engine);
@@ -417,6 +432,7 @@ void messages_fini(struct exchange *exchange);
 /* measure.c */
 void measure_exchange(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason,
                       uint64_t done_ns);
+void measure_script_error(struct engine *engine, const char *text, bool warmup);
 void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uint32_t code, const char *reason);
 void measure_field(struct squall_recorder *recorder, struct squall_bytes name, struct squall_bytes value);
 void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t value);
@@ -440,6 +456,8 @@ bool pool_find_addresses(struct conn *conn);                /* false: they are b
 void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *state);
 void conn_open(struct conn *conn);
 void conn_flush(struct conn *conn);
+/* Writes now where a connection carries one exchange at a time; else when nothing more is to join the output. */
+void conn_flush_soon(struct conn *conn);
 void conn_touch(struct conn *conn);
 void conn_settle(struct conn *conn);
 uint32_t conn_retransmits(const struct conn *conn);              /* since it was up */

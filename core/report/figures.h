@@ -30,6 +30,6 @@ uint64_t figures_delivered(const struct result *result, uint32_t series);
 uint64_t figures_undelivered(const struct result *result, uint32_t series);
 
 /* "404", or "other" for what the series had no room to tell apart. Returns buf. */
-char *figures_code_key(char *buf, size_t size, uint32_t code);
+char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code);
 
 #endif

@@ -19,9 +19,15 @@ static int set_text(const struct squall_option *row, const char *text, void *val
         return distribution_parse(text, SQUALL_DURATION, &options->delay, error);
     if (strcmp(row->name, "stall") == 0)
         return stalls_add(&options->stalls, text, error);
-    if (strcmp(row->name, "log") == 0) {
-        options->log_path = text;
-        return 0;
+    const struct {
+        const char *name, **place;
+    } texts[] = {
+        {"log", &options->log_path}, {"cert", &options->cert}, {"key", &options->key}, {"alpn", &options->alpn}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(row->name, texts[i].name) == 0) {
+            *texts[i].place = text;
+            return 0;
+        }
     }
     if (units_parse_ratio(text, &options->reset) || options->reset < 0 || options->reset > 1)
         return error_set(error, "\"%s\" is not a probability: write 0.01 or 1%%", text);
@@ -47,6 +53,26 @@ static const struct squall_option host_rows[] = {
      .type = SQUALL_DURATION,
      AT(duration_ns),
      .help = "stop after so long; otherwise Ctrl-C does"},
+    {.name = "tls",
+     .flag = "--tls",
+     .type = SQUALL_BOOL,
+     AT(tls),
+     .help = "speak TLS, with a certificate for localhost that is made at the start"},
+    {.name = "cert",
+     .flag = "--cert",
+     .metavar = "FILE",
+     .type = SQUALL_STRING,
+     .help = "speak TLS with this certificate (PEM), and what leads to its root"},
+    {.name = "key",
+     .flag = "--key",
+     .metavar = "FILE",
+     .type = SQUALL_STRING,
+     .help = "its private key (PEM); without it, the key is in --cert's file"},
+    {.name = "alpn",
+     .flag = "--alpn",
+     .metavar = "NAMES",
+     .type = SQUALL_STRING,
+     .help = "protocols to agree on over TLS, such as a,b; an empty text: none"},
     {.name = "delay",
      .flag = "--delay",
      .metavar = "DELAY",
@@ -179,6 +205,11 @@ int target_command(int argc, char **argv, const struct squall_server *const *ser
     int rest = argc;
     int result = flags_parse(tables, 2, argc, argv, &rest, error);
     options.server_options = values;
+    if (!options.alpn)
+        options.alpn = options.server->alpn ? options.server->alpn : "";
+    options.tls = options.tls || options.cert;
+    if (!result && options.key && !options.cert)
+        result = error_set(error, "--key %s: without a certificate: give its file with --cert", options.key);
     if (result == 1) {
         print_help(tables, 2, servers);
         result = 0;

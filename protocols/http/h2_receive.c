@@ -1,9 +1,10 @@
 /*
- * What the peer sends, as nghttp2 tells it. nghttp2 checks frames, HPACK, flow control and the rules of messages; the
- * bounds on what a peer may make us do without an answer coming of it are ours.
+ * What the peer sends, as nghttp2 tells it. nghttp2 checks frames, HPACK and flow control, h2_message.c the rules of
+ * messages; the bounds on what a peer may make us do without an answer coming of it are here.
  */
 #include "h2_errors.h"
 #include "h2_internal.h"
+#include "h2_message.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -15,11 +16,39 @@ static void forget(struct h2_session *session, const struct h2_stream *stream)
     nghttp2_session_set_stream_user_data(session->ng, (int32_t)stream->id, NULL);
 }
 
-/* Both sides are through, or the answer came before the end of the request: then the rest is not sent (8.1). */
-static void complete(struct h2_session *session, struct h2_stream *stream)
+/* The answer breaks a rule or a limit: the stream is reset, the connection goes on. */
+static void refuse(struct h2_session *session, struct h2_stream *stream, uint32_t code, const char *reason)
+{
+    const struct h2_end end = {.how = H2_MALFORMED, .code = code, .reason = reason};
+    forget(session, stream);
+    nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, (int32_t)stream->id, code);
+    h2_end_stream(session, stream, &end);
+}
+
+/* false, and the stream has ended: what is said is wrong. */
+static bool passes(struct h2_session *session, struct h2_stream *stream, const char *reason)
+{
+    if (reason == NULL)
+        return true;
+    refuse(session, stream, NGHTTP2_PROTOCOL_ERROR, reason);
+    return false;
+}
+
+static void too_much(struct h2_session *session, struct h2_stream *stream, const char *what, uint32_t limit)
+{
+    char text[H2_TEXT_MAX];
+    snprintf(text, sizeof text, "the answer has more than %u %s", (unsigned)limit, what);
+    refuse(session, stream, NGHTTP2_ENHANCE_YOUR_CALM, text);
+}
+
+/* If our side is not through yet the rest of the request is not sent (8.1); a tunnel is closed. `closes`: nghttp2
+ * closes the stream itself next. */
+static void complete(struct h2_session *session, struct h2_stream *stream, bool closes)
 {
     const struct h2_end end = {.how = H2_COMPLETE};
-    if (stream->sent) {
+    if (!passes(session, stream, h2_message_end(stream)))
+        return;
+    if (closes && stream->sent) {
         session->ended_id = (int32_t)stream->id;
     } else {
         forget(session, stream);
@@ -38,28 +67,17 @@ static void reset(struct h2_session *session, struct h2_stream *stream, uint32_t
     h2_end_stream(session, stream, &end);
 }
 
-/* A limit of ours is passed. nghttp2 resets the stream when its callback returns what this gives. */
-static int too_much(struct h2_session *session, struct h2_stream *stream, const char *what, uint32_t limit)
-{
-    char text[H2_TEXT_MAX];
-    const struct h2_end end = {.how = H2_MALFORMED, .code = NGHTTP2_INTERNAL_ERROR, .reason = text};
-    snprintf(text, sizeof text, "the answer has more than %u %s", (unsigned)limit, what);
-    forget(session, stream);
-    h2_end_stream(session, stream, &end);
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
-/* nghttp2 found fault with the stream's answer, and resets it. */
-static void malformed(struct h2_session *session, struct h2_stream *stream)
+/* nghttp2 found fault with a frame of the stream, and resets it. */
+static void faulty(struct h2_session *session, struct h2_stream *stream)
 {
     bool known = stream->id == (uint32_t)session->invalid_id;
     const struct h2_end end = {.how = H2_MALFORMED,
                                .code = NGHTTP2_PROTOCOL_ERROR,
-                               .reason = known ? session->invalid : "the answer breaks the rules of RFC 9113 8.1"};
+                               .reason = known ? session->invalid : "a frame that its stream cannot have now"};
     h2_end_stream(session, stream, &end);
 }
 
-/* A stream that is still open here is closed by nghttp2: left out by a GOAWAY, or because its answer is wrong. */
+/* A stream that is still open here is closed by nghttp2: left out by a GOAWAY, or because a frame is wrong. */
 static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 {
     struct h2_session *session = arg;
@@ -75,7 +93,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
         return 0;
     }
     if (!session->goaway || stream->id <= session->goaway_last) {
-        malformed(session, stream);
+        faulty(session, stream);
         return 0;
     }
     char text[H2_TEXT_MAX];
@@ -120,9 +138,7 @@ static int count_continuation(struct h2_session *session)
 /* A header or trailer section begins. */
 static void begin_section(struct h2_session *session, struct h2_stream *stream)
 {
-    stream->in_trailers = stream->status != 0;
-    stream->interim = false;
-    stream->fields = stream->fields_size = 0;
+    h2_message_section(stream);
     if (stream->started)
         return;
     stream->started = true;
@@ -139,7 +155,7 @@ static void frame_refused(struct h2_session *session)
     if (stream == NULL)
         return;
     forget(session, stream);
-    malformed(session, stream);
+    faulty(session, stream);
 }
 
 /* Frames of a stream that nghttp2 tells with on_frame, if it likes them. */
@@ -178,18 +194,6 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, voi
 
 /* ---- fields ------------------------------------------------------------------------------------ */
 
-/* nghttp2 has seen to it that :status is three digits, comes first and once, and is not 101. */
-static int take_status(struct h2_session *session, struct h2_stream *stream, const uint8_t *digits)
-{
-    uint16_t status = (uint16_t)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0'));
-    stream->interim = status < 200;
-    if (!stream->interim)
-        stream->status = status;
-    else if (++stream->interims > H2_INTERIM_MAX)
-        return too_much(session, stream, "interim heads", H2_INTERIM_MAX);
-    return 0;
-}
-
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
                      const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
 {
@@ -202,13 +206,17 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
         return 0;
     const struct h2_options *options = &session->options;
     stream->fields_size += (uint32_t)(name_len + value_len + 32); /* both below 64 KiB in nghttp2 */
-    if (stream->fields_size > options->fields_size)
-        return too_much(session, stream, "bytes of header fields", options->fields_size);
-    if (++stream->fields > options->fields_max)
-        return too_much(session, stream, "header fields", options->fields_max);
-    if (name[0] == ':')
-        return take_status(session, stream, value);
-    if (!stream->want_fields || stream->interim || session->callbacks->field == NULL)
+    if (stream->fields_size > options->fields_size) {
+        too_much(session, stream, "bytes of header fields", options->fields_size);
+        return 0;
+    }
+    if (++stream->fields > options->fields_max) {
+        too_much(session, stream, "header fields", options->fields_max);
+        return 0;
+    }
+    if (!passes(session, stream, h2_message_field(stream, name, name_len, value, value_len)))
+        return 0;
+    if (!stream->want_fields || stream->interim || session->callbacks->field == NULL || name[0] == ':')
         return 0;
     const struct h2_field field = {.name = name,
                                    .value = value,
@@ -245,10 +253,19 @@ static void on_goaway(struct h2_session *session, const nghttp2_goaway *goaway)
 
 static void on_headers(struct h2_session *session, struct h2_stream *stream, uint8_t flags)
 {
-    if (!stream->interim && !stream->in_trailers && session->callbacks->head != NULL)
+    bool ends = (flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (!passes(session, stream, h2_message_head(stream, ends)))
+        return;
+    if (stream->interim) {
+        if (++stream->interims > H2_INTERIM_MAX)
+            too_much(session, stream, "interim heads", H2_INTERIM_MAX);
+        return;
+    }
+    if (!stream->in_trailers && session->callbacks->head != NULL)
         session->callbacks->head(session->arg, stream);
-    if ((flags & NGHTTP2_FLAG_END_STREAM) != 0 && session->current != NULL)
-        complete(session, stream);
+    bool tunnel = stream->answer == H2_ANSWER_CONNECT && stream->status < 300;
+    if ((ends || tunnel) && session->current != NULL)
+        complete(session, stream, ends);
 }
 
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
@@ -266,7 +283,7 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
     else if (frame->hd.type == NGHTTP2_HEADERS)
         on_headers(session, stream, frame->hd.flags);
     else if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-        complete(session, stream);
+        complete(session, stream, true);
     else if (frame->hd.type == NGHTTP2_RST_STREAM)
         reset(session, stream, frame->rst_stream.error_code);
     return 0;
@@ -275,54 +292,28 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *arg)
 {
     struct h2_session *session = arg;
+    struct h2_stream *stream = session->current;
+    size_t good = 0;
     (void)flags;
+    if (stream == NULL) {
+        if (session->options.manual_window) /* given up: nobody else will say that it has been used */
+            nghttp2_session_consume(ng, id, len);
+        return 0;
+    }
+    const char *reason = h2_message_data(stream, len, &good);
+    if (good > 0)
+        session->callbacks->data(session->arg, stream, data, good);
     if (session->current != NULL)
-        session->callbacks->data(session->arg, session->current, data, len);
-    else if (session->options.manual_window) /* given up: nobody else will say that it has been used */
-        nghttp2_session_consume(ng, id, len);
+        passes(session, stream, reason);
     return 0;
 }
 
 /* ---- faults ------------------------------------------------------------------------------------ */
 
-/* A response with a field that may not stand in it is malformed (8.2.1): nghttp2 would drop the field and go on. */
-static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
-                             const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
-{
-    (void)ng;
-    (void)frame;
-    (void)name;
-    (void)name_len;
-    (void)value;
-    (void)value_len;
-    (void)flags;
-    (void)arg;
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
-/* Before on_invalid_frame. nghttp2 names the field in its text only: "... name: [NAME], value: [VALUE]". */
-static int on_error(nghttp2_session *ng, int fault, const char *text, size_t len, void *arg)
-{
-    struct h2_session *session = arg;
-    const char *name = fault == NGHTTP2_ERR_HTTP_HEADER ? strstr(text, "name: [") : NULL;
-    (void)ng;
-    (void)len;
-    if (name == NULL)
-        return 0;
-    name += sizeof "name: [" - 1;
-    size_t shown = strcspn(name, "]");
-    session->invalid_id = session->current_id;
-    snprintf(session->invalid, sizeof session->invalid, "the answer's header field \"%.*s\" is not valid",
-             (int)(shown < 40 ? shown : 40), name);
-    return 0;
-}
-
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int fault, void *arg)
 {
     struct h2_session *session = arg;
     (void)ng;
-    if (session->invalid_id == frame->hd.stream_id)
-        return 0;
     session->invalid_id = frame->hd.stream_id;
     snprintf(session->invalid, sizeof session->invalid, "%s", nghttp2_strerror(fault));
     return 0;
@@ -335,9 +326,7 @@ void h2_receive_set(nghttp2_session_callbacks *set)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(set, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(set, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(set, on_stream_close);
-    nghttp2_session_callbacks_set_on_invalid_header_callback(set, on_invalid_header);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(set, on_invalid_frame);
-    nghttp2_session_callbacks_set_error_callback2(set, on_error);
 }
 
 const char *h2_receive(struct h2_session *session, const uint8_t *data, size_t len)

@@ -278,6 +278,7 @@ const char *h2_submit(struct h2_session *session, struct h2_stream *stream, cons
     stream->body_len = request->body_len;
     stream->body_lasts = request->lasts;
     stream->body_ends = !request->more;
+    stream->answer = (uint8_t)request->answer;
     enlist(session, stream);
     session->submitting = stream;
     h2_send(session);
@@ -325,6 +326,7 @@ static int make_ng(struct h2_session *session)
     if (nghttp2_session_callbacks_new(&set) == 0 && nghttp2_option_new(&option) == 0) {
         h2_receive_set(set);
         nghttp2_session_callbacks_set_send_data_callback(set, write_data);
+        nghttp2_option_set_no_http_messaging(option, 1); /* h2_message.c does that */
         nghttp2_option_set_no_auto_window_update(option, session->options.manual_window);
         nghttp2_option_set_max_deflate_dynamic_table_size(option, session->options.header_table);
         nghttp2_option_set_peer_max_concurrent_streams(option, session->options.streams_max);

@@ -13,7 +13,7 @@
  *   - a stream that h2_submit took is ended once, by the callback `end`, by h2_cancel or by h2_session_free; from then
  * on its memory is its owner's again and no callback names it.
  *   - callbacks are a function of the bytes and never of how they are split (but for where one `data` ends and the next
- *     begins, and how much is told of a body that is longer than its content-length).
+ *     begins).
  *   - whatever the peer sends costs bounded memory: header lists, interim answers, CONTINUATION frames and frames that
  *     carry nothing are counted against the limits below, and nothing is kept of an answer.
  *
@@ -52,6 +52,14 @@ struct h2_options {
     bool manual_window;         /* windows open only as far as h2_consume says; else as data comes in */
 };
 
+/* What the request was, as far as it changes how its answer is framed. */
+enum h2_answer {
+    H2_ANSWER_USUAL,
+    H2_ANSWER_HEAD,    /* has no content, whatever its content-length */
+    H2_ANSWER_CONNECT, /* a 2xx opens a tunnel (RFC 9113 8.5), of which nothing is wanted: it is complete with its head
+                        */
+};
+
 /* One request with its answer. Memory of the caller, all zero before h2_submit; read what is named, leave the rest. */
 struct h2_stream {
     void *user;        /* the caller's */
@@ -67,9 +75,13 @@ struct h2_stream {
     const uint8_t *body; /* the piece that is being sent */
     size_t body_len, body_taken;
     uint8_t *copy; /* of the rest of a piece that was only borrowed, or NULL */
-    bool body_lasts, body_ends, deferred, started, in_trailers, interim;
+    bool body_lasts, body_ends, deferred, started;
+    uint8_t answer; /* enum h2_answer */
     uint16_t interims;
-    uint32_t fields, fields_size; /* of the section that is being read */
+    bool in_trailers, interim, status_seen, regular_seen; /* of the section that is being read */
+    uint32_t fields, fields_size;
+    bool has_length;
+    uint64_t length, body_in; /* promised; come so far */
 };
 
 enum h2_part { H2_HEAD, H2_TRAILER };
@@ -131,6 +143,7 @@ struct h2_request {
     size_t body_len;
     bool lasts; /* the body outlives the session's output; otherwise what is not sent at once is copied */
     bool more;  /* further pieces follow by h2_write; the request has DATA even if the body is empty now */
+    enum h2_answer answer;
 };
 
 struct h2_session;

@@ -240,6 +240,11 @@ static struct h2_exchange *open_exchange(struct h2_conn *c, struct squall_exchan
     return NULL;
 }
 
+static enum h2_answer answer_to(enum h1_request_kind kind)
+{
+    return kind == H1_REQUEST_HEAD ? H2_ANSWER_HEAD : kind == H1_REQUEST_CONNECT ? H2_ANSWER_CONNECT : H2_ANSWER_USUAL;
+}
+
 void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
 {
     const struct http_step *step = x->step->state;
@@ -264,7 +269,8 @@ void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_
                                        .field_count = head.count,
                                        .body = parts.body.data,
                                        .body_len = parts.body.len,
-                                       .lasts = parts.body_lasts};
+                                       .lasts = parts.body_lasts,
+                                       .answer = answer_to(step->head_whole ? step->kind : http_kind_of(parts.method))};
     state->h2 = exchange;
     state->kept = exchange->kept;
     reason = h2_submit(c->session, &exchange->stream, &request);

@@ -8,7 +8,6 @@
 #include "h1.h"
 #include "h1_write.h"
 #include "request_h2.h"
-#include "request_h2.h"
 #include <squall/plugin.h>
 
 /* The rows of http_step_rows, in their order: bit i of a `constant` mask is row i. */

@@ -99,11 +99,16 @@ static enum http_version version_of(const uint8_t *data, uint64_t len)
     return len < whole ? HTTP_UNKNOWN : HTTP_2;
 }
 
+static enum http_version version_agreed(struct squall_bytes alpn)
+{
+    return alpn.len == 2 && memcmp(alpn.data, "h2", 2) == 0 ? HTTP_2 : HTTP_1;
+}
+
 static uint64_t http_receive(struct squall_server_conn *conn, const uint8_t *data, uint64_t len)
 {
     struct http_conn *http = conn->state;
     if (http->version == HTTP_UNKNOWN) {
-        http->version = version_of(data, len);
+        http->version = conn->alpn.len ? version_agreed(conn->alpn) : version_of(data, len);
         if (http->version == HTTP_2 && target_h2_begin(conn, &http->h2)) {
             conn->run->host->malformed(conn); /* no memory: as good a word as any */
             return len;
@@ -160,10 +165,11 @@ static const struct squall_option options[] = {
 
 const struct squall_server squall_server_http = {
     .name = "http",
-    .summary = "HTTP/1.1 and HTTP/2. GET /?delay=5ms&status=503&size=4k&chunked=1&stall=200ms&reset=1&close=1; /echo",
+    .summary = "HTTP/1.1, HTTP/2: /?delay=5ms&status=503&size=4k&chunked=1&stall=200ms&reset=1&close=1; /echo",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .options_size = sizeof(struct target_options),
+    .alpn = "h2,http/1.1",
     .run_size = sizeof(struct target_run),
     .conn_size = sizeof(struct http_conn),
     .request_size = sizeof(union http_request),

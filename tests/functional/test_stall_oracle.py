@@ -4,8 +4,6 @@
 the freeze waited S - d, so that over all 2,000 arrivals the mean latency is S^2 / 2T and p(q) is S - (1 - q) T. S is the
 freeze as it really was, by this test's own clock around the two signals.
 """
-import os
-import signal
 import time
 
 from harness import Nginx, Target, main, wait_until
@@ -45,18 +43,11 @@ def judge(process, freeze_ns, slack_ns):
 
 def test_nginx_frozen_by_a_signal():
     with Nginx() as nginx, Noise() as noise, Run(nginx.url(), *LOAD, raw=True) as process:
-        worker, = nginx.workers()
         wait_until(lambda: nginx_lines(nginx), "the first answer")
         time.sleep(3.5)
-        stop = [time.monotonic_ns()]
-        os.kill(worker, signal.SIGSTOP)
-        stop.append(time.monotonic_ns())
-        time.sleep(FREEZE_S)
-        cont = [time.monotonic_ns()]
-        os.kill(worker, signal.SIGCONT)
-        cont.append(time.monotonic_ns())
+        freeze_ns = nginx.freeze(FREEZE_S)
         process.end()
-        judge(process, (cont[0] - stop[1], cont[1] - stop[0]), noise.worst_ns)
+        judge(process, freeze_ns, noise.worst_ns)
         assert len(nginx.stop().access()) == DUE
 
 
