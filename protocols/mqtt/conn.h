@@ -92,7 +92,9 @@ bool mqtt_send(struct squall_conn *conn, const struct mqtt_packet *packet, uint6
 /* A SUBSCRIBE or UNSUBSCRIBE with a slot; NULL: sent, else why not. `exchange` may be NULL. */
 const char *mqtt_send_filters(struct squall_conn *conn, struct squall_exchange *exchange,
                               const struct squall_step *step, struct mqtt_packet *packet, uint32_t subscription_id);
-/* Ends x. reason: static or NULL; a code of 0x80 and more makes OK a rejection. */
+/* As squall_result.code wants a reason code; 0 is for exchanges that no reason came for. */
+#define MQTT_CODE(reason) ((uint32_t)(reason) + 1)
+/* Ends x. reason: static or NULL; a failure's code makes OK a rejection. */
 void mqtt_end(struct squall_conn *conn, struct squall_exchange *x, enum squall_outcome outcome, uint32_t code,
               const char *reason);
 

@@ -153,7 +153,7 @@ static void settle(struct squall_conn *conn, struct mqtt_slot *slot, const struc
     if (--exchange->left > 0)
         return;
     exchange->answer = packet;
-    mqtt_end(conn, x, SQUALL_OK, exchange->code, NULL);
+    mqtt_end(conn, x, SQUALL_OK, MQTT_CODE(exchange->code), NULL);
 }
 
 static void on_puback(struct squall_conn *conn, const struct mqtt_packet *packet)
@@ -251,7 +251,7 @@ static void on_filters_ack(struct squall_conn *conn, const struct mqtt_packet *p
     struct mqtt_exchange *exchange = x->state;
     exchange->bytes_in = packet->size;
     exchange->answer = packet;
-    mqtt_end(conn, x, SQUALL_OK, code, NULL);
+    mqtt_end(conn, x, SQUALL_OK, MQTT_CODE(code), NULL);
 }
 
 /* ---- the rest ---------------------------------------------------------------------------------------------------- */

@@ -278,7 +278,7 @@ static void refused(struct squall_conn *conn, const struct mqtt_packet *packet)
     c->opening = NULL;
     if (x != NULL) {
         note_answer(x, packet);
-        mqtt_end(conn, x, SQUALL_REJECTED, code, NULL);
+        mqtt_end(conn, x, SQUALL_REJECTED, MQTT_CODE(code), NULL);
         mqtt_host(conn)->close(conn, SQUALL_CLOSE_ORDERLY);
         return;
     }
@@ -319,5 +319,5 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
         return;
     c->opening = NULL;
     note_answer(x, packet);
-    mqtt_end(conn, x, SQUALL_OK, 0, NULL);
+    mqtt_end(conn, x, SQUALL_OK, MQTT_CODE(MQTT_SUCCESS), NULL);
 }

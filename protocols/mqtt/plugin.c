@@ -95,6 +95,11 @@ static void disconnect(struct squall_conn *conn)
     mqtt_acks_fini(c);
 }
 
+static const char *code_name(uint32_t code)
+{
+    return code > 0 ? mqtt_reason_name(code - 1) : NULL;
+}
+
 static int32_t matches(struct squall_bytes pattern, struct squall_bytes address)
 {
     struct squall_bytes share;
@@ -168,7 +173,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .abi_major = SQUALL_ABI_MAJOR,
     .abi_minor = SQUALL_ABI_MINOR,
     .size = sizeof(struct squall_protocol),
-    .flags = SQUALL_SESSIONS,
+    .flags = SQUALL_SESSIONS | SQUALL_CODES_FROM_0,
     .name = "mqtt",
     .version = SQUALL_VERSION,
     .summary = "MQTT 3.1.1 and 5 over TCP or TLS",
@@ -201,6 +206,6 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .request = mqtt_request,
     .cancel = mqtt_cancel,
     .record = record,
-    .code_name = mqtt_reason_name,
+    .code_name = code_name,
     .matches = matches,
 };

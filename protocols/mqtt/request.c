@@ -23,7 +23,7 @@ void mqtt_end(struct squall_conn *conn, struct squall_exchange *x, enum squall_o
                                    .bytes_in = exchange->bytes_in,
                                    .bytes_out = exchange->bytes_out,
                                    .reason = reason};
-    if (outcome == SQUALL_OK && code >= MQTT_UNSPECIFIED_ERROR)
+    if (outcome == SQUALL_OK && code >= MQTT_CODE(MQTT_UNSPECIFIED_ERROR))
         result.outcome = SQUALL_REJECTED;
     mqtt_host(conn)->done(x, &result);
 }
