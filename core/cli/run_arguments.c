@@ -17,7 +17,7 @@
 struct plugin_flags;
 static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin);
 
-enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_SECRETS, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
     const char *name; /* first: error_nearest reads it */
@@ -45,6 +45,7 @@ static const struct row rows[] = {
     {"set", 0, KIND_SET, "NAME=VALUE", "what a variable of the scenario begins with; repeatable", 0},
     {"threshold", 0, KIND_THRESHOLD, "EXPR", "what must hold, such as \"p99(latency) < 200ms\"; repeatable", 0},
     {"secrets", 0, KIND_SECRETS, "FILE", "NAME=VALUE lines for ${secret.NAME}; without it the environment has them", 0},
+    {"trust-scenario", 0, KIND_TRUST_SCENARIO, NULL, "its scripts may use all of Lua: files, processes, C; they run faster", 0},
     {"insecure", 'k', KIND_INSECURE, NULL, "TLS: do not verify certificates", 0},
     {"out", 0, KIND_OUT, "FILE", "write FILE.json (summary) or FILE.jsonl (each exchange); repeatable", 0},
     {"trust", 0, KIND_TRUST, "HOW", "strict: exit 98 when the generator was the limit; warn; off", 0},
@@ -298,6 +299,9 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
         return 0;
     case KIND_SECRETS:
         return take_secrets(arguments, value, error);
+    case KIND_TRUST_SCENARIO:
+        arguments->plan.overrides.trust_scenario = true;
+        return 0;
     case KIND_INSECURE:
         arguments->plan.overrides.insecure = true;
         return 0;

@@ -44,6 +44,7 @@ int target_from_url(const struct loader *loader, const struct node *node, const 
     target.view.authority = (struct squall_bytes){(const uint8_t *)url.authority, strlen(url.authority)};
     target.view.port = target.port;
     target.view.secure = secure;
+    target.view.folder = loader->file ? scenario_folder(loader) : NULL;
     *ret_target = target;
     return 0;
 }

@@ -19,7 +19,7 @@ static void fill(struct plan *plan)
         snprintf(texts[i], sizeof texts[i], "text %zu", i);
         fields[i] = texts[i];
     }
-    plan->overrides.insecure = true;
+    plan->overrides.insecure = plan->overrides.trust_scenario = true;
     plan->overrides.flags = flags;
     plan->overrides.flag_count = 3;
     plan->overrides.thresholds = flags;
@@ -60,6 +60,7 @@ static void assert_same(const struct plan *a, const struct plan *b)
             assert_string_equal(left[i], right[i]);
     }
     assert_int_equal(a->overrides.insecure, b->overrides.insecure);
+    assert_int_equal(a->overrides.trust_scenario, b->overrides.trust_scenario);
     assert_same_values(a->overrides.flags, a->overrides.flag_count, b->overrides.flags, b->overrides.flag_count);
     assert_same_values(a->overrides.thresholds, a->overrides.threshold_count, b->overrides.thresholds, b->overrides.threshold_count);
     assert_same_values(a->overrides.sets, a->overrides.set_count, b->overrides.sets, b->overrides.set_count);

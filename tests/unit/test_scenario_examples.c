@@ -137,6 +137,8 @@ static void test_page(void **state)
 static const struct {
     const char *name, *text;
 } files[] = {
+    {"browse.lua", "return function(user) user.http.get('/') end\n"},
+    {"wave.lua", "return { shape = function(t) return 10 + t end }\n"},
     {"common.yaml", "squall: 1\nflows: { log_in: [ { http: 'POST /login/${who}' } ] }\n"},
     {"people.csv", "name,password\nann,secret\nbob,hidden\n"},
     {"broken.csv", "name,password\nann,secret\nbob\n"},
