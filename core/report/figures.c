@@ -57,12 +57,9 @@ bool figures_is_lower_bound(const struct figures_latency *latency, uint64_t valu
 
 char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code)
 {
-    int64_t shown = (int64_t)code - protocol_code_base(protocol);
     if (code == UINT32_MAX)
         snprintf(buf, size, "other");
-    else if (shown < 0)
-        snprintf(buf, size, "none");
     else
-        snprintf(buf, size, "%" PRId64, shown);
+        snprintf(buf, size, "%" PRIu32, code - protocol_code_base(protocol));
     return buf;
 }
