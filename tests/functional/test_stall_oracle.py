@@ -8,7 +8,7 @@ import os
 import signal
 import time
 
-from harness import Nginx, Target, main, wait_until
+from harness import Nginx, Target, free_port, main, wait_until
 from proof import MS, SECOND, Noise, Run, nginx_lines, only, quantile
 
 RATE, LENGTH_S, FREEZE_S, CONNECTIONS = 200, 10, 3, 64
@@ -43,20 +43,37 @@ def judge(process, freeze_ns, slack_ns):
     assert waited["p90"] > latency["p90"] / 2, waited
 
 
+def freeze(nginx):
+    """Between what its freeze lasted, in nanoseconds."""
+    worker, = nginx.workers()
+    wait_until(lambda: nginx_lines(nginx), "the first answer")
+    time.sleep(3.5)
+    stop = [time.monotonic_ns()]
+    os.kill(worker, signal.SIGSTOP)
+    stop.append(time.monotonic_ns())
+    time.sleep(FREEZE_S)
+    cont = [time.monotonic_ns()]
+    os.kill(worker, signal.SIGCONT)
+    cont.append(time.monotonic_ns())
+    return cont[0] - stop[1], cont[1] - stop[0]
+
+
 def test_nginx_frozen_by_a_signal():
     with Nginx() as nginx, Noise() as noise, Run(nginx.url(), *LOAD, raw=True) as process:
-        worker, = nginx.workers()
-        wait_until(lambda: nginx_lines(nginx), "the first answer")
-        time.sleep(3.5)
-        stop = [time.monotonic_ns()]
-        os.kill(worker, signal.SIGSTOP)
-        stop.append(time.monotonic_ns())
-        time.sleep(FREEZE_S)
-        cont = [time.monotonic_ns()]
-        os.kill(worker, signal.SIGCONT)
-        cont.append(time.monotonic_ns())
+        freeze_ns = freeze(nginx)
         process.end()
-        judge(process, (cont[0] - stop[1], cont[1] - stop[0]), noise.worst_ns)
+        judge(process, freeze_ns, noise.worst_ns)
+        assert len(nginx.stop().access()) == DUE
+
+
+def test_one_connection_of_many_streams():
+    """HTTP/2: as many slots as there were connections, all on one."""
+    port = free_port()
+    with Nginx(f"listen 127.0.0.1:{port} http2;") as nginx, Noise() as noise, \
+            Run(f"http://127.0.0.1:{port}/", "--h2", "--streams", CONNECTIONS, *LOAD[:-1], 1, raw=True) as process:
+        freeze_ns = freeze(nginx)
+        process.end()
+        judge(process, freeze_ns, noise.worst_ns)
         assert len(nginx.stop().access()) == DUE
 
 
