@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 struct plugin_flags;
 static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin);
 
-enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_SECRETS, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
     const char *name; /* first: error_nearest reads it */
@@ -42,7 +43,9 @@ static const struct row rows[] = {
     {"arrivals", 0, KIND_TEXT, "KIND", "constant or poisson", offsetof(struct overrides, arrivals)},
     {"seed", 0, KIND_TEXT, "N", "of all that is random; the same seed gives the same run", offsetof(struct overrides, seed)},
     {"set", 0, KIND_SET, "NAME=VALUE", "what a variable of the scenario begins with; repeatable", 0},
+    {"threshold", 0, KIND_THRESHOLD, "EXPR", "what must hold, such as \"p99(latency) < 200ms\"; repeatable", 0},
     {"secrets", 0, KIND_SECRETS, "FILE", "NAME=VALUE lines for ${secret.NAME}; without it the environment has them", 0},
+    {"trust-scenario", 0, KIND_TRUST_SCENARIO, NULL, "its scripts may use all of Lua: files, processes, C; they run faster", 0},
     {"insecure", 'k', KIND_INSECURE, NULL, "TLS: do not verify certificates", 0},
     {"out", 0, KIND_OUT, "FILE", "write FILE.json (summary) or FILE.jsonl (each exchange); repeatable", 0},
     {"trust", 0, KIND_TRUST, "HOW", "strict: exit 98 when the generator was the limit; warn; off", 0},
@@ -291,8 +294,14 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
         return 0;
     case KIND_SET:
         return add_set(arguments, value, error);
+    case KIND_THRESHOLD:
+        add_value(arguments, &arguments->plan.overrides.thresholds, &arguments->plan.overrides.threshold_count, "--threshold", value);
+        return 0;
     case KIND_SECRETS:
         return take_secrets(arguments, value, error);
+    case KIND_TRUST_SCENARIO:
+        arguments->plan.overrides.trust_scenario = true;
+        return 0;
     case KIND_INSECURE:
         arguments->plan.overrides.insecure = true;
         return 0;
@@ -311,18 +320,43 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
     return -1;
 }
 
-static void add_flag(struct run_arguments *arguments, const char *flag, const char *value)
+/* "@path" of an option that may be a file. Workers get the text, since their folder is none of the operator's. */
+static int read_value(struct run_arguments *arguments, const char *flag, const char **value, struct error *error)
 {
-    struct overrides *overrides = &arguments->plan.overrides;
-    add_value(arguments, &overrides->flags, &overrides->flag_count, flag, value);
+    const char *path = *value + 1;
+    char *text;
+    size_t len;
+    if (path[0] == '@') {
+        *value = path;
+        return 0;
+    }
+    if (access(path, R_OK) < 0)
+        return error_set(error, "%s @%s: %s; name a file, or write @@ for a text that begins with @", flag, path, strerror(errno));
+    if (scenario_read(path, &text, &len, error) < 0)
+        return error_prefix(error, "%s", flag);
+    bool fits = memchr(text, 0, len) == NULL;
+    *value = arena_copy(&arguments->arena, text, fits ? len : 0);
+    free(text);
+    return fits ? 0 : error_set(error, "%s @%s: holds a byte 0, which no flag can carry; write a scenario file", flag, path);
 }
 
-static int take_letter(struct run_arguments *arguments, int letter, const char *value, struct error *error)
+static int add_flag(struct run_arguments *arguments, const struct plugin_flag *plugin, const char *flag, const char *value, struct error *error)
+{
+    struct overrides *overrides = &arguments->plan.overrides;
+    if (value && value[0] == '@' && (plugin->option->role & SQUALL_ROLE_FLAG_FILE) && read_value(arguments, flag, &value, error) < 0)
+        return -1;
+    add_value(arguments, &overrides->flags, &overrides->flag_count, flag, value);
+    return 0;
+}
+
+static int take_letter(struct run_arguments *arguments, const struct plugin_flags *plugin, int letter, const char *value, struct error *error)
 {
     for (size_t i = 0; i < ROWS; i++)
         if (rows[i].letter && rows[i].letter == letter)
             return take_row(arguments, &rows[i], value, error);
-    add_flag(arguments, arena_printf(&arguments->arena, "-%c", letter), value);
+    for (size_t i = 0; i < plugin->count; i++)
+        if (plugin->flags[i].letter == letter)
+            return add_flag(arguments, &plugin->flags[i], arena_printf(&arguments->arena, "-%c", letter), value, error);
     return 0;
 }
 
@@ -370,11 +404,12 @@ static int parse_options(struct run_arguments *arguments, int argc, char **argv,
                              tables->names[index].name);
         int failed = 0;
         if (status >= PLUGIN_FLAG)
-            add_flag(arguments, arena_printf(&arguments->arena, "--%s", tables->plugin.flags[status - PLUGIN_FLAG].name), optarg);
+            failed = add_flag(arguments, &tables->plugin.flags[status - PLUGIN_FLAG],
+                              arena_printf(&arguments->arena, "--%s", tables->plugin.flags[status - PLUGIN_FLAG].name), optarg, error);
         else if (status >= 256)
             failed = take_row(arguments, &rows[status - 256], optarg, error);
         else
-            failed = take_letter(arguments, status, optarg, error);
+            failed = take_letter(arguments, &tables->plugin, status, optarg, error);
         if (failed)
             return -1;
     }
@@ -462,12 +497,18 @@ static void run_arguments_help(FILE *out, const char *command, const struct prot
 }
 
 /* "localhost:8080" is neither a file nor a URL; which schemes there are is the plugins' to say. */
-static int suggest_scheme(const char *path, struct protocol_registry *registry, struct error *error)
+static int suggest_scheme(const char *path, struct protocol_registry *registry, struct arena *arena, struct error *error)
 {
     const char *suffix = strrchr(path, '.');
     bool file = suffix && (strcmp(suffix, ".yaml") == 0 || strcmp(suffix, ".yml") == 0);
     if (file || (!strchr(path, ':') && !suffix))
         return -1;
+    const struct protocol *protocol;
+    struct error ignored;
+    size_t colon = strcspn(path, ":");
+    if (path[colon] && colon > 0 && protocol_by_scheme(registry, arena_copy(arena, path, colon), &protocol, &ignored) == 0)
+        return error_set(error, "there is no file %s; a URL has two slashes: %.*s://%s", path, (int)colon, path,
+                         path + colon + 1 + strspn(path + colon + 1, "/"));
     protocol_load_all(registry, NULL, NULL);
     for (uint32_t i = 0; i < registry->count; i++) {
         const struct squall_protocol *abi = &registry->protocols[i]->abi;
@@ -484,7 +525,7 @@ static int run_arguments_load(struct run_arguments *arguments, struct protocol_r
         char *text;
         size_t len;
         if (scenario_read(arguments->scenario_path, &text, &len, error) < 0)
-            return access(arguments->scenario_path, F_OK) == 0 ? -1 : suggest_scheme(arguments->scenario_path, registry, error);
+            return access(arguments->scenario_path, F_OK) == 0 ? -1 : suggest_scheme(arguments->scenario_path, registry, &arguments->arena, error);
         arguments->plan.text = arena_copy(&arguments->arena, text, len);
         arguments->plan.file = arguments->scenario_path;
         free(text);

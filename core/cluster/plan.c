@@ -23,15 +23,17 @@ static void pack_values(msgpack_packer *packer, const char *key, const struct fl
 
 static void pack_overrides(msgpack_packer *packer, const struct overrides *overrides)
 {
-    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 3);
+    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 5);
 #define PACK_TEXT(name)              \
     message_pack_key(packer, #name); \
     message_pack_text(packer, overrides->name);
     OVERRIDE_TEXTS(PACK_TEXT)
 #undef PACK_TEXT
     message_pack_number(packer, "insecure", overrides->insecure);
+    message_pack_number(packer, "trust_scenario", overrides->trust_scenario);
     pack_values(packer, "flags", overrides->flags, overrides->flag_count);
     pack_values(packer, "sets", overrides->sets, overrides->set_count);
+    pack_values(packer, "thresholds", overrides->thresholds, overrides->threshold_count);
 }
 
 static void pack_texts(msgpack_packer *packer, const char *key, const char *const *texts, uint32_t count)
@@ -87,8 +89,10 @@ static int unpack_overrides(const msgpack_object *map, struct arena *arena, stru
     OVERRIDE_TEXTS(UNPACK_TEXT)
 #undef UNPACK_TEXT
     overrides->insecure = message_number(map, "insecure", 0) != 0;
+    overrides->trust_scenario = message_number(map, "trust_scenario", 0) != 0;
     return unpack_values(map, "flags", arena, &overrides->flags, &overrides->flag_count) ||
-                   unpack_values(map, "sets", arena, &overrides->sets, &overrides->set_count)
+                   unpack_values(map, "sets", arena, &overrides->sets, &overrides->set_count) ||
+                   unpack_values(map, "thresholds", arena, &overrides->thresholds, &overrides->threshold_count)
                ? -1
                : 0;
 }

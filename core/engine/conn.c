@@ -152,19 +152,39 @@ static int try_addresses(struct conn *conn)
 }
 
 /* What a failed connect means to the one who reads it, and what to change. */
+static const char *connect_text(int failure)
+{
+    switch (failure) {
+    case EADDRNOTAVAIL:
+        return "no local port is free: name more `source` addresses or widen net.ipv4.ip_local_port_range";
+    case EMFILE:
+    case ENFILE:
+        return "no file descriptor is free: raise the limit (ulimit -n) or use fewer connections";
+    case EAGAIN:
+        return "the unix socket's backlog is full: its server accepts too slowly";
+    case ECONNREFUSED:
+        return "Connection refused: nothing listens there; does the server run, and is this its address?";
+    case ECONNRESET:
+        return "Connection reset by peer while connecting: is the server's backlog full, or a firewall between?";
+    case ENETUNREACH:
+        return "Network is unreachable: this machine has no route there; look at its routes and at the target's address";
+    case EHOSTUNREACH:
+        return "No route to host: nobody on the way knows where it is; look at the target's address and at the routes";
+    case EACCES:
+    case EPERM:
+        return "Permission denied: by a route or a firewall of this machine, or by the unix socket's mode";
+    default:
+        return strerror(failure);
+    }
+}
+
 static void close_failed(struct conn *conn, int failure)
 {
-    const char *text = strerror(failure);
+    const char *text = connect_text(failure);
     if (conn->bind_failed && failure == EAFNOSUPPORT)
         text = "no `source` is of the target's kind (IPv4 or IPv6); name one that is";
     else if (conn->bind_failed && failure == EADDRNOTAVAIL)
         text = "a `source` is not an address of this machine: add it to an interface or take it out";
-    else if (failure == EADDRNOTAVAIL)
-        text = "no local port is free: name more `source` addresses or widen net.ipv4.ip_local_port_range";
-    else if (failure == EMFILE || failure == ENFILE)
-        text = "no file descriptor is free: raise the limit (ulimit -n) or use fewer connections";
-    else if (failure == EAGAIN)
-        text = "the unix socket's backlog is full: its server accepts too slowly";
     conn_close(conn, text, false);
 }
 

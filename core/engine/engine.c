@@ -190,7 +190,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     count_plugins(engine);
     init_users(engine);
     init_store(engine);
-    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || init_spool(engine, error) < 0) {
+    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || script_open(engine, error) < 0 || init_spool(engine, error) < 0) {
         engine_free(engine);
         return NULL;
     }
@@ -207,6 +207,8 @@ static void free_users(struct engine *engine)
         for (uint32_t j = 0; j < scenario->width; j++)
             exchange_fini(&engine->users[i].exchanges[j]);
     }
+    script_close(engine);
+    buffer_fini(&engine->script_json);
     variables_fini(engine);
     for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)
         pool_fini(&engine->pools[i]);

@@ -107,6 +107,10 @@ static int render(struct exchange *exchange)
     exchange->view.options = step->constant_block;
     if (step->all_constant)
         return 0;
+    if (step->scripted) {
+        exchange->view.options = script_options(exchange->user).data;
+        return 0;
+    }
     struct eval eval = variables_eval(exchange->user, NULL);
     struct error error; /* large: filled on failure only */
     arena_reset(&engine->scratch);

@@ -121,6 +121,8 @@ bool flow_step(struct user *user)
     case OP_SET:
         assign(user, op);
         break;
+    case OP_SCRIPT:
+        return script_step(user, op);
     case OP_SPAN_BEGIN:
         begin_span(user, op);
         break;

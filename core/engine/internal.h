@@ -61,6 +61,7 @@ struct conn {
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
     bool close_wanted, reset_wanted, bind_failed;
+    bool was_up; /* at any time */
     bool standing; /* holds a session: comes back when it is lost */
     uint32_t syn_retransmits;   /* of this connection, once it was up */
     uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
@@ -181,6 +182,7 @@ struct user {
     uint32_t span_count;       /* that are open */
     struct value *variables;   /* as scenario->variables; texts lie in `texts` */
     struct buffer *texts;
+    struct script_user *script; /* NULL: the scenario has none */
     struct squall_bytes *rows; /* as scenario->feeds: its journey's; data NULL: none */
     uint64_t *draws;           /* how many of each feed it took for itself */
     uint64_t rows_held;        /* bit i: its setup took rows[i], and the first journey keeps it */
@@ -294,6 +296,8 @@ struct engine {
     struct load_run *loads;
     uint32_t load_count;
     struct feed_run *feeds; /* as scenario->feeds */
+    struct script_engine *scripts; /* NULL: there are none */
+    struct buffer script_json;
     struct waiting_arrival *waiting; /* WAITING_ARRIVALS_MAX places */
     uint32_t waiting_used, waiting_free; /* places ever taken; the first place given back, plus one */
     uint64_t waiting_count;
@@ -376,10 +380,20 @@ void flow_failed(struct user *user); /* an exchange of the walk has failed */
 void variables_init(struct engine *engine);
 void variables_fini(struct engine *engine);
 void variables_share(struct engine *engine, const struct user *from); /* all users take what the run's setup has set */
+void variables_set(struct user *user, uint32_t variable, const struct value *value); /* keeps a copy */
 void variables_set_all(struct engine *engine, uint32_t variable, const struct value *value); /* of all users */
 /* Keeps a copy; what is too long becomes null. */
 void variables_assign(struct user *user, const struct assignment *assignments, uint32_t count, const struct eval *eval);
 struct eval variables_eval(struct user *user, const struct answer *answer);
+
+/* script_user.c */
+int script_open(struct engine *engine, struct error *error); /* runs each script's file, for the function that it returns */
+void script_close(struct engine *engine);
+bool script_step(struct user *user, const struct op *op); /* lets the user's script run on; false: it waits, or the walk has ended */
+void script_drop(struct user *user);                      /* its walk has ended before it has */
+void script_answered(struct exchange *exchange, const struct answer *answer);
+void script_unanswered(struct exchange *exchange, enum outcome outcome);
+struct squall_bytes script_options(const struct user *user); /* the block of the step that it asked for */
 
 /* feeds.c */
 void feeds_init(struct engine *engine);
@@ -413,6 +427,7 @@ void messages_fini(struct exchange *exchange);
 /* measure.c */
 void measure_exchange(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason,
                       uint64_t done_ns);
+void measure_script_error(struct engine *engine, const char *text, bool warmup);
 void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uint32_t code, const char *reason);
 void measure_field(struct squall_recorder *recorder, struct squall_bytes name, struct squall_bytes value);
 void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t value);

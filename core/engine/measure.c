@@ -10,6 +10,8 @@ static uint64_t since(uint64_t later_ns, uint64_t earlier_ns)
     return later_ns > earlier_ns ? later_ns - earlier_ns : 0;
 }
 
+#define SERIES_SCRIPT (UINT32_MAX - 1) /* in place of a series: an error of a script, which says where it is */
+
 static uint64_t hash_text(const char *text)
 {
     uint64_t hash = UINT64_C(1469598103934665603); /* FNV-1a */
@@ -20,6 +22,10 @@ static uint64_t hash_text(const char *text)
 
 static void format_error(struct engine *engine, char *text, size_t size, uint32_t series, uint32_t outcome, uint32_t code, const char *reason)
 {
+    if (series == SERIES_SCRIPT) {
+        snprintf(text, size, "%s", reason);
+        return;
+    }
     if (series == UINT32_MAX) { /* a connection of target `code` */
         snprintf(text, size, "connecting to %s: %s", engine->scenario->targets[code].url, reason);
         return;
@@ -29,7 +35,7 @@ static void format_error(struct engine *engine, char *text, size_t size, uint32_
     if (reason)
         snprintf(text, size, "%s: %s: %s", info->name, outcome_word((enum outcome)outcome), reason);
     else
-        snprintf(text, size, "%s: %s: %u%s%s", info->name, outcome_word((enum outcome)outcome), code, name ? " " : "", name ? name : "");
+        snprintf(text, size, "%s: %s: %lld%s%s", info->name, outcome_word((enum outcome)outcome), (long long)code - protocol_code_base(info->protocol), name ? " " : "", name ? name : "");
 }
 
 void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uint32_t code, const char *reason)
@@ -56,6 +62,12 @@ void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uin
     snprintf(entry->text, sizeof entry->text, "%.*s", (int)sizeof entry->text - 1, secret_hide_text(text));
     entry->count = 1;
     entry->first_at_ns = entry->last_at_ns = at_ns;
+}
+
+void measure_script_error(struct engine *engine, const char *text, bool warmup)
+{
+    if (!warmup)
+        measure_error(engine, SERIES_SCRIPT, 0, 0, text);
 }
 
 /* ---- record(): what only the protocol knows ---- */
@@ -136,11 +148,12 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
 {
     struct engine *engine = exchange->user->engine;
     const struct step *step = exchange->step;
-    if (!step->check_count && !step->save_count && !engine->config.ended)
+    if (!step->check_count && !step->save_count && !engine->config.ended && !step->scripted)
         return;
     const struct squall_protocol *abi = &step->protocol->abi;
     struct answer answer = {.outcome = outcome,
                             .code = code,
+                            .code_base = protocol_code_base(step->protocol),
                             .code_name = abi->code_name ? abi->code_name(code) : NULL,
                             .latency_ns = since(done_ns, exchange->intended_ns),
                             .service_ns = exchange->sent_ns == NO_TIME ? 0 : since(done_ns, exchange->sent_ns),
@@ -150,6 +163,8 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
     bool passed[CHECKS_SHOWN] = {false};
     if (!exchange->followed) /* of a chain the last answer is looked at */
         run_checks(exchange, &answer, engine->config.ended && step->check_count <= CHECKS_SHOWN ? passed : NULL);
+    if (step->scripted && !exchange->followed)
+        script_answered(exchange, &answer);
     if (engine->config.ended)
         engine->config.ended(engine->config.arg, step, &answer, reason, passed, exchange->user->variables);
 }
@@ -249,7 +264,7 @@ static void record_raw(struct exchange *exchange, enum outcome outcome, const st
                                   .bytes_in = result ? result->bytes_in : 0,
                                   .bytes_out = result ? result->bytes_out : 0,
                                   .series = exchange->step->series,
-                                  .code = result ? result->code : 0,
+                                  .code = (int64_t)(result ? result->code : 0) - protocol_code_base(exchange->step->protocol),
                                   .outcome = (uint8_t)outcome,
                                   .block = exchange->block};
 }
@@ -276,6 +291,8 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
         record_raw(exchange, outcome, result, done_ns);
     if (outcome <= OUTCOME_MALFORMED)
         answer_looked_at(exchange, outcome, code, done_ns, reason);
-    else if (engine->config.ended)
+    else if (exchange->step->scripted)
+        script_unanswered(exchange, outcome);
+    if (outcome > OUTCOME_MALFORMED && engine->config.ended)
         engine->config.ended(engine->config.arg, exchange->step, NULL, reason, NULL, NULL);
 }

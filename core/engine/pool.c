@@ -326,6 +326,8 @@ void pool_conn_up(struct conn *conn)
     pool->up++;
     pool->ever_up = true;
     engine->connections_up++;
+    engine->facts.reopened += conn->was_up && !pool->fresh;
+    conn->was_up = true;
     /* Only more than ever is progress: a peer that accepts and hangs up would keep the run connecting for good. */
     if (engine->connections_up > engine->facts.connections_max) {
         engine->facts.connections_max = engine->connections_up;

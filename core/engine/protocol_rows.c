@@ -243,7 +243,7 @@ static int check_flags(const struct squall_option *row, const char *what, struct
 static int check_role(const struct squall_option *row, const char *what, struct error *error)
 {
     const uint32_t url = SQUALL_ROLE_URL_PATH | SQUALL_ROLE_URL_TAIL;
-    if (row->role & ~(url | SQUALL_ROLE_REQUIRED | SQUALL_ROLE_CONN | SQUALL_ROLE_FILE))
+    if (row->role & ~(url | SQUALL_ROLE_REQUIRED | SQUALL_ROLE_CONN | SQUALL_ROLE_FILE | SQUALL_ROLE_FLAG_FILE))
         return error_set(error, "%s: `%s` has an unknown role (0x%x); use this ABI's roles", what, row->name, row->role);
     if ((row->role & url) && row->type != SQUALL_STRING)
         return error_set(error, "%s: `%s` takes part of the URL and is no STRING; change its type or role", what,
@@ -251,6 +251,8 @@ static int check_role(const struct squall_option *row, const char *what, struct 
     if ((row->role & SQUALL_ROLE_FILE) && ((row->type != SQUALL_STRING && row->type != SQUALL_MAP) || row->fallback))
         return error_set(error, "%s: `%s` names a file and is no STRING or MAP, or has a fallback; change one of them", what,
                          row->name);
+    if ((row->role & SQUALL_ROLE_FLAG_FILE) && (row->type != SQUALL_STRING || !row->flag))
+        return error_set(error, "%s: `%s` takes a file in the URL form and is no STRING with a flag; change one of them", what, row->name);
     if ((row->role & SQUALL_ROLE_REQUIRED) && row->fallback)
         return error_set(error, "%s: `%s` is required and has a fallback; drop one of them", what, row->name);
     return 0;

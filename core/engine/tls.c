@@ -55,9 +55,11 @@ static int set_trust(SSL_CTX *context, const struct target *target, struct error
         SSL_CTX_set_default_verify_paths(context);
     else if (SSL_CTX_load_verify_locations(context, target->tls_ca, NULL) != 1)
         return error_set(error, "target %s: %s holds no certificate that OpenSSL can read; give a PEM file", target->name, target->tls_ca);
+    X509_STORE *store = SSL_CTX_get_cert_store(context);
+    if (target->tls_ca) /* who is named there is trusted, root or not */
+        X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
     if (!target->tls_crl)
         return 0;
-    X509_STORE *store = SSL_CTX_get_cert_store(context);
     X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
     if (!lookup || X509_load_crl_file(lookup, target->tls_crl, X509_FILETYPE_PEM) <= 0)
         return error_set(error, "target %s: %s holds no revocation list that OpenSSL can read; give a PEM file (X509 CRL)", target->name,
@@ -196,7 +198,8 @@ static const char *find_text(const struct text_row *rows, size_t count, long cod
     return NULL;
 }
 
-static const char *const untrusted = "no authority that we trust has signed the server's certificate: name its root with tls: { ca: FILE }";
+static const char *const untrusted = "no authority that we trust has signed the server's certificate: name it with tls: { ca: FILE }, or "
+                                     "have the server send what leads to a known one";
 static const char *const weak = "the server's certificate is too weak (key or signature): it needs RSA 2048 or EC 256, and SHA-256";
 
 /* What is wrong with the server's certificate (X509_V_*). %s of the name: what it should bear. */
@@ -210,6 +213,7 @@ static const char *certificate_text(long code)
         {X509_V_ERR_UNABLE_TO_GET_CRL, "the `crl` says nothing of the server's issuer: give the list of that authority"},
         {X509_V_ERR_CRL_HAS_EXPIRED, "the `crl` has expired: fetch the present one"},
         {X509_V_ERR_CRL_NOT_YET_VALID, "the `crl` is not valid yet: look at its dates, and at this machine's clock"},
+        {X509_V_ERR_INVALID_CA, "the server's certificate is signed by a certificate that is no authority: get one from an authority"},
         {X509_V_ERR_INVALID_PURPOSE, "the server's certificate is not made for servers: look at its extended key usage"},
     };
     switch (code) {

@@ -93,6 +93,8 @@ void user_end_walk(struct user *user, bool finished)
     struct engine *engine = user->engine;
     timer_clear(&engine->timers, &user->think);
     list_remove(&user->ready);
+    if (user->script)
+        script_drop(user);
     /* A walk that found nothing to do has taken its time all the same: else the next one would begin in the past. */
     if (!user->waited && user->ready_ns < engine->now_ns)
         user->ready_ns = engine->now_ns;

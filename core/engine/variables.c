@@ -36,7 +36,7 @@ static void set_text(struct value *variable, struct buffer *text, const struct v
     *variable = (struct value){.type = VALUE_STRING, .json = value->json, .string = {text->data, len}};
 }
 
-static void set_variable(struct user *user, uint32_t index, const struct value *value)
+void variables_set(struct user *user, uint32_t index, const struct value *value)
 {
     if (value->type == VALUE_STRING)
         set_text(&user->variables[index], &user->texts[index], value);
@@ -52,7 +52,7 @@ void variables_assign(struct user *user, const struct assignment *assignments, u
             expression_evaluate(assignments[i].expression, eval, &value);
         else
             value.string = template_render(assignments[i].text, eval);
-        set_variable(user, assignments[i].variable, &value);
+        variables_set(user, assignments[i].variable, &value);
     }
 }
 
@@ -77,7 +77,7 @@ void variables_set_all(struct engine *engine, uint32_t variable, const struct va
 {
     for (uint32_t i = 0; i < engine->user_count; i++)
         if (&engine->users[i].variables[variable] != value)
-            set_variable(&engine->users[i], variable, value);
+            variables_set(&engine->users[i], variable, value);
 }
 
 static void mark(bool *set, const struct assignment *assignments, uint32_t count)

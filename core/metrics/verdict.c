@@ -13,6 +13,8 @@
 #define WINDOWS_MIN       2u
 #define LATE_MIN          10u  /* fewer are one hiccup of the machine, whatever share of a short run they are */
 #define SLOWED            1.25 /* an answer takes so many times as long with the pool full */
+#define REOPENED_SHARE 0.8 /* of the exchanges: the first ones on each connection need no other */
+#define REOPENED_MIN 20u
 #define STALL_NOTED_NS    (100 * NS_PER_MS)
 
 typedef char figure[32];
@@ -289,6 +291,20 @@ static void note_network(struct verdict *verdict, const struct verdict_end *end)
                      units_print_grouped(count, sizeof(count), end->facts->retransmits));
 }
 
+/* A new connection for each answer is another load than a kept one; here it is the server that wants it so. */
+static void note_reopened(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure reopened, exchanges;
+    uint64_t ended = 0;
+    for (int i = 0; i < BLOCK_COUNT; i++)
+        ended += ledger_ended(&end->total->ledgers[i]);
+    if (ended < REOPENED_MIN || (double)end->facts->reopened < REOPENED_SHARE * (double)ended)
+        return;
+    verdict_note(verdict, "connections were opened again %s times in %s exchanges: the server closes them after nearly every one (no keep-alive), and the time that takes is in the numbers",
+                 units_print_grouped(reopened, sizeof(reopened), end->facts->reopened),
+                 units_print_grouped(exchanges, sizeof(exchanges), ended));
+}
+
 void verdict_finish(struct verdict *verdict, const struct verdict_end *end)
 {
     judge_self_delay(verdict, end);
@@ -299,4 +315,5 @@ void verdict_finish(struct verdict *verdict, const struct verdict_end *end)
     note_wall(verdict, end);
     note_generator(verdict, end);
     note_network(verdict, end);
+    note_reopened(verdict, end);
 }

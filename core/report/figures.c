@@ -1,6 +1,7 @@
 /* The numbers that reports share. Pure: nothing here changes a result. */
 #include "report/figures.h"
 #include "base/clock.h"
+#include "engine/protocol.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -54,11 +55,14 @@ bool figures_is_lower_bound(const struct figures_latency *latency, uint64_t valu
     return latency->lower_bounds > 0 && value_ns >= latency->lower_bound_min_ns;
 }
 
-char *figures_code_key(char *buf, size_t size, uint32_t code)
+char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code)
 {
+    int64_t shown = (int64_t)code - protocol_code_base(protocol);
     if (code == UINT32_MAX)
         snprintf(buf, size, "other");
+    else if (shown < 0)
+        snprintf(buf, size, "none");
     else
-        snprintf(buf, size, "%" PRIu32, code);
+        snprintf(buf, size, "%" PRId64, shown);
     return buf;
 }

@@ -26,6 +26,6 @@ void figures_latency_add(struct figures_latency *latency, const struct series *s
 bool figures_is_lower_bound(const struct figures_latency *latency, uint64_t value_ns);
 
 /* "404", or "other" for what the series had no room to tell apart. Returns buf. */
-char *figures_code_key(char *buf, size_t size, uint32_t code);
+char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code);
 
 #endif

@@ -135,12 +135,12 @@ static json_t *warmup_object(const struct ledger *ledger)
     return object;
 }
 
-static json_t *codes_object(const struct series *series)
+static json_t *codes_object(const struct series *series, const struct protocol *protocol)
 {
     json_t *object = json_object();
     for (uint32_t i = 0; i < series->code_count; i++) {
         char key[16];
-        put_integer(object, figures_code_key(key, sizeof key, series->codes[i].code), series->codes[i].count);
+        put_integer(object, figures_code_key(key, sizeof key, protocol, series->codes[i].code), series->codes[i].count);
     }
     return object;
 }
@@ -212,7 +212,7 @@ static json_t *step_object(const struct result *result, uint32_t index)
     put_integer(object, "bytes_in", series->bytes_in);
     put_integer(object, "bytes_out", series->bytes_out);
     put_rate(object, figures_ended(series->outcomes), result->measured_ns);
-    put(object, "codes", codes_object(series));
+    put(object, "codes", codes_object(series, info->protocol));
     put(object, "latency_ns", latency_object(series));
     put(object, "latency_ok_ns", distribution(&series->latency_ok));
     if (figures_has_sent(info->protocol))
@@ -326,6 +326,7 @@ static json_t *generator_object(const struct result *result)
     put_integer(object, "raw_records_lost", facts->spool_lost);
     put_integer(object, "ports_exhausted", facts->ports_exhausted);
     put_integer(object, "descriptors_exhausted", facts->descriptors_exhausted);
+    put_integer(object, "connections_reopened", facts->reopened);
     put_integer(object, "syn_retransmits", facts->syn_retransmits);
     put_integer(object, "retransmits", facts->retransmits);
     for (uint32_t i = 0; i < result->verdict.note_count; i++)

@@ -3,9 +3,9 @@
  * places, and docs/scenario.md its list (a test compares them). Each evaluator finds its result preset to null and
  * leaves it so when an argument is not of its type.
  */
+#include "scenario/expression_functions.h"
 #include "base/clock.h"
 #include "metrics/series.h"
-#include "scenario/expression_functions.h"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -25,7 +25,7 @@ EVALUATOR(status)
 {
     UNUSED;
     if (eval->answer && eval->answer->code != 0)
-        set_number(ret, eval->answer->code);
+        set_number(ret, eval->answer->code - eval->answer->code_base);
 }
 
 EVALUATOR(outcome)
@@ -211,6 +211,28 @@ EVALUATOR(random_float)
         set_number(ret, a[0].number + random_unit(eval->random) * (a[1].number - a[0].number));
 }
 
+static int check_int(const struct value *a, struct error *error)
+{
+    if (a[0].type != VALUE_NUMBER || a[1].type != VALUE_NUMBER || ceil(a[0].number) <= floor(a[1].number))
+        return 0;
+    return a[0].number > a[1].number ? error_set(error, "the first number is above the second; swap them")
+                                     : error_set(error, "there is no whole number between these; use random.float");
+}
+
+static int check_float(const struct value *a, struct error *error)
+{
+    if (a[0].type != VALUE_NUMBER || a[1].type != VALUE_NUMBER || a[0].number <= a[1].number)
+        return 0;
+    return error_set(error, "the first number is above the second; swap them");
+}
+
+static int check_length(const struct value *a, struct error *error)
+{
+    if (a->type != VALUE_NUMBER || (a->number >= 0 && a->number <= RANDOM_STRING_MAX))
+        return 0;
+    return error_set(error, "a text cannot be so long; write a number from 0 to %u", RANDOM_STRING_MAX);
+}
+
 EVALUATOR(random_choice)
 {
     UNUSED;
@@ -242,14 +264,21 @@ EVALUATOR(uuid)
     set_string(ret, text, strlen(text));
 }
 
-#define NAME(name_, id, places_, type_, wants_)                                                                         \
+#define NAME(name_, id, places_, type_, wants_)                                                                        \
     {                                                                                                                  \
-        .name = name_, .usage = name_, .places = places_, .type = type_, .wants = wants_, .evaluate = evaluate_##id      \
+        .name = name_, .usage = name_, .places = places_, .type = type_, .wants = wants_, .evaluate = evaluate_##id    \
     }
 #define CALL(name_, usage_, arguments_, min, max, places_, constant_, type_, wants_, id)                               \
     {                                                                                                                  \
         .name = name_, .usage = usage_, .arguments = arguments_, .argument_min = min, .argument_max = max,             \
         .places = places_, .constant = constant_, .type = type_, .wants = wants_, .evaluate = evaluate_##id            \
+    }
+
+#define CHECKED(check_, name_, usage_, arguments_, min, max, places_, constant_, type_, wants_, id)                    \
+    {                                                                                                                  \
+        .name = name_, .usage = usage_, .arguments = arguments_, .argument_min = min, .argument_max = max,             \
+        .places = places_, .constant = constant_, .type = type_, .wants = wants_, .check = check_,                     \
+        .evaluate = evaluate_##id                                                                                      \
     }
 
 const struct function expression_functions[] = {
@@ -269,11 +298,26 @@ const struct function expression_functions[] = {
     CALL("substring", "substring(text, 0, 8)", "snn", 2, 3, ANYWHERE, true, TYPE_STRING, 0, substring),
     CALL("replace", "replace(text, \"part\", \"other\")", "s", 3, 3, ANYWHERE, true, TYPE_STRING, 0, replace),
     CALL("split", "split(text, \",\", 0)", "ssn", 3, 3, ANYWHERE, true, TYPE_STRING, 0, split),
-    {.name = "matches", .usage = "matches(text, \"pattern\")", .arguments = "s", .argument_min = 2, .argument_max = 2,
-     .places = ANYWHERE, .constant = true, .type = TYPE_BOOL, .prepare = pattern_prepare,
+    {.name = "matches",
+     .usage = "matches(text, \"pattern\")",
+     .arguments = "s",
+     .argument_min = 2,
+     .argument_max = 2,
+     .places = ANYWHERE,
+     .constant = true,
+     .type = TYPE_BOOL,
+     .prepare = pattern_prepare,
      .evaluate_prepared = pattern_matches},
-    {.name = "json", .usage = "json(text)", .arguments = "s", .argument_min = 1, .argument_max = 1, .places = ANYWHERE,
-     .path = true, .constant = true, .type = TYPE_ANY, .evaluate = evaluate_json},
+    {.name = "json",
+     .usage = "json(text)",
+     .arguments = "s",
+     .argument_min = 1,
+     .argument_max = 1,
+     .places = ANYWHERE,
+     .path = true,
+     .constant = true,
+     .type = TYPE_ANY,
+     .evaluate = evaluate_json},
     CALL("number", "number(text)", "a", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, number),
     CALL("abs", "abs(number)", "n", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, abs),
     CALL("floor", "floor(number)", "n", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, floor),
@@ -298,11 +342,13 @@ const struct function expression_functions[] = {
     NAME("now.s", now_s, ANYWHERE, TYPE_NUMBER, 0),
     NAME("now.ms", now_ms, ANYWHERE, TYPE_NUMBER, 0),
     NAME("now.iso", now_iso, ANYWHERE, TYPE_STRING, 0),
-    CALL("random.int", "random.int(1, 6)", "n", 2, 2, IN_TEMPLATE, false, TYPE_NUMBER, 0, random_int),
-    CALL("random.float", "random.float(0, 1)", "n", 2, 2, IN_TEMPLATE, false, TYPE_NUMBER, 0, random_float),
+    CHECKED(check_int, "random.int", "random.int(1, 6)", "n", 2, 2, IN_TEMPLATE, false, TYPE_NUMBER, 0, random_int),
+    CHECKED(check_float, "random.float", "random.float(0, 1)", "n", 2, 2, IN_TEMPLATE, false, TYPE_NUMBER, 0,
+            random_float),
     CALL("random.choice", "random.choice(\"a\", \"b\")", "a", 1, ARGUMENTS_MAX, IN_TEMPLATE, false, TYPE_ANY, 0,
          random_choice),
-    CALL("random.string", "random.string(8)", "n", 1, 1, IN_TEMPLATE, false, TYPE_STRING, 0, random_string),
+    CHECKED(check_length, "random.string", "random.string(8)", "n", 1, 1, IN_TEMPLATE, false, TYPE_STRING, 0,
+            random_string),
     CALL("uuid", "uuid()", "", 0, 0, IN_TEMPLATE, false, TYPE_STRING, 0, uuid),
 };
 const uint32_t expression_function_count = sizeof expression_functions / sizeof expression_functions[0];

@@ -197,6 +197,19 @@ static struct expression *parse_column(struct parser *parser, uint32_t feed, con
     return !node || advance(parser) ? NULL : node;
 }
 
+/* What can be known to be wrong is said now, and not by a null in every exchange. */
+static int check_constants(struct parser *parser, const struct expression *call)
+{
+    struct value values[ARGUMENTS_MAX];
+    struct eval eval = {.scratch = parser->arena};
+    for (uint32_t i = 0; i < call->argument_count; i++) {
+        if (!call->arguments[i]->constant)
+            return 0;
+        expression_evaluate(call->arguments[i], &eval, &values[i]);
+    }
+    return call->function->check(values, parser->error);
+}
+
 /* Behind the name's "(": up to its ")". */
 static struct expression *parse_call(struct parser *parser, const struct function *function, const char *where)
 {
@@ -226,6 +239,8 @@ static struct expression *parse_call(struct parser *parser, const struct functio
         set_argument(node, i, arguments[i]);
     set_function(node, function);
     if (function->prepare && function->prepare(node, parser->arena, &node->prepared, parser->error))
+        return fail(parser, where);
+    if (function->check && check_constants(parser, node))
         return fail(parser, where);
     if (function->path)
         node = parse_path(parser, node);

@@ -37,6 +37,8 @@ struct function {
     enum static_type type;
     uint64_t wants;        /* enum squall_want */
     void (*evaluate)(const struct eval *eval, const struct value *arguments, uint32_t count, struct value *ret);
+    /* Arguments that are all known when the call is compiled: 0, or -1 for such as can give nothing but null. */
+    int (*check)(const struct value *arguments, struct error *error);
     /* In place of evaluate, for what can be made ready once: prepare runs when the call is compiled. */
     int (*prepare)(const struct expression *call, struct arena *arena, void **ret, struct error *error);
     void (*evaluate_prepared)(void *prepared, const struct value *arguments, struct value *ret);

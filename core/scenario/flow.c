@@ -34,11 +34,30 @@ static int load_parts(const struct loader *outer, const struct node *node, const
     return failed ? -1 : 0;
 }
 
+/* `script: FILE` of a class is a flow of that alone. */
+static const struct node *flow_of_script(const struct loader *loader, const struct node *class, const struct node *script)
+{
+    struct node *entry = arena_alloc(loader->arena, sizeof *entry), *list = arena_alloc(loader->arena, sizeof *list);
+    *entry = *class;
+    entry->count = 1;
+    entry->items = arena_alloc(loader->arena, 2 * sizeof *entry->items);
+    for (uint32_t i = 0; i < class->count; i++)
+        if (node_value(class, i) == script)
+            entry->items[0] = class->items[2 * i];
+    entry->items[1] = (struct node *)(uintptr_t)script;
+    *list = *script;
+    list->kind = NODE_LIST;
+    list->count = 1;
+    list->items = arena_alloc(loader->arena, sizeof *list->items);
+    list->items[0] = entry;
+    return list;
+}
+
 static int load_class(const struct loader *outer, const struct node *key, const struct node *node,
                       const struct user_class *base, struct user_class *class)
 {
-    static const char *const keys[] = {"weight", "flow", "vars", "setup", "teardown", "tags", NULL};
-    const struct node *flow = node_get(node, "flow"), *weight = node_get(node, "weight"), *vars = node_get(node, "vars");
+    static const char *const keys[] = {"weight", "flow", "script", "vars", "setup", "teardown", "tags", NULL};
+    const struct node *flow = node_get(node, "flow"), *script = node_get(node, "script"), *weight = node_get(node, "weight"), *vars = node_get(node, "vars");
     struct loader inner = *outer;
     const struct loader *loader = &inner;
     *class = *base;
@@ -50,9 +69,12 @@ static int load_class(const struct loader *outer, const struct node *key, const 
         if (!keys[k])
             return fail_unknown_key(loader, node_key(node, i), "a class of users", keys);
     }
-    if (!flow)
+    if (flow && script)
+        return fail_at(loader, script, "`script` is in place of `flow`; keep one of them");
+    if (!flow && !script)
         return fail_at(loader, key, "the users `%.80s` have no flow; write %.80s: { flow: [ ... ] }", key->text,
                        key->text);
+    flow = flow ? flow : flow_of_script(loader, node, script);
     if (weight && read_weight(loader, weight, &class->weight))
         return -1;
     if (node_get(node, "tags") && read_tags(loader, node_get(node, "tags"), &inner.tags))
@@ -69,6 +91,7 @@ static void count_entries(const struct loader *loader, const struct node *node, 
     const struct node *call = node_get(node, "call");
     if (!node || node->kind == NODE_SCALAR || *count > STEPS_MAX)
         return;
+    *count += node_get(node, "script") ? SCRIPT_STEPS_MAX : 0;
     if (call && call->kind == NODE_SCALAR && calls < FLOW_DEPTH_MAX)
         count_entries(loader, node_get(loader->flows, call->text), calls + 1, count);
     uint32_t nodes = node->kind == NODE_MAP ? 2 * node->count : node->count;
@@ -92,6 +115,8 @@ static int make_room(const struct loader *loader, const struct node *root)
     scenario->series = arena_alloc(loader->arena, SERIES_MAX * sizeof *scenario->series);
     scenario->check_names = arena_alloc(loader->arena, SERIES_MAX * sizeof *scenario->check_names);
     scenario->transactions = arena_alloc(loader->arena, TRANSACTIONS_MAX * sizeof *scenario->transactions);
+    scenario->scripts = arena_alloc(loader->arena, SCRIPTS_MAX * sizeof *scenario->scripts);
+    scenario->trusted = loader->overrides->trust_scenario;
     scenario->width = 1;
     return 0;
 }
@@ -122,6 +147,10 @@ void find_measured(struct scenario *scenario)
         for (uint32_t j = 0; j < flow->count; j++) {
             const struct op *op = &flow->ops[j];
             uint32_t steps = op->kind == OP_STEP ? 1 : op->kind == OP_PARALLEL ? op->count : 0;
+            const struct script *script = op->kind == OP_SCRIPT ? &scenario->scripts[op->count] : NULL;
+            for (uint32_t k = 0; script && k < script->call_count; k++)
+                if (!script->calls[k].other)
+                    scenario->series[scenario->steps[script->calls[k].step].series].measured = true;
             for (uint32_t k = 0; k < steps; k++)
                 scenario->series[scenario->steps[op->step + k].series].measured = true;
         }

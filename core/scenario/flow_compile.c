@@ -326,6 +326,19 @@ static int compile_call(struct compiler *compiler, const struct node *entry)
     return status;
 }
 
+static int compile_script(struct compiler *compiler, const struct node *entry)
+{
+    uint32_t index = 0;
+    if (compiler->loader->feed_use == FEEDS_NOWHERE)
+        return fail_at(compiler->loader, entry, "the run's setup and teardown take steps; a script belongs to the users");
+    if (load_script(compiler->loader, node_get(entry, "script"), &index))
+        return -1;
+    struct op *op = add_op(compiler, OP_SCRIPT);
+    op->count = index;
+    compiler->has_step = true;
+    return 0;
+}
+
 static const struct form {
     const char *key;
     int (*compile)(struct compiler *, const struct node *);
@@ -341,6 +354,7 @@ static const struct form {
     {"parallel", compile_parallel, {"parallel"}, false},
     {"transaction", compile_transaction, {"transaction", "flow"}, true},
     {"call", compile_call, {"call", "with"}, false},
+    {"script", compile_script, {"script"}, false},
 };
 
 static int compile_entry(struct compiler *compiler, const struct node *entry)

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define INCLUDES_MAX 32u
+#define PARTS_MAX    4u /* targets, data, vars, flows: what a file may bring that the scenario has not */
 
-static const char *const parts[] = {"targets", "data", "vars", "flows", NULL};
 static const char *const include_keys[] = {"squall", "include", "targets", "data", "vars", "flows", NULL};
 
 struct includer {
@@ -134,7 +134,7 @@ int load_includes(const struct loader *loader, const struct node **root)
     if (self)
         includer.paths[includer.count++] = arena_copy(loader->arena, self, strlen(self));
     free(self);
-    includer.root = longer_map(loader->arena, *root, sizeof parts / sizeof parts[0]);
+    includer.root = longer_map(loader->arena, *root, PARTS_MAX);
     if (include_all(&includer, node_get(*root, "include")))
         return -1;
     *root = includer.root;

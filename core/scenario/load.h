@@ -77,6 +77,7 @@ struct option_set {
     void *block;              /* all constants filled; variable maps have their names */
     void *init_block;         /* the same with variable rows at zero: what init functions see */
     uint64_t constant;
+    uint64_t given_later;     /* bit i: row i is neither built nor constant: a script gives it */
     struct step_variable *variables;
     uint32_t variable_count;
 };
@@ -145,6 +146,7 @@ int check_feeds(const struct loader *loader, const struct node *node);
 int scenario_content(const struct loader *loader, const char *name, struct squall_bytes *ret_bytes);
 void scenario_contents_close(struct scenario *scenario);
 const char *scenario_folder(const struct loader *loader);
+/* node: NULL where the scenario has none; those of the command line stand behind it. */
 int load_thresholds(const struct loader *loader, const struct node *node);
 /* What the key before a threshold names. */
 int threshold_find_scope(const struct loader *loader, const struct node *key, struct threshold *threshold);
@@ -152,6 +154,13 @@ int threshold_find_scope(const struct loader *loader, const struct node *key, st
 void find_measured(struct scenario *scenario);
 /* After load and targets: connections, users, drain. */
 int load_defaults(const struct loader *loader);
+
+/* A file of Lua: *ret_index of scenario->scripts. */
+int load_script(const struct loader *loader, const struct node *node, uint32_t *ret_index);
+/* Stages from a Lua function. */
+int load_shape(const struct loader *loader, const struct node *node, struct load *load);
+/* Of scenario->check_names, which has room for it. */
+uint32_t check_index(const struct loader *loader, const char *name);
 
 /* Steps, shared by flows and the URL form. `series` and `check_names` have been given their room. */
 int load_step(const struct loader *loader, const struct node *node, struct step *step);

@@ -94,20 +94,20 @@ static int load_map(const struct loader *loader, const struct node *node, struct
 
 static int load_one(const struct loader *loader, const struct node *node, struct load *load)
 {
-    bool map = node->kind == NODE_MAP && !node_get(node, "preset");
+    bool map = node->kind == NODE_MAP && !node_get(node, "preset") && !node_get(node, "shape");
     return map ? load_map(loader, node, load) : load_stages(loader, node, load);
 }
 
 /* Who walks it; a preset's `users` are how many. */
 static const struct node *walkers_of(const struct node *node)
 {
-    return node->kind == NODE_MAP && !node_get(node, "preset") ? node_get(node, "users") : NULL;
+    return node->kind == NODE_MAP && !node_get(node, "preset") && !node_get(node, "shape") ? node_get(node, "users") : NULL;
 }
 
 /* No names. */
 static bool is_one(const struct node *node)
 {
-    return node->kind != NODE_MAP || node_get(node, "stages") || node_get(node, "preset");
+    return node->kind != NODE_MAP || node_get(node, "stages") || node_get(node, "preset") || node_get(node, "shape");
 }
 
 int load_loads(const struct loader *loader, const struct node *node)

@@ -315,6 +315,8 @@ int option_set_build(const struct loader *loader, struct option_set *set, const 
     set->variables = arena_alloc(loader->arena, table->count * sizeof *set->variables);
     for (uint32_t i = 0; i < table->count; i++) {
         uint32_t type = protocol_option(table, i)->type;
+        if (set->given_later >> i & 1)
+            continue;
         int result = !set->values[i].node  ? build_absent(loader, set, i, place)
                      : type == SQUALL_MAP  ? build_map(loader, set, i)
                      : type == SQUALL_TREE ? build_tree(loader, set, i)

@@ -152,6 +152,8 @@ static void print_operation(const struct scenario *scenario, const struct op *op
         buffer_printf(out, "%-8s %s\n", op->kind == OP_IF ? "if" : "while", op->text);
     else if (op->kind == OP_JUMP)
         buffer_printf(out, "%s\n", op->text);
+    else if (op->kind == OP_SCRIPT)
+        buffer_printf(out, "script   %s\n", scenario->scripts[op->count].file);
     else if (op->kind == OP_CHOOSE)
         buffer_printf(out, "choose   one of %u\n", op->count);
     else if (op->kind == OP_SPAN_BEGIN)

@@ -120,7 +120,34 @@ struct step {
     uint32_t save_count;
     uint64_t wants;
     uint32_t line;                   /* in the file; 0: URL form */
+    bool scripted;                   /* its options come from a script with each exchange; then: */
+    const void *defaults;            /* what they are when the script says nothing */
+    uint64_t required;               /* rows that the script must give */
+    uint8_t headline[8];             /* rows that its words fill, in their order */
+    uint32_t headline_count;
 };
+
+/* A step that a script may make, and what tells it from others: the name in its options, or the words that it begins with. */
+struct script_call {
+    const struct target *target;
+    uint64_t verb;
+    const char *name;      /* NULL: none */
+    const char *word;      /* the first of the headline; NULL: not known */
+    const char *text;      /* the next of the headline; NULL: not known */
+    bool continues, other; /* text is only how it begins; all that fits no other row */
+    uint32_t step;         /* of scenario->steps */
+};
+struct script {
+    const char *file; /* as the scenario names it */
+    const char *text;
+    size_t len;
+    struct script_call *calls;
+    uint32_t call_count;
+    uint32_t *checks;  /* of scenario->check_names */
+    uint32_t check_count;
+};
+#define SCRIPTS_MAX      64u
+#define SCRIPT_STEPS_MAX 600u
 
 /* A flow is compiled into a straight line of operations. */
 enum op_kind {
@@ -137,6 +164,7 @@ enum op_kind {
     OP_PARALLEL,   /* run `count` steps from `step` on at once, wait for the end of all */
     OP_SPAN_BEGIN, /* span[slot] of transaction `count` begins */
     OP_SPAN_END,
+    OP_SCRIPT,     /* go on in scripts[count] until that has ended */
 };
 #define FLOW_DEPTH_MAX 16u     /* of flows in flows */
 #define FLOW_SLOTS_MAX 8u      /* of loops in loops, and of transactions in transactions */
@@ -220,6 +248,9 @@ struct scenario {
     uint32_t check_count;
     struct data_feed *feeds;
     uint32_t feed_count;
+    struct script *scripts;
+    uint32_t script_count;
+    bool trusted;         /* --trust-scenario */
     struct user_class *classes;
     uint32_t class_count;
     struct program setup, teardown; /* once a run */
@@ -250,11 +281,13 @@ struct overrides {
     const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals;
     const char *preset, *peak, *ramp; /* NULL: not given, as all above */
     const char *secrets, *secrets_file; /* NAME=VALUE lines, and where they come from; NULL: the environment alone */
-    bool insecure;
+    bool insecure, trust_scenario;
     const struct flag_value *flags; /* for the plugin's tables, URL form only */
     uint32_t flag_count;
     const struct flag_value *sets;  /* --set NAME=VALUE: flag is the name */
     uint32_t set_count;
+    const struct flag_value *thresholds; /* --threshold EXPR, beside those of the scenario */
+    uint32_t threshold_count;
 };
 
 /* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */
@@ -270,6 +303,7 @@ int scenario_read(const char *path, char **ret_text, size_t *ret_len, struct err
 /* Splits "scheme://host:port/path?query"; strings from arena. */
 struct url {
     const char *scheme, *authority, *host, *path; /* path with query, "" when none */
+    const char *fragment; /* "#..." */
     uint16_t port; /* 0: not given */
 };
 int url_parse(const char *text, struct arena *arena, struct url *ret_url, struct error *error);
@@ -304,6 +338,9 @@ int step_render(const struct step *step, const struct eval *eval, const void **r
 
 /* The target's options for one user, in the same way. */
 int target_render(const struct target *target, const struct eval *eval, const void **ret_options, struct error *error);
+
+/* A word behind a protocol's name in a script, as the headline's first option wants it: in capitals where its fallback is. */
+const char *script_word(const struct protocol *protocol, const char *word, struct arena *arena);
 
 /* The plan in words, for `squall check`: targets, load, users with their steps, thresholds. */
 void scenario_print_plan(const struct scenario *scenario, struct buffer *out);

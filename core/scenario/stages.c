@@ -182,6 +182,8 @@ static int load_stage(const struct loader *loader, const struct node *node, bool
 
 int load_stages(const struct loader *loader, const struct node *node, struct load *load)
 {
+    if (node->kind == NODE_MAP && node_get(node, "shape"))
+        return load_shape(loader, node, load);
     if (node->kind == NODE_MAP && node_get(node, "preset"))
         return load_preset(loader, node, load);
     if (read_list(loader, node, "`load`", LOAD_EXAMPLE))

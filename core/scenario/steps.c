@@ -153,7 +153,7 @@ const char *step_default_name(const struct loader *loader, const struct protocol
     return *text ? text : protocol->name;
 }
 
-static uint32_t check_index(const struct loader *loader, const char *name)
+uint32_t check_index(const struct loader *loader, const char *name)
 {
     struct scenario *scenario = loader->scenario;
     for (uint32_t i = 0; i < scenario->check_count; i++)
@@ -242,7 +242,7 @@ int step_finish(const struct loader *loader, struct step *step, struct option_se
         return fail_at(loader, place, "too many steps of different names; at most 1,000: give several steps one name");
     step->constant_block = set->block;
     step->constant = set->constant;
-    step->all_constant = set->variable_count == 0;
+    step->all_constant = set->variable_count == 0 && !step->scripted;
     step->variables = set->variables;
     step->variable_count = set->variable_count;
     step->view.target = &step->target->view;

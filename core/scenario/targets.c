@@ -7,6 +7,15 @@
 
 static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "name-servers", "source", "tls", "tags", NULL};
 
+/* Whether what stands behind the host is a name of the protocol's own, in which a '#' means something. */
+static bool takes_tail(const struct protocol *protocol)
+{
+    for (uint32_t i = 0; i < protocol->abi.step_options.count; i++)
+        if (protocol_option(&protocol->abi.step_options, i)->role & SQUALL_ROLE_URL_TAIL)
+            return true;
+    return false;
+}
+
 int target_from_url(const struct loader *loader, const struct node *node, const char *text, struct target *ret_target)
 {
     struct url url;
@@ -25,12 +34,17 @@ int target_from_url(const struct loader *loader, const struct node *node, const 
                        url.scheme, url.scheme, url.authority);
     target.url = without_secrets(loader, arena_printf(loader->arena, "%s://%s", url.scheme, url.authority));
     target.path = url.path;
+    if (url.fragment[0] && !takes_tail(target.protocol))
+        return fail_at(loader, node, "the URL goes on behind a '#', which no server is sent; leave that out, or write %%23 for the character");
+    if (url.fragment[0])
+        target.path = arena_printf(loader->arena, "%s%s", url.path, url.fragment);
     target.host = target.connect_host = url.host;
     target.connect_port = target.port;
     target.view.host = (struct squall_bytes){(const uint8_t *)url.host, strlen(url.host)};
     target.view.authority = (struct squall_bytes){(const uint8_t *)url.authority, strlen(url.authority)};
     target.view.port = target.port;
     target.view.secure = secure;
+    target.view.folder = loader->file ? scenario_folder(loader) : NULL;
     *ret_target = target;
     return 0;
 }

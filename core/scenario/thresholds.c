@@ -2,7 +2,7 @@
 #include "scenario/load.h"
 #include <string.h>
 
-#define WINDOWS_MAX_S 3600u /* of all thresholds: each second is kept with its histogram */
+#define WINDOWS_MAX_S      3600u /* of all thresholds: each second is kept with its histogram */
 #define THRESHOLDS_EXAMPLE "thresholds: [ \"p99(latency) < 200ms\" ]"
 
 /* What the plugins of the scenario's steps declare, each name once. */
@@ -43,17 +43,20 @@ static int find_plugin_rows(const struct loader *loader, const struct node *node
     for (uint32_t i = 0; i < scenario->series_count; i++)
         if (found[i] >= 0 && (threshold->scope != SCOPE_STEPS || threshold->series[i]))
             return 0;
-    return fail_at(loader, node, "the step has no metric \"%.80s\": that is of another protocol", threshold->plugin_metric);
+    return fail_at(loader, node, "the step has no metric \"%.80s\": that is of another protocol",
+                   threshold->plugin_metric);
 }
 
 /* The expression of a threshold that has its scope. */
-static int read_threshold_expression(const struct loader *loader, const struct node *node, const struct node *key, struct threshold *threshold)
+static int read_threshold_expression(const struct loader *loader, const struct node *node, const struct node *key,
+                                     struct threshold *threshold)
 {
     const struct threshold_metric *metrics;
     uint32_t metric_count = plugin_metrics(loader, &metrics), column = 1;
     if (node->kind != NODE_SCALAR || node_empty(node))
         return fail_at(loader, node,
-                       "a threshold is an expression, or `\"name of a step, check or transaction\": expression`; write for example "
+                       "a threshold is an expression, or `\"name of a step, check or transaction\": expression`; write "
+                       "for example "
                        "p99(latency) < 200ms");
     if (threshold_parse(node->text, metrics, metric_count, loader->arena, threshold, &column, loader->error))
         return fail_prefix(loader, node, column);
@@ -65,7 +68,8 @@ static int read_threshold_expression(const struct loader *loader, const struct n
 }
 
 /* { when: EXPRESSION, abort: true, grace: 10s }: the expression says what must not be. */
-static int read_when(const struct loader *loader, const struct node *node, const struct node *key, struct threshold *threshold)
+static int read_when(const struct loader *loader, const struct node *node, const struct node *key,
+                     struct threshold *threshold)
 {
     static const char *const keys[] = {"when", "abort", "grace", NULL};
     const struct node *when = node_get(node, "when"), *ends = node_get(node, "abort"), *grace = node_get(node, "grace");
@@ -82,7 +86,8 @@ static int read_when(const struct loader *loader, const struct node *node, const
         (grace && read_duration(loader, grace, 0, &grace_ns)))
         return -1;
     if (grace && !abort && threshold->window_s == 0)
-        return fail_at(loader, grace, "a grace has no meaning where the whole run is judged at its end; add abort: true or a window");
+        return fail_at(loader, grace,
+                       "a grace has no meaning where the whole run is judged at its end; add abort: true or a window");
     threshold_negate(threshold);
     threshold->abort = abort;
     threshold->grace_ns = grace_ns;
@@ -109,24 +114,37 @@ static int load_threshold(const struct loader *loader, const struct node *node, 
     return 0;
 }
 
+static int check_windows(const struct loader *loader, const struct node *const *places)
+{
+    const struct scenario *scenario = loader->scenario;
+    uint32_t seconds = 0;
+    if (scenario->threshold_count > SERIES_MAX)
+        return fail_at(loader, places[SERIES_MAX], "too many thresholds; at most 1,000");
+    for (uint32_t i = 0; i < scenario->threshold_count; i++) {
+        seconds += scenario->thresholds[i].window_s;
+        if (seconds > WINDOWS_MAX_S)
+            return fail_at(loader, places[i],
+                           "too many windows: together they have more than %u seconds; take shorter ones",
+                           WINDOWS_MAX_S);
+    }
+    return 0;
+}
+
 int load_thresholds(const struct loader *loader, const struct node *node)
 {
     struct scenario *scenario = loader->scenario;
-    if (read_list(loader, node, "`thresholds`", THRESHOLDS_EXAMPLE))
+    const struct overrides *overrides = loader->overrides;
+    if (node && read_list(loader, node, "`thresholds`", THRESHOLDS_EXAMPLE))
         return -1;
-    if (node->count > SERIES_MAX)
-        return fail_at(loader, node, "too many thresholds; at most 1,000");
-    scenario->thresholds = arena_alloc(loader->arena, node->count * sizeof *scenario->thresholds);
-    for (uint32_t i = 0; i < node->count; i++)
-        if (load_threshold(loader, node->items[i], &scenario->thresholds[i]))
+    uint32_t own = node ? node->count : 0, count = own + overrides->threshold_count;
+    const struct node **places = arena_alloc(loader->arena, (count + 1) * sizeof *places);
+    scenario->thresholds = arena_alloc(loader->arena, count * sizeof *scenario->thresholds);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct flag_value *flag = i < own ? NULL : &overrides->thresholds[i - own];
+        places[i] = flag ? node_from_flag(loader->arena, flag->flag, flag->value) : node->items[i];
+        if (load_threshold(loader, places[i], &scenario->thresholds[i]))
             return -1;
-    uint32_t seconds = 0;
-    for (uint32_t i = 0; i < node->count; i++) {
-        seconds += scenario->thresholds[i].window_s;
-        if (seconds > WINDOWS_MAX_S)
-            return fail_at(loader, node->items[i], "too many windows: together they have more than %u seconds; take shorter ones",
-                           WINDOWS_MAX_S);
     }
-    scenario->threshold_count = node->count;
-    return 0;
+    scenario->threshold_count = count;
+    return check_windows(loader, places);
 }

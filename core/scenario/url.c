@@ -76,7 +76,7 @@ static int parse_authority(const char *text, size_t len, const char *whole, stru
     return 0;
 }
 
-/* The path's length up to a fragment, which never goes over the wire. ${...} may hold any character. */
+/* The path's length up to a fragment. ${...} may hold any character. */
 static int path_length(const char *path, const char *whole, size_t *ret_len, struct error *error)
 {
     size_t i = 0;
@@ -114,6 +114,8 @@ int url_parse(const char *text, struct arena *arena, struct url *ret_url, struct
         path_length(authority + authority_len, text, &path_len, error))
         return -1;
     url.path = arena_copy(arena, authority + authority_len, path_len);
+    const char *fragment = authority + authority_len + path_len;
+    url.fragment = arena_copy(arena, fragment, strlen(fragment));
     *ret_url = url;
     return 0;
 }

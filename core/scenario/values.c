@@ -9,7 +9,7 @@
 
 /* Words of the whole language that this version does not have yet. */
 static const char *const later_words[] = {
-    "after", "any", "await", "before", "every", "expect", "foreach", "import", "loop", "script", "shape", "until", "variables",
+    "after", "any", "await", "before", "every", "expect", "foreach", "import", "loop", "until", "variables",
 };
 
 const struct node *node_from_flag(struct arena *arena, const char *flag, const char *value)

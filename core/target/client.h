@@ -8,6 +8,7 @@
 #define SQUALL_TARGET_CLIENT_H
 #include "base/buffer.h"
 #include "target/request.h"
+#include "target/transport.h"
 
 enum client_state {
     CLIENT_OPEN,      /* from accept on; leaves for any other */
@@ -23,12 +24,13 @@ struct client {
     struct service *service;
     struct client *next, *previous;
     struct loop_io io;
-    int fd;
+    struct transport transport;
     enum client_state state;
     uint64_t id;
     uint64_t now_ns; /* of the last read or deadline */
     uint64_t answers;
     struct deadline deadline; /* the first of `waiting` is due, where answers have an order; or lingering ends */
+    struct deadline unread;   /* at once: the transport has input that no event announces */
     struct client *next_touched;
     bool touched;         /* see service_touch() */
     bool refused;         /* the room has been told that the output is full */
@@ -51,13 +53,4 @@ void client_end(struct client *client);
 void client_reap(struct service *service);
 /* Frees all memory of clients that have ended. */
 void client_free_all(struct service *service);
-/* The host functions that act on a client and its requests. */
-struct squall_server_request *client_arrive(struct squall_server_conn *conn,
-                                            const struct squall_server_arrival *arrival);
-void client_resume(struct squall_server_request *room, uint64_t delay_ns);
-void client_finish(struct squall_server_request *room, enum squall_server_outcome outcome);
-uint8_t *client_out_reserve(struct squall_server_conn *conn, uint64_t len);
-void client_out_commit(struct squall_server_conn *conn, uint64_t len);
-void client_malformed(struct squall_server_conn *conn);
-
 #endif

@@ -19,9 +19,15 @@ static int set_text(const struct squall_option *row, const char *text, void *val
         return distribution_parse(text, SQUALL_DURATION, &options->delay, error);
     if (strcmp(row->name, "stall") == 0)
         return stalls_add(&options->stalls, text, error);
-    if (strcmp(row->name, "log") == 0) {
-        options->log_path = text;
-        return 0;
+    const struct {
+        const char *name, **place;
+    } texts[] = {
+        {"log", &options->log_path}, {"cert", &options->cert}, {"key", &options->key}, {"alpn", &options->alpn}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(row->name, texts[i].name) == 0) {
+            *texts[i].place = text;
+            return 0;
+        }
     }
     if (units_parse_ratio(text, &options->reset) || options->reset < 0 || options->reset > 1)
         return error_set(error, "\"%s\" is not a probability: write 0.01 or 1%%", text);
@@ -47,6 +53,26 @@ static const struct squall_option host_rows[] = {
      .type = SQUALL_DURATION,
      AT(duration_ns),
      .help = "stop after so long; otherwise Ctrl-C does"},
+    {.name = "tls",
+     .flag = "--tls",
+     .type = SQUALL_BOOL,
+     AT(tls),
+     .help = "speak TLS, with a certificate for localhost that is made at the start"},
+    {.name = "cert",
+     .flag = "--cert",
+     .metavar = "FILE",
+     .type = SQUALL_STRING,
+     .help = "speak TLS with this certificate (PEM), and what leads to its root"},
+    {.name = "key",
+     .flag = "--key",
+     .metavar = "FILE",
+     .type = SQUALL_STRING,
+     .help = "its private key (PEM); without it, the key is in --cert's file"},
+    {.name = "alpn",
+     .flag = "--alpn",
+     .metavar = "NAMES",
+     .type = SQUALL_STRING,
+     .help = "protocols to agree on over TLS, such as a,b; an empty text: none"},
     {.name = "delay",
      .flag = "--delay",
      .metavar = "DELAY",
@@ -91,13 +117,28 @@ static const struct squall_option host_rows[] = {
 #undef AT
 #define HOST_ROW_COUNT ((uint32_t)(sizeof host_rows / sizeof host_rows[0]))
 
-static void print_help(const struct flag_table *tables, uint32_t count, const struct squall_server *const *servers)
+static void print_parameters(const struct squall_server *server)
+{
+    if (!server->parameters_title)
+        return;
+    printf("\n%s\n", server->parameters_title);
+    for (uint32_t i = 0; i < server->parameter_count; i++) {
+        const struct squall_server_parameter *parameter = &server->parameters[i];
+        char left[64];
+        snprintf(left, sizeof left, "  %s=%s", parameter->name, parameter->metavar);
+        printf("%-30s %s\n", left, parameter->help);
+    }
+}
+
+static void print_help(const struct flag_table *tables, uint32_t count, const struct squall_server *server,
+                       const struct squall_server *const *servers)
 {
     printf("Usage: squall target [PROTOCOL] [flags]\n"
            "A server to try load tests on: as fast, slow, faulty or silent as its flags say.\n\nProtocols\n");
     for (uint32_t i = 0; servers[i]; i++)
         printf("  %-12s %s%s\n", servers[i]->name, servers[i]->summary, i ? "" : " (default)");
     flags_print(tables, count, stdout);
+    print_parameters(server);
     printf("\nDELAY is 5ms, uniform(1ms,20ms), exponential(10ms), normal(10ms,2ms), lognormal(10ms,0.5),\n"
            "bimodal(2ms,50ms,0.9) (0.9: probability of the first) or pareto(1ms,1.5); at most 60s.\n");
 }
@@ -179,8 +220,13 @@ int target_command(int argc, char **argv, const struct squall_server *const *ser
     int rest = argc;
     int result = flags_parse(tables, 2, argc, argv, &rest, error);
     options.server_options = values;
+    if (!options.alpn)
+        options.alpn = options.server->alpn ? options.server->alpn : "";
+    options.tls = options.tls || options.cert;
+    if (!result && options.key && !options.cert)
+        result = error_set(error, "--key %s: without a certificate: give its file with --cert", options.key);
     if (result == 1) {
-        print_help(tables, 2, servers);
+        print_help(tables, 2, options.server, servers);
         result = 0;
     } else if (!result && rest < argc) {
         result = error_set(error, "squall target: \"%s\" is not a flag: --help lists them", argv[rest]);

@@ -4,7 +4,7 @@
 #include "base/exit_code.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "target/client.h"
+#include "target/answering.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -309,7 +309,8 @@ struct service *service_new(const struct service_options *options, struct error 
     list_init(&service->free_requests);
     random_init(&service->random, options->seed, 0);
     raise_descriptor_limit();
-    if (init_server(service, error) || start_listening(service, error))
+    if ((options->tls && transport_context(options->cert, options->key, options->alpn, &service->tls_context, error)) ||
+        init_server(service, error) || start_listening(service, error))
         goto failed;
     struct loop_hooks hooks = {.idle = on_idle, .arg = service};
     service->loop = loop_new(&hooks);
@@ -359,6 +360,7 @@ int service_end(struct service *service, struct service_counts *ret_counts, stru
     if (service->server->fini && service->run.state)
         service->server->fini(&service->run);
     free(service->run.state);
+    transport_context_free(service->tls_context);
     free(service);
     *ret_counts = counts;
     return result;

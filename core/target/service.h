@@ -17,6 +17,7 @@
 #include "target/deadlines.h"
 #include "target/request_log.h"
 #include "target/server.h"
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -36,7 +37,9 @@ struct service_options {
     double reset;         /* probability */
     uint64_t close_after; /* answers a connection; 0: no limit */
     uint64_t seed;
-    const char *log_path; /* NULL: no log */
+    const char *log_path;          /* NULL: no log */
+    uint64_t tls;                  /* 1: every connection is TLS */
+    const char *cert, *key, *alpn; /* as in transport_context() */
 };
 
 struct service_counts {
@@ -48,6 +51,7 @@ struct service {
     const struct squall_server *server;
     struct squall_server_run run;
     struct loop *loop;
+    SSL_CTX *tls_context; /* NULL: bytes as they are */
     struct loop_io listen_io;
     int listen_fd;
     bool accepting;

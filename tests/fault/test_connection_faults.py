@@ -5,7 +5,7 @@ import time
 
 from certificates import Authority
 from harness import main
-from proof import Run, counted, errors, run
+from proof import Run, counted, errors, only, run
 from servers import OK, Server, answers
 
 farm = Authority("faults")
@@ -13,14 +13,14 @@ farm.issue("good")
 _files = 0
 
 
-def scenario(server, load="{ users: 4, iterations: 20 }", more="", secure=False, connect="600ms", timeout="400ms"):
+def scenario(server, load="{ users: 4, iterations: 20 }", more="", secure=False, connect="600ms", timeout="400ms", then=""):
     global _files
     _files += 1
     url = f"http{'s' if secure else ''}://127.0.0.1:{server.port}"
     tls = ", tls: { ca: root.pem }" if secure else ""
     return farm.write(f"scenario-{_files}.yaml",
                       f'squall: 1\ndrain: 20s\ntargets:\n  api: {{ url: "{url}", timeout: {timeout}, connect-timeout: {connect}{tls}{more} }}\n'
-                      f"load: [ {load} ]\nflow: [ {{ http: GET / }} ]\n")
+                      f"load: [ {load} ]\nflow: [ {{ http: GET / }}{then} ]\n")
 
 
 def every_second(good, bad):
@@ -46,16 +46,27 @@ def wrap(peer):
 
 def reset_after_handshake(peer):
     wrap(peer)
-    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    peer.close()
+    reset(peer)
 
 
-def reset_in_answer(peer):
+def reset_in_head(peer):
     wrap(peer)
     peer.request()
     peer.send(OK[:20])
-    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    peer.close()
+    reset(peer)
+
+
+def reset_in_body(peer):
+    wrap(peer)
+    peer.request()
+    peer.send(OK[:-1])
+    reset(peer)
+
+
+def close_in_body(peer):
+    wrap(peer)
+    peer.request()
+    peer.send(OK[:-1])
 
 
 def silent_after_handshake(peer):
@@ -78,7 +89,8 @@ def good_tls(peer):
 def test_each_stage_over_tls():
     """A new connection for each exchange, half of which break: every exchange has its outcome, the good ones are ok."""
     for bad, word in ((reset, "unreachable"), (half_hello, "unreachable"), (lambda peer: peer.drain(), "unreachable"),
-                      (reset_after_handshake, "disconnected"), (reset_in_answer, "disconnected"),
+                      (reset_after_handshake, "disconnected"), (reset_in_head, "disconnected"),
+                      (reset_in_body, "disconnected"), (close_in_body, "disconnected"),
                       (silent_after_handshake, "timed_out"), (half_close_after_request, "disconnected")):
         with Server(every_second(good_tls, bad)) as server:
             summary, _ = run(scenario(server, "{ users: 2, iterations: 12 }", ", connections: new", secure=True), "-w", 1)
@@ -93,6 +105,32 @@ def test_each_stage_while_others_stand():
             summary, _ = run(scenario(server, "{ hold: 200/s, for: 1s, users: 50 }", ", connections: 8", secure=True), "-w", 1)
             assert counted(summary, "ok") + counted(summary, "disconnected") == 200, (summary["totals"], errors(summary))
             assert counted(summary, "ok") >= 150, (summary["totals"], errors(summary))
+
+
+def test_end_between_exchanges():
+    """While its user thinks, a connection ends in each way: nobody asked for anything, so nothing fails, and the next exchange gets
+    a new one. Where the end crosses a request that is already out, that one is disconnected and no other."""
+    def half_close(peer):
+        peer.socket.shutdown(socket.SHUT_WR)
+        peer.drain()
+
+    for secure in (False, True):
+        for end in (reset, lambda peer: peer.close(), half_close):
+            def handler(peer, end=end, secure=secure):
+                if secure:
+                    wrap(peer)
+                peer.request()
+                peer.send(OK)
+                end(peer)
+            with Server(handler) as server:
+                summary, _ = run(scenario(server, "{ users: 4, iterations: 12 }", secure=secure, then=", { think: 150ms }"))
+                only(summary, ok=12)
+                assert server.requests == 12 <= server.connections, (server.requests, server.connections)
+            with Server(handler) as server:
+                summary, _ = run(scenario(server, "{ users: 4, iterations: 40 }", secure=secure))
+                totals = summary["totals"]
+                assert totals["begun"] == 40 == totals["ok"] + totals["disconnected"] and totals["ok"] > 0, (totals, errors(summary))
+                assert totals["ok"] == server.requests, (totals, server.requests)
 
 
 def full_listener():

@@ -166,6 +166,50 @@ flow:
     assert f'  long = "{"x" * 200} ... 100 more bytes"' in ended.out and "dont-tell" not in ended.out, ended.out
 
 
+def test_thresholds_of_the_command_line():
+    """Repeatable, with a URL and beside those of a scenario, over windows too."""
+    with Target("--delay", "20ms", log=False) as target:
+        flags = ("--threshold", "p99(latency) < 10s", "--threshold", "min(latency) < 1ms over any 1s")
+        summary, _ = run(target.url(), "-r", 50, "-d", "2s", "-w", 2, *flags, expect=99)
+        assert [row["pass"] for row in summary["thresholds"]] == [True, False], summary["thresholds"]
+        path = scratch("thresholds.yaml")
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(f"squall: 1\ntargets: {{ api: \"{target.url('')}\" }}\nload: [ {{ users: 1, iterations: 5 }} ]\n"
+                       "flow: [ { http: / } ]\nthresholds: [ count(ok) == 5 ]\n")
+        summary, _ = run(path, *flags[:2])
+        assert [row["expression"] for row in summary["thresholds"]] == ["count(ok) == 5", "p99(latency) < 10s"], summary["thresholds"]
+    ended = squall("check", "http://127.0.0.1:1/", "--threshold", "p99(latncy) < 1s")
+    assert ended.returncode == 2 and 'did you mean "latency"?' in ended.err, ended.err
+
+
+def test_body_of_a_file():
+    path = scratch("body.json")
+    with open(path, "w", encoding="utf-8") as text:
+        text.write('{"user": ${user.id},\n "x": "ä"}\n')
+    with Target(log=False) as target:
+        for argument, wanted in (("@" + path, '{"user": 1,\n<  "x": "ä"}'), ("@@home", "@home")):
+            ended = squall("try", target.url("/echo"), "-X", "POST", "--body", argument)
+            assert ended.returncode == 0 and wanted in ended.out, (argument, ended.out, ended.err)
+        summary, _ = run(target.url("/echo"), "-X", "POST", "--body", "@" + path, "-n", 4, "-u", 2, "-w", 2)
+        assert summary["totals"]["ok"] == 4, summary["errors"]
+    ended = squall("try", "http://127.0.0.1:1/", "--body", "@" + scratch("missing"))
+    assert ended.returncode == 2 and "No such file" in ended.err and "@@" in ended.err, ended.err
+    with open(path, "wb") as data:
+        data.write(b"a\0b")
+    ended = squall("try", "http://127.0.0.1:1/", "--body", "@" + path)
+    assert ended.returncode == 2 and "holds a byte 0" in ended.err, ended.err
+
+
+def test_urls_that_are_nearly_right():
+    for url, words in (("http:/127.0.0.1:8080/x", "a URL has two slashes: http://127.0.0.1:8080/x"),
+                       ("http:127.0.0.1", "a URL has two slashes: http://127.0.0.1"),
+                       ("https:///example.org", "has no valid host"),
+                       ("localhost:8080", "its scheme is missing: http://localhost:8080"),
+                       ("http://127.0.0.1:1/a#part", "goes on behind a '#', which no server is sent")):
+        ended = squall("check", url)
+        assert ended.returncode == 2 and words in ended.err, (url, ended.err)
+
+
 def test_try_a_scenario():
     with Target() as target:
         ended = squall("try", os.path.join(ROOT, "scenarios", "first.yaml"), env={**os.environ, "SQUALL_TARGET": target.url("")})

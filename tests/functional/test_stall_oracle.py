@@ -4,8 +4,6 @@
 the freeze waited S - d, so that over all 2,000 arrivals the mean latency is S^2 / 2T and p(q) is S - (1 - q) T. S is the
 freeze as it really was, by this test's own clock around the two signals.
 """
-import os
-import signal
 import time
 
 from harness import Nginx, Target, free_port, main, wait_until
@@ -43,24 +41,11 @@ def judge(process, freeze_ns, slack_ns):
     assert waited["p90"] > latency["p90"] / 2, waited
 
 
-def freeze(nginx):
-    """Between what its freeze lasted, in nanoseconds."""
-    worker, = nginx.workers()
-    wait_until(lambda: nginx_lines(nginx), "the first answer")
-    time.sleep(3.5)
-    stop = [time.monotonic_ns()]
-    os.kill(worker, signal.SIGSTOP)
-    stop.append(time.monotonic_ns())
-    time.sleep(FREEZE_S)
-    cont = [time.monotonic_ns()]
-    os.kill(worker, signal.SIGCONT)
-    cont.append(time.monotonic_ns())
-    return cont[0] - stop[1], cont[1] - stop[0]
-
-
 def test_nginx_frozen_by_a_signal():
     with Nginx() as nginx, Noise() as noise, Run(nginx.url(), *LOAD, raw=True) as process:
-        freeze_ns = freeze(nginx)
+        wait_until(lambda: nginx_lines(nginx), "the first answer")
+        time.sleep(3.5)
+        freeze_ns = nginx.freeze(FREEZE_S)
         process.end()
         judge(process, freeze_ns, noise.worst_ns)
         assert len(nginx.stop().access()) == DUE
@@ -71,7 +56,9 @@ def test_one_connection_of_many_streams():
     port = free_port()
     with Nginx(f"listen 127.0.0.1:{port} http2;") as nginx, Noise() as noise, \
             Run(f"http://127.0.0.1:{port}/", "--h2", "--streams", CONNECTIONS, *LOAD[:-1], 1, raw=True) as process:
-        freeze_ns = freeze(nginx)
+        wait_until(lambda: nginx_lines(nginx), "the first answer")
+        time.sleep(3.5)
+        freeze_ns = nginx.freeze(FREEZE_S)
         process.end()
         judge(process, freeze_ns, noise.worst_ns)
         assert len(nginx.stop().access()) == DUE

@@ -50,6 +50,7 @@ def test_bad_certificates():
     farm.issue("short", key=rsa(1024))
     farm.issue("shorter", key=rsa(512))
     farm.issue("sha1", md="sha1")
+    farm.issue("for-clients", more=("extendedKeyUsage=clientAuth",))
     farm.self_signed("own")
     farm.borrow(foreign, "root.pem", "foreign.pem")
     for name, words, options in (
@@ -62,7 +63,8 @@ def test_bad_certificates():
             ("good", "no authority that we trust", {"tls": "min-version: 1.2"}),
             ("short", "too weak", {}),
             ("shorter", "too weak", {}),
-            ("sha1", "too weak", {})):
+            ("sha1", "too weak", {}),
+            ("for-clients", "not made for servers", {})):
         # A key of 512 bits is too short to sign a TLS 1.3 handshake.
         highest = ssl.TLSVersion.TLSv1_2 if name == "shorter" else None
         with Server(answers(), tls=farm.server(name, highest=highest)) as server:
@@ -89,6 +91,31 @@ def test_own_root_and_name():
         assert set(names) == {None}, names  # a literal address is no server name
 
 
+def test_chain():
+    """Signed by an authority between: it must come along, and must be one."""
+    farm.issue("between", names="DNS:between", more=("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign"))
+    farm.issue("below", signer="between")
+    farm.issue("under-a-leaf", signer="good")
+    farm.chain("whole", "below.pem", "between.crt")
+    farm.chain("false", "under-a-leaf.pem", "good.crt")
+    with Server(answers(), tls=farm.server("whole")) as server:
+        run(scenario(server))
+    with Server(answers(), tls=farm.server("below")) as server:
+        refused(server, "or have the server send what leads to a known one")
+        for anchor in ("between.crt", "below.crt"):  # trusted by name: that is enough
+            run(scenario(server, tls=f"ca: {anchor}"))
+    with Server(answers(), tls=farm.server("false")) as server:
+        refused(server, "signed by a certificate that is no authority")
+
+
+def test_wildcard():
+    farm.issue("star", names="DNS:*.service.test")
+    with Server(answers(), tls=farm.server("star")) as server:
+        run(scenario(server, tls="ca: root.pem, server-name: a.service.test"))
+        for name in ("service.test", "a.b.service.test"):
+            refused(server, f"is not for {name}", tls=f"ca: root.pem, server-name: {name}")
+
+
 def test_revoked():
     farm.issue("withdrawn")
     farm.revocations("before.pem")
@@ -101,6 +128,12 @@ def test_revoked():
         run(scenario(server, tls="ca: root.pem, crl: crl.pem"))
         process = squall("run", scenario(server, tls="ca: root.pem, crl: root.pem"))
         assert process.returncode == 2 and "no revocation list" in process.err, process.err
+        farm.revocations("old.pem", days=(-20, -10))
+        farm.revocations("early.pem", days=(10, 20))
+        foreign.revocations()
+        farm.borrow(foreign, "crl.pem", "foreign-crl.pem")
+        for crl, words in (("old", "has expired: fetch"), ("early", "not valid yet"), ("foreign-crl", "says nothing of the server's issuer")):
+            refused(server, f"the `crl` {'is ' if crl == 'early' else ''}{words}", tls=f"ca: root.pem, crl: {crl}.pem")
 
 
 def test_versions():
@@ -112,6 +145,13 @@ def test_versions():
         refused(server, "min-version", tls="ca: root.pem, min-version: 1.3")
     with Server(answers(), tls=farm.server("good", lowest=ssl.TLSVersion.TLSv1_3)) as server:
         run(scenario(server, tls="ca: root.pem, min-version: 1.3"))
+
+
+def test_no_common_cipher():
+    """A certificate of EC, and nothing but ciphers of RSA."""
+    context = farm.server("good", highest=ssl.TLSVersion.TLSv1_2, ciphers="ECDHE-RSA-AES128-GCM-SHA256")
+    with Server(answers(), tls=context) as server:
+        refused(server, "agrees to no cipher of ours")
 
 
 def test_not_tls():
@@ -147,11 +187,13 @@ def test_alpn():
 def test_client_certificate():
     root = farm.path("root.pem")
     farm.issue("client", names="DNS:client")
+    farm.issue("expired-client", names="DNS:client", days=(-20, -10))
     farm.borrow(foreign, "stranger.pem", "stranger.pem")
     # TLS 1.2 refuses within the handshake.
     with Server(answers(), tls=farm.server("good", client_root=root, highest=ssl.TLSVersion.TLSv1_2)) as server:
         refused(server, "client certificate")
         refused(server, "does not trust who signed our certificate", tls="ca: root.pem, cert: stranger.pem")
+        refused(server, "our certificate has expired", tls="ca: root.pem, cert: expired-client.pem")
         run(scenario(server, tls="ca: root.pem, cert: client.pem"))
     # TLS 1.3 refuses behind it: connections come up, and answers do not.
     with Server(answers(), tls=farm.server("good", client_root=root)) as server:

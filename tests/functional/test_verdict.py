@@ -116,6 +116,16 @@ flow:
     assert late or any("did not keep up" in note for note in summary["generator"]["notes"]), summary["generator"]
 
 
+def test_server_that_does_not_keep_connections():
+    for load in (("-u", 4, "-n", 200), ("-r", 100, "-d", "1s", "-c", 4)):
+        trusted(*load, target=("--close-after", 1), note="the server closes them after nearly every one (no keep-alive)")
+    with Target("--close-after", "10") as target:
+        with Run(target.url(), "-u", 4, "-n", 200) as process:
+            process.end(0)
+            generator = process.summary()["generator"]
+    assert generator["connections_reopened"] >= 15 and not any("keep-alive" in note for note in generator["notes"]), generator
+
+
 def test_our_own_pool():
     """No connections were asked for, and the 64 of ours do not suffice: that is not the target's fault."""
     with Target("--delay", "1s") as target, Run(target.url(), "-r", 90, "-d", "3s", trust="strict") as process:

@@ -251,10 +251,10 @@ static void test_random(void **state)
         assert_int_equal(value.string.len, 8);
     }
     assert_int_equal(seen, 0x7e);
-    assert_int_equal(run("random.int(5, 1)", PLACE_TEMPLATE, NULL, &arena).type, VALUE_NULL);
+    assert_int_equal(run("random.int(5, user.id)", PLACE_TEMPLATE, NULL, &arena).type, VALUE_NULL);
     assert_int_equal(run("random.int(-1, 1 / 0)", PLACE_TEMPLATE, NULL, &arena).type, VALUE_NULL);
-    assert_int_equal(run("random.string(-1)", PLACE_TEMPLATE, NULL, &arena).type, VALUE_NULL);
-    assert_int_equal(run("random.string(1G)", PLACE_TEMPLATE, NULL, &arena).type, VALUE_NULL);
+    assert_int_equal(run("random.string(0 - user.id)", PLACE_TEMPLATE, NULL, &arena).type, VALUE_NULL);
+    assert_int_equal(run("random.string(1G * user.id)", PLACE_TEMPLATE, NULL, &arena).type, VALUE_NULL);
     arena_fini(&arena);
 }
 

@@ -63,6 +63,7 @@ static void print(const struct op *op, struct buffer *out)
     case OP_REPEAT: buffer_printf(out, "r%u/%u", op->target, op->slot); break;
     case OP_WHILE: buffer_printf(out, "w%u/%u", op->target, op->slot); break;
     case OP_SET: buffer_printf(out, "=%u", op->count); break;
+    case OP_SCRIPT: buffer_printf(out, "x%u", op->count); break;
     case OP_PARALLEL: buffer_printf(out, "p%u+%u", op->step, op->count); break;
     case OP_SPAN_BEGIN: buffer_printf(out, "(%u/%u", op->count, op->slot); break;
     case OP_SPAN_END: buffer_printf(out, ")%u/%u", op->count, op->slot); break;

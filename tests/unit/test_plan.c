@@ -19,9 +19,11 @@ static void fill(struct plan *plan)
         snprintf(texts[i], sizeof texts[i], "text %zu", i);
         fields[i] = texts[i];
     }
-    plan->overrides.insecure = true;
+    plan->overrides.insecure = plan->overrides.trust_scenario = true;
     plan->overrides.flags = flags;
     plan->overrides.flag_count = 3;
+    plan->overrides.thresholds = flags;
+    plan->overrides.threshold_count = 1;
     plan->overrides.sets = flags + 1;
     plan->overrides.set_count = 2;
     plan->text = "squall: 1\n";
@@ -58,7 +60,9 @@ static void assert_same(const struct plan *a, const struct plan *b)
             assert_string_equal(left[i], right[i]);
     }
     assert_int_equal(a->overrides.insecure, b->overrides.insecure);
+    assert_int_equal(a->overrides.trust_scenario, b->overrides.trust_scenario);
     assert_same_values(a->overrides.flags, a->overrides.flag_count, b->overrides.flags, b->overrides.flag_count);
+    assert_same_values(a->overrides.thresholds, a->overrides.threshold_count, b->overrides.thresholds, b->overrides.threshold_count);
     assert_same_values(a->overrides.sets, a->overrides.set_count, b->overrides.sets, b->overrides.set_count);
     assert_int_equal(a->workers, b->workers);
     assert_int_equal(a->log_level, b->log_level);
@@ -71,7 +75,7 @@ static void assert_same(const struct plan *a, const struct plan *b)
 }
 
 /* A member behind the last one tested here changes the size: name it in fill and assert_same, then here. */
-_Static_assert(sizeof(struct overrides) == OVERRIDE_TEXTS * sizeof(char *) + 5 * sizeof(void *), "a new override");
+_Static_assert(sizeof(struct overrides) == OVERRIDE_TEXTS * sizeof(char *) + 7 * sizeof(void *), "a new override");
 
 static void test_round_trip(void **state)
 {

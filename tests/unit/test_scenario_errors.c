@@ -219,6 +219,12 @@ static const struct {
     {STEP "web: /a\n    check: { ok: contains(body, \"x\") }\n", "6:36", "put quotes around text that holds"},
     {STEP "web: /a\n    check: { ok: contains(body, env.HOME) }\n", "6:18", "put quotes around the whole expression"},
     {STEP "web: /a\n    check: [ status == 200 ]\n", "6:12", "`check` must be a map"},
+    /* arguments that can give nothing */
+    {LOAD "flow: [ { web: \"/${random.int(500, 1)}\" } ]\n", "4:20", "the first number is above the second; swap them"},
+    {LOAD "flow: [ { web: \"/${random.int(1.2, 1.8)}\" } ]\n", "4:20", "no whole number between these"},
+    {LOAD "flow: [ { web: \"/${random.float(2, 1)}\" } ]\n", "4:20", "the first number is above the second"},
+    {LOAD "flow: [ { web: \"/${random.string(100000)}\" } ]\n", "4:20", "write a number from 0 to 65536"},
+    {LOAD "flow: [ { web: \"/${random.string(0 - 1)}\" } ]\n", "4:20", "a text cannot be so long"},
     /* thresholds */
     {LOAD FLOW "thresholds: p99(latency) < 1s\n", "5:13", "`thresholds` must be a list"},
     {LOAD FLOW "thresholds: [ { GET: p99(latency) < 1s } ]\n", "5:17", "not known in thresholds"},

@@ -12,6 +12,8 @@
     .flags = (const struct flag_value[]){__VA_ARGS__},                                                                 \
     .flag_count = sizeof((const struct flag_value[]){__VA_ARGS__}) / sizeof(struct flag_value)
 
+static const struct flag_value bad_thresholds[] = {{"--threshold", "p99(latency) < 1s"}, {"--threshold", "p99(latncy) < 1s"}};
+
 static struct scenario *make(const struct overrides *overrides)
 {
     struct protocol_registry registry;
@@ -57,7 +59,7 @@ static void test_flags(void **state)
 {
     (void)state;
     const struct overrides overrides = {
-        .url = "webs://host/items?x=1#part",
+        .url = "webs://host/items?x=1",
         .insecure = true,
         FLAGS({"-X", "PUT"}, {"--header", "Accept:  text/plain"}, {"-H", "X: a: b"}, {"--body", "${user.id}"},
               {"--fast", NULL}, {"--times", "3"}, {"-A", "me"}, {"--one", NULL}),
@@ -88,6 +90,9 @@ static void test_tail(void **state)
     struct scenario *scenario = make(&(struct overrides){.url = "bus://host:1883/a/b"});
     assert_bytes(((const struct bus_options *)scenario->steps[0].constant_block)->topic, "a/b");
     assert_string_equal(scenario->steps[0].name, "a/b");
+    scenario_free(scenario);
+    scenario = make(&(struct overrides){.url = "bus://host:1883/a/#"}); /* a name of the protocol's own */
+    assert_string_equal(scenario->steps[0].name, "a/#");
     scenario_free(scenario);
 }
 
@@ -145,6 +150,8 @@ static const struct {
     {{.url = "127.0.0.1"}, "'127.0.0.1' is not a URL; write scheme://host:port"},
     {{.url = "xyz://127.0.0.1"}, "xyz"},
     {{.url = "bus://127.0.0.1/topic"}, "names no port"},
+    {{.url = "web://h/x#part"}, "the URL goes on behind a '#', which no server is sent; leave that out"},
+    {{.url = "web://h", .thresholds = bad_thresholds, .threshold_count = 2}, "--threshold: \"latncy\" is no metric: did you mean \"latency\"?"},
     {{.url = "bus://127.0.0.1:1"}, "`topic` is missing: where to publish; write topic: ..."},
     {{.url = "web://h", FLAGS({"--metod", "PUT"})}, "--metod: web has no such flag; did you mean --method?"},
     {{.url = "web://h", FLAGS({"--zzzzzzzzz", "PUT"})}, "`squall plugin show web` lists them"},

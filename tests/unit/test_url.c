@@ -10,16 +10,17 @@
 static const struct {
     const char *text, *scheme, *authority, *host, *path;
     uint16_t port;
+    const char *fragment; /* NULL: none */
 } good[] = {
-    {"web://127.0.0.1:8080", "web", "127.0.0.1:8080", "127.0.0.1", "", 8080},
-    {"WEB://example.org", "web", "example.org", "example.org", "", 0},
-    {"web://[::1]:50051/a/b?c=d", "web", "[::1]:50051", "::1", "/a/b?c=d", 50051},
-    {"web://[::1]", "web", "[::1]", "::1", "", 0},
-    {"web://host?q=1", "web", "host", "host", "?q=1", 0},
-    {"web://host:1/p#fragment", "web", "host:1", "host", "/p", 1},
-    {"web://host:65535/", "web", "host:65535", "host", "/", 65535},
-    {"a+b-c.1://h_1", "a+b-c.1", "h_1", "h_1", "", 0},
-    {"web://h/${random.int(1, 9)}#x", "web", "h", "h", "/${random.int(1, 9)}", 0},
+    {"web://127.0.0.1:8080", "web", "127.0.0.1:8080", "127.0.0.1", "", 8080, NULL},
+    {"WEB://example.org", "web", "example.org", "example.org", "", 0, NULL},
+    {"web://[::1]:50051/a/b?c=d", "web", "[::1]:50051", "::1", "/a/b?c=d", 50051, NULL},
+    {"web://[::1]", "web", "[::1]", "::1", "", 0, NULL},
+    {"web://host?q=1", "web", "host", "host", "?q=1", 0, NULL},
+    {"web://host:1/p#fragment", "web", "host:1", "host", "/p", 1, "#fragment"},
+    {"web://host:65535/", "web", "host:65535", "host", "/", 65535, NULL},
+    {"a+b-c.1://h_1", "a+b-c.1", "h_1", "h_1", "", 0, NULL},
+    {"web://h/${random.int(1, 9)}#x", "web", "h", "h", "/${random.int(1, 9)}", 0, "#x"},
 };
 
 static const struct {
@@ -61,6 +62,7 @@ static void test_good(void **state)
         assert_string_equal(url.host, good[i].host);
         assert_string_equal(url.path, good[i].path);
         assert_int_equal(url.port, good[i].port);
+        assert_string_equal(url.fragment, good[i].fragment ? good[i].fragment : "");
         arena_fini(&arena);
     }
 }

@@ -311,6 +311,15 @@ static void test_notes(void **state)
     expect(&end, NULL, "stood still for 100ms");
     facts = (struct generator_facts){.syn_retransmits = 1234};
     expect(&end, NULL, "1,234 connection requests were sent again");
+    total.ledgers[BLOCK_MEASURED].outcomes[OUTCOME_OK] = 1200;
+    total.ledgers[BLOCK_WARMUP].outcomes[OUTCOME_REJECTED] = 300;
+    facts = (struct generator_facts){.reopened = 1199};
+    expect(&end, NULL, NULL);
+    facts.reopened++;
+    expect(&end, NULL, "opened again 1,200 times in 1,500 exchanges: the server closes them");
+    total.ledgers[BLOCK_MEASURED] = total.ledgers[BLOCK_WARMUP] = (struct ledger){.outcomes = {[OUTCOME_OK] = 9}};
+    facts.reopened = 18; /* of too few to say */
+    expect(&end, NULL, NULL);
     facts = (struct generator_facts){.retransmits = 1234};
     expect(&end, NULL, "1,234 segments were sent again");
 }

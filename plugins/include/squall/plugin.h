@@ -90,6 +90,8 @@ struct squall_target {
     uint64_t secure;           /* 1: the engine's transport to this target is TLS */
     const char *alpn;          /* set by target_init: what to offer under TLS instead of squall_protocol.alpn; run
                                   memory. NULL: the protocol's; "": nothing */
+    const char *folder;        /* of the scenario's file, '/' included: options that name files mean files below it.
+                                  NULL: there is no file, and they are relative to where squall was started. Run memory */
 };
 
 struct squall_user {
@@ -229,7 +231,8 @@ struct squall_host {
     /* Calls turn(conn, x, number) now and then every interval_ns, number from 0 up; turns that come late are not left
      * out. An interval of 0 ends it; the exchange's end does too. */
     void (*every)(struct squall_exchange *, uint64_t interval_ns);
-    /* The message's last byte has been committed. It was due at its turn, within turn(); otherwise now. */
+    /* The message's last byte has been committed. It was due at its turn, within turn(); otherwise now. With the key
+     * SQUALL_NO_ANSWER it is counted and no answer is waited for. */
     void (*message_sent)(struct squall_exchange *, uint64_t key);
     /* What was sent under this key has been answered: its latency and service time are recorded. */
     void (*message_answered)(struct squall_exchange *, uint64_t key);
@@ -252,6 +255,7 @@ struct squall_host {
     /* Calls tick() at that time, instead of the one that it returned last. */
     void (*tick_at)(struct squall_conn *, uint64_t at_ns);
 };
+#define SQUALL_NO_ANSWER UINT64_MAX
 #define SQUALL_AGAIN_MAX 3
 #define SQUALL_HOPS_MAX 20
 
@@ -297,6 +301,7 @@ enum squall_role {
     SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
     SQUALL_ROLE_FILE = 16,    /* STRING: the value is the content of the file that is named. MAP: so are values that begin
                                  with '@'; "@@" stands for "@". Run memory; the same in every exchange */
+    SQUALL_ROLE_FLAG_FILE = 32, /* STRING with a flag: in the URL form "@path" stands for the file's content, "@@" for "@" */
     SQUALL_ROLE_CONN = 8,     /* of a target option: it may differ from user to user; see conn_options() */
 };
 
@@ -344,6 +349,9 @@ enum squall_flag {
     /* Each user holds a session on a connection of its own: targets are `per-user`, and a connection that was lost is
      * opened again though no exchange waits for it, but for one that the plugin has closed. */
     SQUALL_SESSIONS = 2,
+    /* 0 is one of the protocol's statuses: squall_result.code, and what code_name() takes, is the status + 1, and 0 that
+     * none was received. Shown is the status. */
+    SQUALL_CODES_FROM_0 = 4,
 };
 
 struct squall_error {

@@ -53,11 +53,12 @@ struct squall_server_run {
 struct squall_server_conn {
     void *state; /* conn_size */
     struct squall_server_run *run;
-    uint32_t in_flight; /* requests that have arrived and are not answered yet */
-    uint32_t spare;     /* so many more may arrive; 0: begin no further one, leave the input unused */
-    uint32_t unordered; /* set by the room: laws 5 to 7 */
-    uint32_t coming;    /* kept by the room of an unordered connection: requests that have begun and have not arrived; a
-                           connection that is to close waits for them */
+    struct squall_bytes alpn; /* what was agreed on; empty: nothing, or no TLS */
+    uint32_t in_flight;       /* requests that have arrived and are not answered yet */
+    uint32_t spare;           /* so many more may arrive; 0: begin no further one, leave the input unused */
+    uint32_t unordered;       /* set by the room: laws 5 to 7 */
+    uint32_t coming; /* kept by the room of an unordered connection: requests that have begun and have not arrived; a
+                        connection that is to close waits for them */
 };
 
 struct squall_server_request {
@@ -113,12 +114,21 @@ struct squall_server_host {
     void (*malformed)(struct squall_server_conn *);
 };
 
+/* What a request's own text may ask for: for --help. */
+struct squall_server_parameter {
+    const char *name, *metavar, *help;
+};
+
 struct squall_server {
     const char *name;                    /* "squall target NAME" */
     const char *summary;                 /* one line */
     const struct squall_option *options; /* flags: `flag`, `metavar`, `help` and `fallback` make --help; `offset`
                                             points into the options struct. No SQUALL_MAP, no choices. */
     uint32_t option_count, options_size;
+    const char *parameters_title; /* NULL: there are none */
+    const struct squall_server_parameter *parameters;
+    uint32_t parameter_count;
+    const char *alpn; /* names for ALPN with commas between, the server's order; NULL: none */
     uint32_t run_size, conn_size, request_size;
 
     /* Checks the options. 0, or -1 with the error filled. */

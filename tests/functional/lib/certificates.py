@@ -31,6 +31,11 @@ def rsa(bits):
     return ("-newkey", f"rsa:{bits}")
 
 
+def stamp(day):
+    """So many days from now, as OpenSSL wants it."""
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=day)).strftime("%Y%m%d%H%M%SZ")
+
+
 class Authority:
     """Files in `folder`: root.pem, and NAME.pem (certificate and key) of each issue(NAME)."""
 
@@ -51,28 +56,34 @@ class Authority:
             out.write(text)
         return self.path(file)
 
+    def read(self, file):
+        with open(self.path(file), encoding="ascii") as text:
+            return text.read()
+
     def borrow(self, other, file, name):
-        with open(other.path(file), encoding="ascii") as text:
-            return self.write(name, text.read())
+        return self.write(name, other.read(file))
 
     def _openssl(self, *arguments):
         done = subprocess.run([self.tool, *arguments], cwd=self.folder, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, f"openssl {' '.join(arguments)}: {done.stderr}"
 
     def _join(self, name):
-        with open(self.path(name + ".crt"), encoding="ascii") as crt, open(self.path(name + ".key"), encoding="ascii") as key:
-            self.write(name + ".pem", crt.read() + key.read())
-        return self.path(name + ".pem")
+        return self.chain(name, name + ".crt", name + ".key")
 
-    def issue(self, name, names="DNS:localhost,IP:127.0.0.1", days=(-1, 30), key=EC, md="sha256"):
-        """A certificate that is valid from days[0] to days[1], counted from now."""
-        now = datetime.datetime.now(datetime.timezone.utc)
-        start, end = ((now + datetime.timedelta(days=day)).strftime("%Y%m%d%H%M%SZ") for day in days)
-        self._openssl("req", "-new", *key, "-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}",
-                      "-keyout", name + ".key", "-out", name + ".csr")
+    def issue(self, name, names="DNS:localhost,IP:127.0.0.1", days=(-1, 30), key=EC, md="sha256", more=(), signer="root"):
+        """A certificate that is valid from days[0] to days[1], counted from now. `more`: extensions; `signer`: who signs it."""
+        start, end = (stamp(day) for day in days)
+        extensions = [text for extension in (f"subjectAltName={names}", *more) for text in ("-addext", extension)]
+        self._openssl("req", "-new", *key, "-nodes", "-subj", f"/CN={name}", *extensions, "-keyout", name + ".key",
+                      "-out", name + ".csr")
+        issuer = () if signer == "root" else ("-cert", signer + ".crt", "-keyfile", signer + ".key")
         self._openssl("ca", "-batch", "-notext", "-config", "openssl.cnf", "-in", name + ".csr", "-out", name + ".crt",
-                      "-startdate", start, "-enddate", end, "-md", md)
+                      "-startdate", start, "-enddate", end, "-md", md, *issuer)
         return self._join(name)
+
+    def chain(self, name, *files):
+        """NAME.pem of one or more files behind each other: a certificate with its key, then those who signed it."""
+        return self.write(name + ".pem", "".join(self.read(file) for file in files))
 
     def self_signed(self, name):
         self._openssl("req", "-x509", "-new", *EC, "-nodes", "-days", "30", "-subj", f"/CN={name}", "-addext",
@@ -82,14 +93,15 @@ class Authority:
     def revoke(self, name):
         self._openssl("ca", "-config", "openssl.cnf", "-revoke", name + ".crt")
 
-    def revocations(self, file="crl.pem"):
-        self._openssl("ca", "-config", "openssl.cnf", "-gencrl", "-out", file)
+    def revocations(self, file="crl.pem", days=(-1, 30)):
+        self._openssl("ca", "-config", "openssl.cnf", "-gencrl", "-out", file, "-crl_lastupdate", stamp(days[0]), "-crl_nextupdate",
+                      stamp(days[1]))
         return self.path(file)
 
-    def server(self, name, client_root=None, lowest=None, highest=None, alpn=None):
+    def server(self, name, client_root=None, lowest=None, highest=None, alpn=None, ciphers="DEFAULT"):
         """What a server with the certificate `name` needs; weak ones are taken too."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
         context.load_cert_chain(self.path(name + ".pem"))
         if client_root:
             context.verify_mode = ssl.CERT_REQUIRED

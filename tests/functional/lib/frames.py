@@ -160,5 +160,7 @@ class Frames:
         try:
             while True:
                 self.read()
-        except (EOFError, ConnectionResetError):
+        except TimeoutError:
+            raise
+        except (EOFError, OSError):  # reading or, for an acknowledgement, writing; over TLS each in its own words
             return self

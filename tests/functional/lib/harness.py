@@ -196,7 +196,7 @@ http {{
     uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
     keepalive_requests 1000000000; keepalive_timeout 600s;
     server {{
-        listen 127.0.0.1:{port} backlog=511;
+        listen 127.0.0.1:{port} backlog=511{tls};
         location / {{ return 200 "{body}"; }}
         {locations}
     }}
@@ -205,18 +205,22 @@ http {{
 
 
 class Nginx(Process):
-    """nginx in the foreground with a configuration of its own; `locations` is put into its one server."""
+    """nginx in the foreground with a configuration of its own; `locations` is put into its one server.
 
-    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None, connections=4096):
+    `tls`: a PEM file with its certificate and key.
+    """
+
+    def __init__(self, locations="", workers=1, body="x" * 128, prefix=(), port=None, tls=None, connections=4096):
         nginx = need("nginx")
         self.folder = scratch(f"nginx-{time.monotonic_ns()}")
         os.mkdir(self.folder)
         os.chmod(self.folder, 0o777)
-        self.port = port or free_port()
+        self.port, self.scheme = port or free_port(), "https" if tls else "http"
+        ssl = f" ssl; ssl_certificate {tls}; ssl_certificate_key {tls}" if tls else ""
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="utf-8") as out:
             out.write(NGINX_CONFIG.format(folder=self.folder, port=self.port, workers=workers, body=body,
-                                          locations=locations, connections=connections))
+                                          locations=locations, tls=ssl, connections=connections))
         super().__init__([*prefix, nginx, "-p", self.folder, "-c", config])
         try:
             wait_until(lambda: accepts(self.port) or self.child.poll() is not None, "nginx to listen")
@@ -234,7 +238,18 @@ class Nginx(Process):
         self.wait()
 
     def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
+
+    def freeze(self, seconds):
+        """Stops its one worker for so long; what the time of it lies between, in ns."""
+        worker, = self.workers()
+        before = time.monotonic_ns()
+        os.kill(worker, signal.SIGSTOP)
+        after = time.monotonic_ns()
+        time.sleep(seconds)
+        last = time.monotonic_ns()
+        os.kill(worker, signal.SIGCONT)
+        return last - after, time.monotonic_ns() - before
 
     def workers(self):
         with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as text:

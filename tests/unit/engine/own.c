@@ -71,6 +71,19 @@ void own_hold(struct squall_conn *conn, struct squall_exchange *exchange)
     (void)exchange;
 }
 
+static void finish_oldest(struct squall_worker *worker, void *arg)
+{
+    struct squall_conn *conn = arg;
+    (void)worker;
+    own_done_oldest(conn);
+}
+
+void own_post(struct squall_conn *conn, struct squall_exchange *exchange)
+{
+    (void)exchange;
+    assert_int_equal(conn->worker->host->post(conn->worker, finish_oldest, conn), 0);
+}
+
 static void on_connect(struct squall_conn *conn)
 {
     enter();

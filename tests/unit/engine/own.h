@@ -43,5 +43,7 @@ void own_done(struct squall_conn *conn, struct squall_exchange *exchange, uint32
 bool own_done_oldest(struct squall_conn *conn);
 /* For `request`: keeps the exchange until own_done. */
 void own_hold(struct squall_conn *conn, struct squall_exchange *exchange);
+/* For `request`: posts the end of the oldest one. */
+void own_post(struct squall_conn *conn, struct squall_exchange *exchange);
 
 #endif

@@ -5,18 +5,6 @@
 
 static struct run run;
 
-static void finish_one(struct squall_worker *worker, void *arg)
-{
-    (void)worker;
-    own_done_oldest(arg);
-}
-
-static void request_posts(struct squall_conn *conn, struct squall_exchange *exchange)
-{
-    (void)exchange;
-    assert_int_equal(conn->worker->host->post(conn->worker, finish_one, conn), 0);
-}
-
 static uint64_t present_ns(struct squall_conn *conn)
 {
     return conn->worker->host->now_ns(conn->worker);
@@ -30,7 +18,7 @@ static void request_marks_user(struct squall_conn *conn, struct squall_exchange 
 {
     if (exchange->user->id < sizeof user_seen)
         user_seen[exchange->user->id] = 1;
-    request_posts(conn, exchange);
+    own_post(conn, exchange);
 }
 
 /* Each worker of W is an engine: together they do exactly what was asked, with users of their own. */
@@ -191,7 +179,7 @@ static void request_counts_busy(struct squall_conn *conn, struct squall_exchange
     busy_now_of[exchange->user->id]++;
     if (run.page.users_busy > busy_most)
         busy_most = run.page.users_busy;
-    request_posts(conn, exchange);
+    own_post(conn, exchange);
 }
 
 static void test_users_come_and_go(void **state)
@@ -329,7 +317,7 @@ static void test_warm_up_by_intended_time(void **state)
 {
     (void)state;
     own_reset();
-    own.request = request_posts;
+    own.request = own_post;
     struct settings settings = {.yaml = "squall: 1\ntargets: { t: { url: own://here, connections: 1 } }\n"
                                         "load: [ { hold: 1000/s, for: 500ms } ]\nwarmup: 200ms\n"
                                         "flow: [ { own: a, check: { ok: status == 200 } } ]\n",

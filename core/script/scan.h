@@ -1,0 +1,38 @@
+/*
+ * What a script's text says without being run: which steps it makes, under which names, and which words occur in it. So the
+ * tables of a run are known before it begins, the same in every worker, and `squall check` runs nobody's code.
+ *
+ * A step is PROTOCOL.word(...) or PROTOCOL(...), wherever the protocol's name stands; its first argument, `name` and `target`
+ * are known when they are plain texts. What is computed is not seen here.
+ */
+#ifndef SQUALL_SCRIPT_SCAN_H
+#define SQUALL_SCRIPT_SCAN_H
+#include "base/arena.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SCAN_CALLS_MAX 500u
+
+struct scan_call {
+    const char *protocol;
+    const char *word;    /* behind the point; NULL: none */
+    const char *text;    /* the first argument; NULL: not a plain text */
+    bool continues;      /* something is joined to it: text .. more */
+    const char *name, *target; /* of the options; NULL: not given as plain texts */
+    uint32_t line;
+};
+struct scan {
+    struct scan_call *calls;
+    uint32_t call_count;
+    bool calls_left_out; /* more than SCAN_CALLS_MAX */
+    const char **checks; /* first arguments of check(...), each once */
+    uint32_t check_count;
+    const char **words;  /* names and texts of the script, each once, sorted */
+    uint32_t word_count;
+};
+
+void scan_script(const char *text, size_t len, const char *const *protocols, uint32_t protocol_count, struct arena *arena, struct scan *ret_scan);
+/* Whether the script has a name or a text that is exactly this. */
+bool scan_has(const struct scan *scan, const char *word);
+
+#endif

@@ -1,0 +1,1 @@
+--[[ web.get("x") ]] bus.publish{ name = 'q', [1]={web"x"} } web("GET /" ..
