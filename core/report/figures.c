@@ -74,12 +74,9 @@ uint64_t figures_undelivered(const struct result *result, uint32_t index)
 
 char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code)
 {
-    int64_t shown = (int64_t)code - protocol_code_base(protocol);
     if (code == UINT32_MAX)
         snprintf(buf, size, "other");
-    else if (shown < 0)
-        snprintf(buf, size, "none");
     else
-        snprintf(buf, size, "%" PRId64, shown);
+        snprintf(buf, size, "%" PRIu32, code - protocol_code_base(protocol));
     return buf;
 }
