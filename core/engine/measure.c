@@ -102,10 +102,13 @@ void measure_metric(struct engine *engine, const struct squall_step *view, uint3
     struct series *series = &engine->store.series[step->series];
     if (!engine->started || at_ns < engine->warm_until_ns || metric >= series->metric_count)
         return;
-    if (protocol_metric(&step->protocol->abi.metrics, metric)->kind == SQUALL_COUNTER)
+    const struct squall_metric *row = protocol_metric(&step->protocol->abi.metrics, metric);
+    if (row->kind == SQUALL_COUNTER)
         series->metrics[metric].counter += value;
     else
         histogram_record(&series->metrics[metric].histogram, value);
+    if (row->role == SQUALL_METRIC_DELIVERED)
+        engine->last_delivery_ns = engine->now_ns;
 }
 
 static void call_record(struct exchange *exchange)

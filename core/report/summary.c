@@ -183,6 +183,18 @@ static json_t *metrics_object(const struct series *series, const struct protocol
     return object;
 }
 
+/* What the receivers of a step got of what they were owed; without a number where nobody can say. */
+static json_t *deliveries_object(const struct result *result, uint32_t index)
+{
+    json_t *object = json_object();
+    const struct deliveries *owed = &result->deliveries[index];
+    uint64_t delivered = figures_delivered(result, index);
+    put_integer(object, "delivered", delivered);
+    put(object, "expected", owed->unknown ? json_null() : integer(owed->expected));
+    put(object, "undelivered", owed->unknown ? json_null() : integer(figures_undelivered(result, index)));
+    return object;
+}
+
 static json_t *tags_object(const struct tags *tags)
 {
     json_t *object = json_object();
@@ -221,6 +233,8 @@ static json_t *step_object(const struct result *result, uint32_t index)
     if (series_has_messages(series))
         put(object, "messages", messages_object(series));
     put(object, "metrics", metrics_object(series, info->protocol));
+    if (result->deliveries && result->deliveries[index].wanted)
+        put(object, "deliveries", deliveries_object(result, index));
     return object;
 }
 

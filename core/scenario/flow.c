@@ -1,4 +1,5 @@
 /* The `users` part of a scenario, or its short form `flow`: classes of users with a weight, and what each does. */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static int load_parts(const struct loader *outer, const struct node *node, const
     of_setup.feed_use = of_teardown.feed_use = FEEDS_IN_SETUP;
     of_setup.feeds_read = &class->setup_feeds;
     of_flow.feeds_read = of_teardown.feeds_read = &class->feeds; /* a teardown reads the last journey's rows */
-    int failed = (setup && flow_compile(&of_setup, setup, false, &class->setup)) || flow_compile(&of_flow, flow, true, &class->flow) ||
+    int failed = (setup && flow_compile(&of_setup, setup, false, &class->setup)) || flow_compile(&of_flow, flow, !setup, &class->flow) ||
                  (teardown && flow_compile(&of_teardown, teardown, false, &class->teardown));
     class->feeds |= class->setup_feeds; /* a setup takes the rows of the first journey */
     return failed ? -1 : 0;
@@ -56,7 +57,7 @@ static const struct node *flow_of_script(const struct loader *loader, const stru
 static int load_class(const struct loader *outer, const struct node *key, const struct node *node,
                       const struct user_class *base, struct user_class *class)
 {
-    static const char *const keys[] = {"weight", "flow", "script", "vars", "setup", "teardown", "tags", NULL};
+    const char *const *keys = keys_of(PART_CLASS);
     const struct node *flow = node_get(node, "flow"), *script = node_get(node, "script"), *weight = node_get(node, "weight"), *vars = node_get(node, "vars");
     struct loader inner = *outer;
     const struct loader *loader = &inner;

@@ -3,6 +3,7 @@
 not there."""
 import base64
 import os
+import re
 import shutil
 
 from harness import main, scratch, squall, squall_run
@@ -147,6 +148,22 @@ def test_what_is_not_there():
     # What files say is known without a server.
     broken = squall("check", scenario(1, "proto: interop.proto", [("x", "Unary", "message: { paylod: {} }", "OK", {})]))
     assert broken.returncode == 2 and "did you mean payload?" in broken.err, broken.err
+
+
+def test_documented_examples():
+    """The blocks of docs/grpc.md, completed with what a scenario must have."""
+    page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "grpc.md")
+    with open(page, encoding="utf-8") as text:
+        blocks = re.findall(r"^```yaml\n(.*?)^```$", text.read(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 3, "nothing to look at: the test is broken"
+    parts = {"squall": "squall: 1", "targets": 'targets: { s: { url: "grpc://127.0.0.1:1" } }', "load": "load: [ { hold: 1/s, for: 1s } ]",
+             "flow": "flow: [ { grpc: a.B/C } ]"}
+    for block in blocks:
+        path = scratch("block.yaml")
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(block + "".join(line + "\n" for key, line in parts.items() if not re.search(f"^{key}:", block, re.MULTILINE)))
+        done = squall("check", path)
+        assert done.returncode == 0, f"{block}{done.err}"
 
 
 if __name__ == "__main__":

@@ -254,6 +254,17 @@ struct squall_host {
 
     /* Calls tick() at that time, instead of the one that it returned last. */
     void (*tick_at)(struct squall_conn *, uint64_t at_ns);
+
+    /* Deliveries that the run expects: the engine counts what goes to which address, and who wants what, and joins both
+     * over all workers at the end, by matches(). */
+    /* A number for an address that `step` sends to; UINT32_MAX: there are too many. */
+    uint32_t (*address)(struct squall_worker *, const struct squall_step *, struct squall_bytes address);
+    /* A message that was due at due_ns, of a time that the engine gave, went there and is to be delivered. */
+    void (*sent_to)(struct squall_worker *, uint32_t address, uint64_t due_ns);
+    /* So many receivers more, or fewer, of what matches the pattern. plain: 1: the pattern is an address. Who comes or
+     * goes while the load runs makes the expectation of `step` unknown. */
+    void (*want)(struct squall_worker *, const struct squall_step *, struct squall_bytes pattern, uint32_t plain,
+                 int32_t receivers);
 };
 #define SQUALL_NO_ANSWER UINT64_MAX
 #define SQUALL_AGAIN_MAX 3
@@ -333,7 +344,12 @@ struct squall_metric {
     const char *name; /* ends in its unit: "gap_ns" */
     const char *help;
     uint32_t kind; /* enum squall_metric_kind */
-    uint32_t reserved;
+    uint32_t role; /* enum squall_metric_role */
+};
+
+enum squall_metric_role {
+    SQUALL_METRIC_DELIVERED = 1, /* HISTOGRAM, of one row at most: each value is a delivery of what sent_to() counted.
+                                    The run lasts until a second passes without one */
 };
 
 struct squall_table {
@@ -414,6 +430,9 @@ struct squall_protocol {
                                   of row 0. */
     /* The time for the next message of a paced stream; see every(). */
     void (*turn)(struct squall_conn *, struct squall_exchange *, uint64_t number);          /* optional */
+    /* Whether a message to the address goes to receivers of the pattern. 0: no; 1: to each of them; 2: to one. In the
+     * controller, before init too. */
+    int32_t (*matches)(struct squall_bytes pattern, struct squall_bytes address);           /* optional */
 };
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && UINTPTR_MAX == UINT64_MAX

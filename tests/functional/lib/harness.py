@@ -5,6 +5,7 @@ Environment: SQUALL_BIN, the program; CI, where a missing tool is a failure and 
 """
 import atexit
 import importlib
+import importlib
 import json
 import os
 import re
@@ -58,6 +59,17 @@ def need_module(name):
         sys.exit(f"FAIL: Python's {name} is missing")
     print(f"SKIP: Python's {name} is missing")
     sys.exit(77)
+
+
+def need_module(name):
+    """A module of Python's; without it the test is skipped, or fails in CI."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        if os.environ.get("CI"):
+            sys.exit(f"FAIL: the Python module {name} is missing")
+        print(f"SKIP: the Python module {name} is missing")
+        sys.exit(77)
 
 
 def free_port():
@@ -174,10 +186,10 @@ def squall(*arguments, seconds=60, **options):
         return process
 
 
-def squall_run(*arguments, seconds=60, expect=0):
+def squall_run(*arguments, seconds=60, expect=0, **options):
     """`squall run ... --quiet --out x.json`; the summary, after checking the exit code (None: any)."""
     path = scratch(f"summary-{time.monotonic_ns()}.json")
-    process = squall("run", *arguments, "--quiet", "--out", path, seconds=seconds)
+    process = squall("run", *arguments, "--quiet", "--out", path, seconds=seconds, **options)
     assert expect is None or process.returncode == expect, \
         f"{process.argv}: exit {process.returncode}, wanted {expect}\n{process.out}{process.err}"
     with open(path, encoding="utf-8") as text:
