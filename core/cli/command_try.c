@@ -122,7 +122,7 @@ static void on_ended(void *arg, const struct step *step, const struct answer *an
     }
     printf("= %s: %s", step->name, outcome_word((enum outcome)answer->outcome));
     if (answer->code)
-        printf(", %u%s%s", answer->code, answer->code_name ? " " : "", answer->code_name ? answer->code_name : "");
+        printf(", %u%s%s", answer->code - answer->code_base, answer->code_name ? " " : "", answer->code_name ? answer->code_name : "");
     printf(" in %s", units_print_duration(latency, sizeof latency, answer->latency_ns));
     if (reason)
         print_reason(": ", reason);

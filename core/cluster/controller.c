@@ -280,6 +280,15 @@ static void on_snapshot(void *arg, uint32_t from, const uint8_t *data, size_t le
     }
 }
 
+/* Comes ahead of a worker's last snapshot. */
+static void on_tracks(void *arg, uint32_t from, const uint8_t *data, size_t len)
+{
+    struct controller *controller = arg;
+    struct error error = {0};
+    if (tracks_unpack(data, len, controller->scenario->series_count, &controller->tracks, &error) < 0)
+        lose_worker(controller, from, error.text);
+}
+
 /* ---- interrupts ---- */
 
 static void stop_now(struct controller *controller)
@@ -393,6 +402,7 @@ static int start_workers(struct controller *controller, struct error *error)
     bus_subscribe(controller->bus, "values", on_values, controller);
     bus_subscribe(controller->bus, "ready", on_ready, controller);
     bus_subscribe(controller->bus, "snapshot", on_snapshot, controller);
+    bus_subscribe(controller->bus, "tracks", on_tracks, controller);
     struct buffer plan = {0};
     plan_pack(controller->options->plan, &plan);
     bus_publish(controller->bus, "plan", plan.data, plan.len);
@@ -431,6 +441,7 @@ int controller_run(const struct controller_options *options, struct result *ret_
     init_store(options->scenario, &result.store);
     init_store(options->scenario, &controller->snapshot.store);
     result.thresholds = xcalloc(options->scenario->threshold_count + 1, sizeof *result.thresholds);
+    result.deliveries = xcalloc(options->scenario->series_count + 1, sizeof *result.deliveries);
     verdict_init(&result.verdict);
     windows_init(&controller->windows);
     controller->loop = loop_new(&hooks);
@@ -446,6 +457,7 @@ int controller_run(const struct controller_options *options, struct result *ret_
         spawn_reap(&controller->workers[i].child, status == 0);
     windows_fini(&controller->windows);
     threshold_watch_free(controller->watch);
+    tracks_fini(&controller->tracks);
     store_fini(&controller->snapshot.store);
     timers_fini(&controller->timers);
     loop_free(controller->loop);

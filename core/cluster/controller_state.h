@@ -8,6 +8,7 @@
 #include "cluster/windows.h"
 #include "engine/timers.h"
 #include "metrics/threshold_watch.h"
+#include "metrics/tracks.h"
 
 #define WORKERS_MAX 64
 
@@ -53,6 +54,7 @@ struct controller {
     struct snapshot snapshot; /* scratch for unpacking */
     struct windows windows;
     struct threshold_watch *watch;
+    struct tracks tracks; /* of all workers that have ended */
     struct error failure; /* text set: the run cannot go on */
     uint64_t ended_before, shown_ns, ticks, ticked_ns;
     double cpu_share, rate_per_s;

@@ -130,6 +130,34 @@ static void tell_what_tables_lack(struct controller *controller)
                            (unsigned long long)(counted - in_tables));
 }
 
+/* What went to one endpoint concerns those who listen there. */
+static bool same_endpoint(const struct series_info *one, const struct series_info *other)
+{
+    return one->protocol == other->protocol && strcmp(one->target->url, other->target->url) == 0;
+}
+
+static bool matches(const void *arg, const struct track *address, const struct track *pattern, bool *ret_shared)
+{
+    const struct scenario *scenario = arg;
+    const struct series_info *sender = &scenario->series[address->series], *receiver = &scenario->series[pattern->series];
+    const struct squall_protocol *abi = &receiver->protocol->abi;
+    if (!abi->matches || !same_endpoint(sender, receiver))
+        return false;
+    int32_t matched = abi->matches((struct squall_bytes){(const uint8_t *)pattern->text, pattern->len},
+                                   (struct squall_bytes){(const uint8_t *)address->text, address->len});
+    *ret_shared = matched == 2;
+    return matched != 0;
+}
+
+/* A worker that was lost has not said what it had sent. */
+static void join_deliveries(struct controller *controller)
+{
+    struct result *result = controller->result;
+    tracks_join(&controller->tracks, matches, controller->scenario, result->deliveries);
+    for (uint32_t i = 0; i < result->store.series_count && result->workers_lost; i++)
+        result->deliveries[i].unknown = true;
+}
+
 void controller_fill_result(struct controller *controller)
 {
     struct result *result = controller->result;
@@ -143,6 +171,7 @@ void controller_fill_result(struct controller *controller)
     sum_facts(controller, &result->facts);
     result->cpu_ns = result->facts.cpu_ns;
     result->measured_ns = measured_ns(controller);
+    join_deliveries(controller);
     tell_what_tables_lack(controller);
     judge(controller);
     for (uint32_t block = 0; block < BLOCK_COUNT; block++) {
@@ -170,5 +199,7 @@ void result_fini(struct result *result)
 {
     store_fini(&result->store);
     free(result->thresholds);
+    free(result->deliveries);
     result->thresholds = NULL;
+    result->deliveries = NULL;
 }

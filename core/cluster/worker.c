@@ -8,6 +8,7 @@
 #include "cluster/plan.h"
 #include "cluster/values.h"
 #include "engine/tls_memory.h"
+#include "metrics/tracks.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,9 @@ static void on_second(void *arg, uint64_t window)
 static void on_finished(void *arg)
 {
     struct worker *worker = arg;
+    const struct tracks *tracks = engine_tracks(worker->engine);
+    if (tracks->count && tracks_pack(tracks, &worker->out) == 0)
+        publish(worker, "tracks");
     send_snapshot(worker, worker->window, true);
     loop_stop(engine_loop(worker->engine));
 }

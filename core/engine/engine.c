@@ -334,6 +334,11 @@ void engine_stop(struct engine *engine, bool now)
     engine_check_finished(engine);
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Users first, each for itself, then the run. What the drain leaves no time for is left out. */
 static bool tear_down(struct engine *engine)
 {
@@ -352,9 +357,27 @@ static bool tear_down(struct engine *engine)
            user_begin_run(&engine->users[0], &engine->scenario->teardown, false);
 }
 
+static void linger_over(struct timer *timer, uint64_t now_ns)
+{
+    (void)timer; /* the end of the turn looks again */
+    (void)now_ns;
+}
+
+/* Deliveries may still be under way, also of what other workers have sent. */
+static bool lingers(struct engine *engine)
+{
+    uint64_t until_ns = later(engine->last_delivery_ns, engine->over_ns) + LINGER_NS;
+    if (!engine->tracks.patterns || engine->hurried || engine->users_torn_down || engine->now_ns >= engine->drain_until_ns ||
+        engine->now_ns >= until_ns)
+        return false;
+    engine->linger.fn = linger_over;
+    timer_set(&engine->timers, &engine->linger, until_ns < engine->drain_until_ns ? until_ns : engine->drain_until_ns);
+    return true;
+}
+
 void engine_check_finished(struct engine *engine)
 {
-    if (!engine->over || engine->finished || engine->users_busy || engine->waiting_count || tear_down(engine))
+    if (!engine->over || engine->finished || engine->users_busy || engine->waiting_count || lingers(engine) || tear_down(engine))
         return;
     engine->finished = true;
     if (!engine->config.single_journey || engine->started)
@@ -482,11 +505,6 @@ static uint64_t open_retransmits(const struct engine *engine)
     return sum;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void fill_facts(struct engine *engine, struct generator_facts *facts)
 {
     struct rusage usage;
@@ -523,4 +541,9 @@ void engine_snapshot(struct engine *engine, struct snapshot *ret_snapshot)
 void engine_snapshot_taken(struct engine *engine)
 {
     store_reset(&engine->store);
+}
+
+const struct tracks *engine_tracks(const struct engine *engine)
+{
+    return &engine->tracks;
 }

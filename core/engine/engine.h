@@ -14,6 +14,7 @@
 
 struct engine;
 struct exchange;
+struct tracks;
 
 /* One page that the worker writes and the controller reads: what survives a kill -9. */
 struct page {
@@ -79,5 +80,7 @@ void engine_stop(struct engine *engine, bool now);
  * engine until snapshot_taken. */
 void engine_snapshot(struct engine *engine, struct snapshot *ret_snapshot);
 void engine_snapshot_taken(struct engine *engine);
+/* What was sent to where and who wants what, so far. */
+const struct tracks *engine_tracks(const struct engine *engine);
 
 #endif

@@ -304,6 +304,26 @@ static uint64_t host_stamp_ns(struct squall_worker *view)
     return engine_stamp(engine_of(view));
 }
 
+static uint32_t host_address(struct squall_worker *view, const struct squall_step *step, struct squall_bytes address)
+{
+    return tracks_address(&engine_of(view)->tracks, ((const struct step *)(const void *)step)->series, address);
+}
+
+static void host_sent_to(struct squall_worker *view, uint32_t address, uint64_t due_ns)
+{
+    struct engine *engine = engine_of(view);
+    if (engine->started && due_ns >= engine->warm_until_ns)
+        tracks_sent(&engine->tracks, address, 1);
+}
+
+static void host_want(struct squall_worker *view, const struct squall_step *step, struct squall_bytes pattern, uint32_t plain,
+                      int32_t receivers)
+{
+    struct engine *engine = engine_of(view);
+    if (!engine->over)
+        tracks_want(&engine->tracks, ((const struct step *)(const void *)step)->series, pattern, plain != 0, receivers, !engine->started);
+}
+
 /* What another thread posted happened when it was posted. */
 static void host_elapsed(struct squall_worker *view, const struct squall_step *step, uint32_t metric, uint64_t since_ns)
 {
@@ -380,7 +400,10 @@ void host_init(struct engine *engine)
                                         .elapsed = host_elapsed,
                                         .stamp_ns = host_stamp_ns,
                                         .out_room = host_out_room,
-                                        .tick_at = host_tick_at};
+                                        .tick_at = host_tick_at,
+                                        .address = host_address,
+                                        .sent_to = host_sent_to,
+                                        .want = host_want};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

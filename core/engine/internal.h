@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "engine/resolver.h"
 #include "engine/timers.h"
+#include "metrics/tracks.h"
 #include <openssl/types.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -29,6 +30,7 @@
 #define WAITING_ARRIVALS_MAX (UINT64_C(1) << 20)
 #define CONNECTING_MAX 100 /* at once, for each pool: below the usual listen backlog */
 #define POOL_LOADS 64      /* connections with more exchanges in flight count as equally loaded */
+#define LINGER_NS NS_PER_S /* for deliveries that are under way when the load has ended */
 #define NEVER UINT64_MAX
 #define NO_TIME RAW_NO_TIME
 
@@ -306,6 +308,9 @@ struct engine {
     struct store store; /* of the interval; its ledgers are unused: the page's count */
     struct error_key error_keys[ERRORS_MAX];
     struct generator_facts facts;
+    struct tracks tracks;       /* of the whole run */
+    uint64_t last_delivery_ns;  /* 0: none yet */
+    struct timer linger;        /* after the load: until a second has passed without one */
     struct spool *spool;
     struct raw_names raw_names;
 

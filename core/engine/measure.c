@@ -35,7 +35,7 @@ static void format_error(struct engine *engine, char *text, size_t size, uint32_
     if (reason)
         snprintf(text, size, "%s: %s: %s", info->name, outcome_word((enum outcome)outcome), reason);
     else
-        snprintf(text, size, "%s: %s: %u%s%s", info->name, outcome_word((enum outcome)outcome), code, name ? " " : "", name ? name : "");
+        snprintf(text, size, "%s: %s: %lld%s%s", info->name, outcome_word((enum outcome)outcome), (long long)code - protocol_code_base(info->protocol), name ? " " : "", name ? name : "");
 }
 
 void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uint32_t code, const char *reason)
@@ -102,10 +102,13 @@ void measure_metric(struct engine *engine, const struct squall_step *view, uint3
     struct series *series = &engine->store.series[step->series];
     if (!engine->started || at_ns < engine->warm_until_ns || metric >= series->metric_count)
         return;
-    if (protocol_metric(&step->protocol->abi.metrics, metric)->kind == SQUALL_COUNTER)
+    const struct squall_metric *row = protocol_metric(&step->protocol->abi.metrics, metric);
+    if (row->kind == SQUALL_COUNTER)
         series->metrics[metric].counter += value;
     else
         histogram_record(&series->metrics[metric].histogram, value);
+    if (row->role == SQUALL_METRIC_DELIVERED)
+        engine->last_delivery_ns = engine->now_ns;
 }
 
 static void call_record(struct exchange *exchange)
@@ -153,6 +156,7 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
     const struct squall_protocol *abi = &step->protocol->abi;
     struct answer answer = {.outcome = outcome,
                             .code = code,
+                            .code_base = protocol_code_base(step->protocol),
                             .code_name = abi->code_name ? abi->code_name(code) : NULL,
                             .latency_ns = since(done_ns, exchange->intended_ns),
                             .service_ns = exchange->sent_ns == NO_TIME ? 0 : since(done_ns, exchange->sent_ns),
@@ -263,7 +267,7 @@ static void record_raw(struct exchange *exchange, enum outcome outcome, const st
                                   .bytes_in = result ? result->bytes_in : 0,
                                   .bytes_out = result ? result->bytes_out : 0,
                                   .series = exchange->step->series,
-                                  .code = result ? result->code : 0,
+                                  .code = (int64_t)(result ? result->code : 0) - protocol_code_base(exchange->step->protocol),
                                   .outcome = (uint8_t)outcome,
                                   .block = exchange->block};
 }

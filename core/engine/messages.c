@@ -122,6 +122,8 @@ void messages_sent(struct exchange *exchange, uint64_t key)
     struct series *series = series_of(exchange, intended_ns);
     if (series)
         series->messages_sent++;
+    if (key == SQUALL_NO_ANSWER)
+        return;
     make_room(messages, now_ns);
     *message_at(messages, messages->count++) = (struct message){
         .key = key, .intended_ns = intended_ns, .sent_ns = written ? now_ns : NO_TIME, .end_offset = conn->out_queued};

@@ -245,7 +245,7 @@ static int read_table(const char *path, struct squall_protocol *ret_abi, struct 
     memcpy(&abi, table, table->size < sizeof abi ? table->size : sizeof abi);
     if (check_functions(&abi, error))
         return -1;
-    if (abi.flags & ~(uint32_t)(SQUALL_OWN_TRANSPORT | SQUALL_SESSIONS))
+    if (abi.flags & ~(uint32_t)(SQUALL_OWN_TRANSPORT | SQUALL_SESSIONS | SQUALL_CODES_FROM_0))
         return error_set(error,
                          "its flags 0x%x hold one that this squall does not know; update squall, or leave the flag out",
                          abi.flags);

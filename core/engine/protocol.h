@@ -18,6 +18,12 @@ struct protocol {
     uint32_t index; /* in the registry */
 };
 
+/* What a code counts above the status that it stands for. */
+static inline uint32_t protocol_code_base(const struct protocol *protocol)
+{
+    return protocol->abi.flags & SQUALL_CODES_FROM_0 ? 1 : 0;
+}
+
 struct protocol_registry {
     struct protocol *protocols[64];
     uint32_t count;

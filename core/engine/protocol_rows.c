@@ -332,10 +332,10 @@ static int check_metrics(const struct squall_table *table, struct error *error)
         if (!line_valid(row->help))
             return error_set(error, "metrics: `%s` has no help, or not one plain line of it; say what it measures",
                              row->name);
-        if ((row->kind != SQUALL_COUNTER && row->kind != SQUALL_HISTOGRAM) || row->reserved)
+        if ((row->kind != SQUALL_COUNTER && row->kind != SQUALL_HISTOGRAM) || row->role > SQUALL_METRIC_DELIVERED || (row->role && row->kind != SQUALL_HISTOGRAM))
             return error_set(
                 error,
-                "metrics: `%s` has the unknown kind %u or a reserved field that is not 0; use enum squall_metric_kind",
+                "metrics: `%s` has the unknown kind %u, or a role that it cannot have; use enum squall_metric_kind and _role",
                 row->name, row->kind);
     }
     return 0;

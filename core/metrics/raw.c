@@ -19,7 +19,7 @@ size_t raw_format(const void *record_bytes, char *out, size_t room, void *arg)
     const struct raw_names *names = arg;
     size_t length = (size_t)snprintf(out, room,
                                      "{\"id\":%" PRIu64 ",\"worker\":%" PRIu32 ",\"user\":%" PRIu64
-                                     ",\"step\":%s,\"block\":\"%s\",\"outcome\":\"%s\",\"code\":%" PRIu32
+                                     ",\"step\":%s,\"block\":\"%s\",\"outcome\":\"%s\",\"code\":%" PRId64
                                      ",\"intended_ns\":%" PRIu64,
                                      record->id, names->worker, record->user, names->step_names[record->series],
                                      record->block == BLOCK_WARMUP ? "warmup" : "measured",

@@ -10,7 +10,8 @@
 struct raw_record {
     uint64_t id, user, intended_ns, sent_ns, done_ns;
     uint64_t bytes_in, bytes_out;
-    uint32_t series, code;
+    uint32_t series;
+    int64_t code; /* as the protocol counts; -1: none was received, where 0 is a status */
     uint8_t outcome, block; /* enum outcome, enum block */
 };
 

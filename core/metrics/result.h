@@ -5,6 +5,7 @@
 #ifndef SQUALL_METRICS_RESULT_H
 #define SQUALL_METRICS_RESULT_H
 #include "base/exit_code.h"
+#include "metrics/tracks.h"
 #include "metrics/verdict.h"
 #include "scenario/scenario.h"
 
@@ -16,6 +17,7 @@ struct result {
     struct store store;
     struct verdict verdict;
     struct threshold_result *thresholds; /* as scenario->thresholds */
+    struct deliveries *deliveries;       /* as store.series: what each is owed */
     uint32_t workers, workers_lost;
     struct generator_facts facts;        /* counts summed, maxima added up over workers */
     uint64_t cpu_ns;

@@ -25,7 +25,11 @@ void figures_latency_add(struct figures_latency *latency, const struct series *s
 /* Whether a value taken from the histogram may be too low: it reaches up to the first lower bound. */
 bool figures_is_lower_bound(const struct figures_latency *latency, uint64_t value_ns);
 
+/* Messages that the receivers of a step got, and those that they were owed and did not get. */
+uint64_t figures_delivered(const struct result *result, uint32_t series);
+uint64_t figures_undelivered(const struct result *result, uint32_t series);
+
 /* "404", or "other" for what the series had no room to tell apart. Returns buf. */
-char *figures_code_key(char *buf, size_t size, uint32_t code);
+char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code);
 
 #endif

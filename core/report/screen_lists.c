@@ -83,7 +83,7 @@ static void code_cells(struct table *table, const struct code_row *row, uint64_t
         text_clean(name, sizeof name, given);
     if (name_protocol)
         table_cell(table, TONE_PLAIN, row->protocol->name);
-    table_cell(table, TONE_PLAIN, figures_code_key(key, sizeof key, row->code));
+    table_cell(table, TONE_PLAIN, figures_code_key(key, sizeof key, row->protocol, row->code));
     table_cell(table, TONE_PLAIN, name);
     table_cell(table, TONE_PLAIN, text_count(text, sizeof text, row->count));
     table_cell(table, TONE_DIM, screen_share(text, sizeof text, row->count, whole));

@@ -107,6 +107,15 @@ static uint32_t step_rows(struct table *table, const struct series *series, cons
     return rows;
 }
 
+static uint32_t delivery_rows(struct table *table, const struct result *result, uint32_t index)
+{
+    const char *name = result->scenario->series[index].name;
+    if (!result->deliveries || !result->deliveries[index].wanted || result->deliveries[index].unknown)
+        return 0;
+    return counter_row(table, name, "expected_deliveries", result->deliveries[index].expected) +
+           counter_row(table, name, "undelivered", figures_undelivered(result, index));
+}
+
 void screen_metrics(const struct screen *screen)
 {
     const struct result *result = screen->result;
@@ -114,7 +123,7 @@ void screen_metrics(const struct screen *screen)
     uint32_t rows = 0;
     table_init(&table, columns, COLUMN_COUNT);
     for (uint32_t i = 0; i < result->store.series_count; i++)
-        rows += step_rows(&table, &result->store.series[i], &result->scenario->series[i]);
+        rows += step_rows(&table, &result->store.series[i], &result->scenario->series[i]) + delivery_rows(&table, result, i);
     if (rows > 0) {
         screen_title(screen, "measured besides");
         table_print(&table, SCREEN_INDENT, screen->width, true, screen->colour, screen->out);

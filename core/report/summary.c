@@ -135,12 +135,12 @@ static json_t *warmup_object(const struct ledger *ledger)
     return object;
 }
 
-static json_t *codes_object(const struct series *series)
+static json_t *codes_object(const struct series *series, const struct protocol *protocol)
 {
     json_t *object = json_object();
     for (uint32_t i = 0; i < series->code_count; i++) {
         char key[16];
-        put_integer(object, figures_code_key(key, sizeof key, series->codes[i].code), series->codes[i].count);
+        put_integer(object, figures_code_key(key, sizeof key, protocol, series->codes[i].code), series->codes[i].count);
     }
     return object;
 }
@@ -183,6 +183,18 @@ static json_t *metrics_object(const struct series *series, const struct protocol
     return object;
 }
 
+/* What the receivers of a step got of what they were owed; without a number where nobody can say. */
+static json_t *deliveries_object(const struct result *result, uint32_t index)
+{
+    json_t *object = json_object();
+    const struct deliveries *owed = &result->deliveries[index];
+    uint64_t delivered = figures_delivered(result, index);
+    put_integer(object, "delivered", delivered);
+    put(object, "expected", owed->unknown ? json_null() : integer(owed->expected));
+    put(object, "undelivered", owed->unknown ? json_null() : integer(figures_undelivered(result, index)));
+    return object;
+}
+
 static json_t *tags_object(const struct tags *tags)
 {
     json_t *object = json_object();
@@ -212,7 +224,7 @@ static json_t *step_object(const struct result *result, uint32_t index)
     put_integer(object, "bytes_in", series->bytes_in);
     put_integer(object, "bytes_out", series->bytes_out);
     put_rate(object, figures_ended(series->outcomes), result->measured_ns);
-    put(object, "codes", codes_object(series));
+    put(object, "codes", codes_object(series, info->protocol));
     put(object, "latency_ns", latency_object(series));
     put(object, "latency_ok_ns", distribution(&series->latency_ok));
     if (figures_has_sent(info->protocol))
@@ -221,6 +233,8 @@ static json_t *step_object(const struct result *result, uint32_t index)
     if (series_has_messages(series))
         put(object, "messages", messages_object(series));
     put(object, "metrics", metrics_object(series, info->protocol));
+    if (result->deliveries && result->deliveries[index].wanted)
+        put(object, "deliveries", deliveries_object(result, index));
     return object;
 }
 

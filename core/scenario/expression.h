@@ -22,6 +22,7 @@ struct value {
 /* An answer as checks see it; all borrowed. */
 struct answer {
     uint32_t outcome, code; /* enum outcome */
+    uint32_t code_base;     /* what to take from code to have the status; code 0 is none */
     const char *code_name;  /* or NULL: what `status == "NAME"` compares with */
     uint64_t latency_ns, service_ns;
     struct squall_bytes body;

@@ -25,7 +25,7 @@ EVALUATOR(status)
 {
     UNUSED;
     if (eval->answer && eval->answer->code != 0)
-        set_number(ret, eval->answer->code);
+        set_number(ret, eval->answer->code - eval->answer->code_base);
 }
 
 EVALUATOR(outcome)

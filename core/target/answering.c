@@ -118,7 +118,6 @@ void client_finish(struct squall_server_request *room, enum squall_server_outcom
         end_request(client, request, outcome, clock_now_ns());
         return;
     }
-    assert(request->begun);
     deadlines_unset(&client->service->deadlines, &request->deadline);
     complete(client, request, outcome);
 }

@@ -117,13 +117,28 @@ static const struct squall_option host_rows[] = {
 #undef AT
 #define HOST_ROW_COUNT ((uint32_t)(sizeof host_rows / sizeof host_rows[0]))
 
-static void print_help(const struct flag_table *tables, uint32_t count, const struct squall_server *const *servers)
+static void print_parameters(const struct squall_server *server)
+{
+    if (!server->parameters_title)
+        return;
+    printf("\n%s\n", server->parameters_title);
+    for (uint32_t i = 0; i < server->parameter_count; i++) {
+        const struct squall_server_parameter *parameter = &server->parameters[i];
+        char left[64];
+        snprintf(left, sizeof left, "  %s=%s", parameter->name, parameter->metavar);
+        printf("%-30s %s\n", left, parameter->help);
+    }
+}
+
+static void print_help(const struct flag_table *tables, uint32_t count, const struct squall_server *server,
+                       const struct squall_server *const *servers)
 {
     printf("Usage: squall target [PROTOCOL] [flags]\n"
            "A server to try load tests on: as fast, slow, faulty or silent as its flags say.\n\nProtocols\n");
     for (uint32_t i = 0; servers[i]; i++)
         printf("  %-12s %s%s\n", servers[i]->name, servers[i]->summary, i ? "" : " (default)");
     flags_print(tables, count, stdout);
+    print_parameters(server);
     printf("\nDELAY is 5ms, uniform(1ms,20ms), exponential(10ms), normal(10ms,2ms), lognormal(10ms,0.5),\n"
            "bimodal(2ms,50ms,0.9) (0.9: probability of the first) or pareto(1ms,1.5); at most 60s.\n");
 }
@@ -211,7 +226,7 @@ int target_command(int argc, char **argv, const struct squall_server *const *ser
     if (!result && options.key && !options.cert)
         result = error_set(error, "--key %s: without a certificate: give its file with --cert", options.key);
     if (result == 1) {
-        print_help(tables, 2, servers);
+        print_help(tables, 2, options.server, servers);
         result = 0;
     } else if (!result && rest < argc) {
         result = error_set(error, "squall target: \"%s\" is not a flag: --help lists them", argv[rest]);

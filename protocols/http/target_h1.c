@@ -7,7 +7,8 @@
 
 #define CHUNK_SIZE 4096 /* of a chunked answer */
 #define PART_SIZE  8192 /* of any other answer, at a time */
-#define HEAD_SIZE  256  /* more than any answer's head and a chunk's framing */
+#define STOPPED_NS UINT64_C(60000000000)
+#define HEAD_SIZE  256 /* more than any answer's head and a chunk's framing */
 
 /* ---- reading ---- */
 
@@ -204,11 +205,9 @@ static uint8_t *put_head(uint8_t *out, const struct squall_server_request *reque
     return put_text(out, "\r\n");
 }
 
-/* The body's next part, with its framing: behind the head, in the same room. */
-static uint8_t *put_part(uint8_t *out, struct target_answer *answer)
+/* The body's next bytes, with their framing: behind the head, in the same room. */
+static uint8_t *put_part(uint8_t *out, struct target_answer *answer, uint64_t count)
 {
-    uint64_t most = answer->chunked ? CHUNK_SIZE : PART_SIZE;
-    uint64_t count = answer->left < most ? answer->left : most;
     if (!answer->chunked)
         return target_put_body(out, answer, count);
     if (count)
@@ -216,25 +215,38 @@ static uint8_t *put_part(uint8_t *out, struct target_answer *answer)
     return answer->left ? out : put_text(out, "0\r\n\r\n");
 }
 
+/* Nothing may be written now: the part's time is not over, or the answer has stopped and is asked for now and then. */
+static void pause_answer(struct squall_server_conn *conn, struct squall_server_request *request,
+                         struct target_answer *answer)
+{
+    target_next_part(answer);
+    conn->run->host->resume(request, answer->stop_left ? answer->pace_ns : STOPPED_NS);
+}
+
 int32_t target_h1_answer(struct squall_server_conn *conn, struct target_h1 *h1, struct squall_server_request *request)
 {
     struct target_h1_request *h1_request = request->state;
     struct target_answer *answer = &h1_request->answer;
-    do {
-        uint64_t part = answer->left < PART_SIZE ? answer->left : PART_SIZE;
+    const uint64_t most = answer->chunked ? CHUNK_SIZE : PART_SIZE;
+    for (;;) {
+        uint64_t ready = answer->bodiless ? 0 : target_ready(answer), part = ready < most ? ready : most;
+        if (h1_request->begun && !part) {
+            pause_answer(conn, request, answer);
+            return 0;
+        }
         uint8_t *start = conn->run->host->out_reserve(conn, HEAD_SIZE + part), *out = start;
         if (!start)
             return 0;
         if (!h1_request->begun) {
             h1_request->begun = true;
             out = put_head(out, request, h1_request);
-            if (answer->bodiless)
-                answer->left = 0;
         }
         if (!answer->bodiless)
-            out = put_part(out, answer);
+            out = put_part(out, answer, part);
         conn->run->host->out_commit(conn, (uint64_t)(out - start));
-    } while (answer->left);
+        if (answer->bodiless || !answer->left)
+            break;
+    }
     if (h1_request->echo)
         target_echo_release(&h1->echo);
     return 1;

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAME_HEAD 9 /* bytes; no request is shorter */
+#define FRAME_HEAD       9             /* bytes; no request is shorter */
+#define HEADERS_SENT_MAX (1024 * 1024) /* more than fields=SIZE can ask for */
 /* nghttp2 takes a client for an attacker that resets too many streams. Time-outs of a load test look just like that,
  * and a stream that is gone costs us nothing. */
 #define RESETS_AT_ONCE  1000000
@@ -43,6 +44,7 @@ static struct target_h2_stream *take_stream(struct target_h2 *h2, int32_t id)
     stream->h2 = h2;
     stream->id = id;
     stream->incoming.keep_alive = true;
+    stream->incoming.is_h2 = true;
     stream->next = h2->streams;
     if (stream->next)
         stream->next->previous = stream;
@@ -155,7 +157,9 @@ static void arrive(struct target_h2_stream *stream)
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
     static const nghttp2_nv status_100 = {(uint8_t *)":status", (uint8_t *)"100", 7, 3, NGHTTP2_NV_FLAG_NONE};
-    (void)arg;
+    struct target_h2 *h2 = arg;
+    if (frame->hd.type == NGHTTP2_SETTINGS && frame->hd.flags & NGHTTP2_FLAG_ACK)
+        h2->settings_ahead -= h2->settings_ahead > 0;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     struct target_h2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
@@ -170,7 +174,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/* However it ends: answered, or broken off by either side. */
+/* However it ends: answered, or broken off by either side. What a GOAWAY of ours leaves out is refused as programmed.
+ */
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_code, void *arg)
 {
     struct target_h2 *h2 = arg;
@@ -180,8 +185,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_
         return 0;
     if (!stream->arrived)
         h2->conn->coming--;
+    bool refused = id > h2->last_stream;
     if (stream->request)
-        host_of(h2)->finish(stream->request, SQUALL_SERVER_ABORTED);
+        host_of(h2)->finish(stream->request, refused ? SQUALL_SERVER_RESET : SQUALL_SERVER_ABORTED);
     release_stream(stream);
     return 0;
 }
@@ -222,65 +228,36 @@ uint64_t target_h2_receive(struct squall_server_conn *conn, struct target_h2 *h2
 
 /* ---- what goes out ---- */
 
-static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t room, uint32_t *flags,
-                         nghttp2_data_source *source, void *arg)
-{
-    struct target_h2_stream *stream = source->ptr;
-    (void)session;
-    (void)id;
-    (void)arg;
-    size_t count = stream->answer.left < room ? (size_t)stream->answer.left : room;
-    target_put_body(out, &stream->answer, count);
-    if (!stream->answer.left)
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return (ssize_t)count;
-}
-
-/* Names and values last as long as the stream. */
-static nghttp2_nv field(const char *name, const uint8_t *value, size_t len)
-{
-    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), len,
-                        NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-}
-
-void target_h2_answer(struct target_h2 *h2, struct squall_server_request *request)
-{
-    struct target_h2_stream *stream = ((struct target_h2_request *)request->state)->stream;
-    struct target_answer *answer = &stream->answer;
-    nghttp2_nv fields[3];
-    size_t count = 0;
-    if (request->last)
-        nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
-                              NGHTTP2_NO_ERROR, NULL, 0);
-    target_put_number(stream->status, request->status, 10);
-    fields[count++] = field(":status", stream->status, sizeof stream->status);
-    fields[count++] = field("content-type", (const uint8_t *)"text/plain", 10);
-    if (!answer->chunked && request->status != 204) {
-        const uint8_t *end = target_put_number(stream->length, answer->left, 10);
-        fields[count++] = field("content-length", stream->length, (size_t)(end - stream->length));
-    }
-    bool body = answer->left && !answer->bodiless;
-    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_body};
-    nghttp2_submit_response(h2->session, stream->id, fields, count, body ? &provider : NULL);
-}
-
 /* A frame is wholly in the output. */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
     struct target_h2 *h2 = arg;
-    if (frame->hd.type == NGHTTP2_GOAWAY)
-        h2->failed = frame->goaway.error_code != NGHTTP2_NO_ERROR;
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+    if (frame->hd.type == NGHTTP2_GOAWAY) {
+        /* One that we did not ask for is nghttp2's last word. */
+        h2->failed = h2->failed || !h2->own_goaways;
+        h2->own_goaways -= h2->own_goaways > 0;
+        h2->last_stream = frame->goaway.last_stream_id;
+    }
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_RST_STREAM)
         return 0;
     struct target_h2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!stream || !stream->request)
         return 0;
+    bool reset = frame->hd.type == NGHTTP2_RST_STREAM;
     stream->request->bytes += frame->hd.length + FRAME_HEAD;
-    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-        host_of(h2)->finish(stream->request, SQUALL_SERVER_ANSWERED);
+    if ((reset && stream->resetting) || (!reset && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+        host_of(h2)->finish(stream->request, reset ? SQUALL_SERVER_RESET : SQUALL_SERVER_ANSWERED);
         stream->request = NULL;
     }
     return 0;
+}
+
+static ssize_t on_padding(nghttp2_session *session, const nghttp2_frame *frame, size_t most, void *arg)
+{
+    const struct target_h2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    size_t padded = frame->hd.length + (stream ? stream->incoming.query.faults.pad : 0);
+    (void)arg;
+    return (ssize_t)(padded < most ? padded : most);
 }
 
 void target_h2_write(struct squall_server_conn *conn, struct target_h2 *h2)
@@ -308,7 +285,7 @@ void target_h2_write(struct squall_server_conn *conn, struct target_h2 *h2)
 
 /* ---- life ---- */
 
-struct target_h2_run *target_h2_new(void)
+struct target_h2_run *target_h2_new(const struct target_options *options)
 {
     struct target_h2_run *run = calloc(1, sizeof *run);
     if (!run || nghttp2_session_callbacks_new(&run->callbacks) || nghttp2_option_new(&run->option)) {
@@ -322,7 +299,10 @@ struct target_h2_run *target_h2_new(void)
     nghttp2_session_callbacks_set_on_frame_send_callback(run->callbacks, on_frame_send);
     nghttp2_session_callbacks_set_on_stream_close_callback(run->callbacks, on_stream_close);
     h2_memory_init(&run->memory);
+    nghttp2_session_callbacks_set_select_padding_callback(run->callbacks, on_padding);
     nghttp2_option_set_no_closed_streams(run->option, 1);
+    nghttp2_option_set_no_auto_window_update(run->option, options->no_window_updates != 0);
+    nghttp2_option_set_max_send_header_block_length(run->option, HEADERS_SENT_MAX);
 #ifdef TARGET_WIDEN_CONTINUATIONS
     nghttp2_option_set_max_continuations(run->option, SIZE_MAX);
 #endif
@@ -349,17 +329,20 @@ void target_h2_free(struct target_h2_run *run)
 
 int target_h2_begin(struct squall_server_conn *conn, struct target_h2 *h2)
 {
+    const struct target_options *options = conn->run->options;
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, TARGET_H2_STREAMS},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, TARGET_H2_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)options->streams},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)options->window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, TARGET_H2_HEADERS_MAX},
     };
     conn->unordered = 1;
     h2->conn = conn;
+    h2->last_stream = INT32_MAX;
     struct target_h2_run *run = run_of(h2);
     if (nghttp2_session_server_new3(&h2->session, run->callbacks, h2, run->option, &run->memory.hooks) ||
         nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]) ||
-        nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, TARGET_H2_WINDOW))
+        (options->window > NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE &&
+         nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, (int32_t)options->window)))
         return -1;
     return 0;
 }

@@ -11,8 +11,6 @@
 #include "target_room.h"
 #include <nghttp2/nghttp2.h>
 
-#define TARGET_H2_STREAMS     256               /* at a time: SETTINGS_MAX_CONCURRENT_STREAMS */
-#define TARGET_H2_WINDOW      (1024 * 1024)     /* of a stream and of the connection; what comes is read at once */
 #define TARGET_H2_HEADERS_MAX (64 * 1024)       /* of a header list (RFC 9113, 6.5.2); above it the answer is 431 */
 #define TARGET_H2_ENDLESS     (1024 * 1024)     /* above it the connection ends */
 #define TARGET_H2_ECHO_MAX    (8 * 1024 * 1024) /* held for /echo by all streams of a connection */
@@ -28,7 +26,8 @@ struct target_h2_stream {
     struct target_echo echo;
     size_t header_size;
     uint8_t method_len, path_len;
-    bool expects_continue, arrived;
+    bool expects_continue, arrived, begun;
+    bool resetting;                              /* as programmed: its reset counts as such */
     uint8_t method[16], path[TARGET_LABEL_SIZE]; /* for the log */
     uint8_t status[3], length[20];               /* fields of the answer */
 };
@@ -40,7 +39,9 @@ struct target_h2 {
     const uint8_t *frame;             /* nghttp2's; the output had no room for it */
     size_t frame_len;
     size_t echo_bytes;
-    bool failed; /* the client broke the protocol, and nghttp2 has said so */
+    uint32_t promised, own_goaways, settings_ahead; /* streams; frames that are not sent, or not acknowledged, yet */
+    int32_t last_stream;                            /* of our GOAWAY: what is above it is not answered */
+    bool failed;                                    /* the client broke the protocol, and nghttp2 has said so */
 };
 
 struct target_h2_request {
@@ -48,7 +49,7 @@ struct target_h2_request {
 };
 
 /* What all connections share. NULL: no memory. */
-struct target_h2_run *target_h2_new(void);
+struct target_h2_run *target_h2_new(const struct target_options *options);
 void target_h2_free(struct target_h2_run *run);
 
 /* The connection speaks HTTP/2: its first bytes come to receive(). 0, or -1: no memory. */

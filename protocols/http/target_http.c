@@ -65,6 +65,15 @@ static void put_error(struct squall_error *error, const char *text)
     memcpy(error->text, text, strlen(text) + 1);
 }
 
+/* 0: both versions. */
+static int read_only(const char *text, uint32_t *ret_only)
+{
+    *ret_only = HTTP_UNKNOWN;
+    if (text)
+        *ret_only = strcmp(text, "1.1") == 0 ? HTTP_1 : strcmp(text, "2") == 0 ? HTTP_2 : HTTP_UNKNOWN;
+    return text && !*ret_only ? -1 : 0;
+}
+
 static int32_t http_init(struct squall_server_run *run, struct squall_error *error)
 {
     const struct target_options *options = run->options;
@@ -75,7 +84,15 @@ static int32_t http_init(struct squall_server_run *run, struct squall_error *err
     }
     if (run->host->distribution_parse((const char *)options->size.data, SQUALL_SIZE, &state->size, error))
         return -1;
-    state->h2 = target_h2_new();
+    if (target_code_parse(run->host, (const char *)options->goaway.data, &state->goaway_code)) {
+        put_error(error, "--goaway: write an error code of HTTP/2 by its name, such as no-error, or its number");
+        return -1;
+    }
+    if (read_only((const char *)options->only.data, &state->only)) {
+        put_error(error, "--only: write 1.1 or 2");
+        return -1;
+    }
+    state->h2 = target_h2_new(options);
     if (!state->h2)
         put_error(error, "no memory");
     return state->h2 ? 0 : -1;
@@ -107,8 +124,11 @@ static enum http_version version_agreed(struct squall_bytes alpn)
 static uint64_t http_receive(struct squall_server_conn *conn, const uint8_t *data, uint64_t len)
 {
     struct http_conn *http = conn->state;
+    const struct target_run *run = conn->run->state;
     if (http->version == HTTP_UNKNOWN) {
-        http->version = conn->alpn.len ? version_agreed(conn->alpn) : version_of(data, len);
+        http->version = run->only        ? (enum http_version)run->only
+                        : conn->alpn.len ? version_agreed(conn->alpn)
+                                         : version_of(data, len);
         if (http->version == HTTP_2 && target_h2_begin(conn, &http->h2)) {
             conn->run->host->malformed(conn); /* no memory: as good a word as any */
             return len;
@@ -160,12 +180,53 @@ static const struct squall_option options[] = {
      AT(size),
      .fallback = "128",
      .help = "bytes of a body: 128, 4k, uniform(100,2000), ..."},
-    {.name = "chunked", .flag = "--chunked", .type = SQUALL_BOOL, AT(chunked), .help = "answer with chunked coding"},
+    {.name = "chunked",
+     .flag = "--chunked",
+     .type = SQUALL_BOOL,
+     AT(chunked),
+     .help = "answer with chunked coding; HTTP/2: without content-length"},
+    {.name = "only",
+     .flag = "--only",
+     .metavar = "VERSION",
+     .type = SQUALL_STRING,
+     AT(only),
+     .help = "speak 1.1 or 2 alone, whatever the client begins with"},
+    {.name = "streams",
+     .flag = "--streams",
+     .metavar = "N",
+     .type = SQUALL_UINT,
+     AT(streams),
+     .fallback = "256",
+     .max = 1000,
+     .help = "HTTP/2: streams of a connection at a time"},
+    {.name = "window",
+     .flag = "--window",
+     .metavar = "SIZE",
+     .type = SQUALL_SIZE,
+     AT(window),
+     .fallback = "1MiB",
+     .max = INT32_MAX,
+     .help = "HTTP/2: of a stream's body, and of the connection's from 64 KiB on"},
+    {.name = "no-window-updates",
+     .flag = "--no-window-updates",
+     .type = SQUALL_BOOL,
+     AT(no_window_updates),
+     .help = "HTTP/2: a window that is used up stays so"},
+    {.name = "goaway",
+     .flag = "--goaway",
+     .metavar = "CODE",
+     .type = SQUALL_STRING,
+     AT(goaway),
+     .fallback = "no-error",
+     .help = "HTTP/2: what GOAWAY says where a connection closes"},
 };
 
 const struct squall_server squall_server_http = {
     .name = "http",
-    .summary = "HTTP/1.1 and HTTP/2. GET /?delay=5ms&status=503&size=4k&chunked=1&stall=200ms&reset=1&close=1; /echo",
+    .summary = "HTTP/1.1 and HTTP/2; /echo returns what it is sent, up to 1 MiB",
+    .parameters_title = "What a request may ask for, such as GET /?delay=5ms&status=503",
+    .parameters = target_parameters,
+    .parameter_count = TARGET_PARAMETER_COUNT,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .options_size = sizeof(struct target_options),

@@ -20,7 +20,7 @@ void target_incoming_begin(struct squall_server_run *run, struct target_incoming
 {
     const char *why;
     incoming->echo = target_is_echo(path);
-    if (query.len && target_query_parse(run->host, query, &incoming->query, &why)) {
+    if (query.len && target_query_parse(run->host, query, incoming->is_h2, &incoming->query, &why)) {
         incoming->query = (struct target_query){.status = 0};
         target_incoming_refuse(incoming, 400, why);
     }
@@ -49,10 +49,14 @@ struct squall_server_request *target_arrive(struct squall_server_conn *conn, con
         .delay = query->has_delay ? &query->delay : NULL,
         .stall_ns = query->stall_ns,
         .reset = query->reset,
-        .last = query->close || !incoming->keep_alive,
+        .last = query->close || query->faults.goaway || !incoming->keep_alive,
     };
     struct squall_server_request *request = conn->run->host->arrive(conn, &arrival);
-    struct target_answer answer = {0};
+    struct target_answer answer = {
+        .part = query->part,
+        .pace_ns = query->pace_ns,
+        .stop_left = query->hang ? query->hang_after : UINT64_MAX,
+    };
     request->status = query->status ? query->status : draw_status(conn, &run->mix);
     if (incoming->refusal) {
         request->status = incoming->refusal_status;
@@ -66,6 +70,7 @@ struct squall_server_request *target_arrive(struct squall_server_conn *conn, con
     }
     /* Neither these statuses nor an answer to HEAD have a body (RFC 9110, 6.4.1). */
     answer.bodiless = incoming->is_head || request->status == 204 || request->status == 304;
+    target_next_part(&answer);
     answer.chunked = (options->chunked || query->chunked) && !incoming->version_1_0 && !incoming->refusal;
     *ret_answer = answer;
     return request;
@@ -109,6 +114,17 @@ void target_echo_release(struct target_echo *echo)
     echo->len = 0;
 }
 
+uint64_t target_ready(const struct target_answer *answer)
+{
+    uint64_t ready = answer->left < answer->stop_left ? answer->left : answer->stop_left;
+    return answer->part && answer->part_left < ready ? answer->part_left : ready;
+}
+
+void target_next_part(struct target_answer *answer)
+{
+    answer->part_left = answer->part;
+}
+
 uint8_t *target_put_body(uint8_t *out, struct target_answer *answer, uint64_t count)
 {
     if (answer->body) {
@@ -118,6 +134,8 @@ uint8_t *target_put_body(uint8_t *out, struct target_answer *answer, uint64_t co
         memset(out, 'x', count);
     }
     answer->left -= count;
+    answer->part_left -= answer->part ? count : 0;
+    answer->stop_left -= answer->stop_left == UINT64_MAX ? 0 : count;
     return out + count;
 }
 

@@ -15,8 +15,9 @@
 #define TARGET_ECHO_KEPT  (64 * 1024)   /* a larger buffer is given back after its answer */
 
 struct target_options {
-    struct squall_bytes status, size;
+    struct squall_bytes status, size, only, goaway;
     uint64_t chunked;
+    uint64_t streams, window, no_window_updates; /* HTTP/2: what is told to clients */
 };
 
 /* Statuses and the upper bound of each one's share of [0, 1). */
@@ -29,6 +30,8 @@ struct target_mix {
 struct target_run {
     struct target_mix mix;
     struct squall_distribution size;
+    uint32_t only;            /* enum http_version; 0: the client says */
+    uint32_t goaway_code;     /* of connections that close as they should */
     struct target_h2_run *h2; /* target_h2.c's */
 };
 
@@ -37,12 +40,14 @@ struct target_incoming {
     struct target_query query;
     const char *refusal; /* answered with this text and the status behind it; NULL: none */
     uint32_t refusal_status;
-    bool is_head, version_1_0, keep_alive, echo;
+    bool is_h2, is_head, version_1_0, keep_alive, echo;
 };
 
 struct target_answer {
-    const uint8_t *body; /* NULL: filler */
-    uint64_t left;       /* bytes of the body that are not written yet */
+    const uint8_t *body;               /* NULL: filler */
+    uint64_t left;                     /* bytes of the body that are not written yet */
+    uint64_t part, part_left, pace_ns; /* part 0: no pauses */
+    uint64_t stop_left;                /* the answer stops after so many bytes more; UINT64_MAX: it does not */
     bool chunked, bodiless;
 };
 
@@ -67,6 +72,10 @@ void target_echo_add(struct target_echo *echo, struct target_incoming *incoming,
 void target_echo_release(struct target_echo *echo);
 void target_echo_fini(struct target_echo *echo);
 
+/* How many bytes of the body may be written before the next pause or the end. */
+uint64_t target_ready(const struct target_answer *answer);
+/* After a pause: the next part may be written. */
+void target_next_part(struct target_answer *answer);
 /* Writes the body's next count bytes. */
 uint8_t *target_put_body(uint8_t *out, struct target_answer *answer, uint64_t count);
 uint8_t *target_put_number(uint8_t *out, uint64_t number, unsigned base);

@@ -41,6 +41,7 @@ struct mqtt_conn {
     uint16_t alias_max;
     uint16_t unacknowledged; /* received with QoS 1 or 2, and our last word not sent */
     struct mqtt_peer peer;
+    struct mqtt_session *session;
     uint32_t send_max, packet_max;   /* the broker's Receive Maximum and Maximum Packet Size */
     struct squall_exchange *opening; /* the connect step in flight */
     struct squall_exchange *pinging; /* the ping step in flight */
@@ -67,6 +68,11 @@ static inline const struct squall_host *mqtt_host(const struct squall_conn *conn
     return conn->worker->host;
 }
 
+static inline struct mqtt_session *mqtt_session_of(const struct squall_conn *conn)
+{
+    return ((const struct mqtt_conn *)conn->state)->session;
+}
+
 /* ---- open.c ---- */
 
 /* Sends CONNECT, for a connect step (options as its clean-start says) or of our own accord (exchange NULL). */
@@ -86,7 +92,9 @@ bool mqtt_send(struct squall_conn *conn, const struct mqtt_packet *packet, uint6
 /* A SUBSCRIBE or UNSUBSCRIBE with a slot; NULL: sent, else why not. `exchange` may be NULL. */
 const char *mqtt_send_filters(struct squall_conn *conn, struct squall_exchange *exchange,
                               const struct squall_step *step, struct mqtt_packet *packet, uint32_t subscription_id);
-/* Ends x. reason: static or NULL; a code of 0x80 and more makes OK a rejection. */
+/* As squall_result.code wants a reason code; 0 is for exchanges that no reason came for. */
+#define MQTT_CODE(reason) ((uint32_t)(reason) + 1)
+/* Ends x. reason: static or NULL; a failure's code makes OK a rejection. */
 void mqtt_end(struct squall_conn *conn, struct squall_exchange *x, enum squall_outcome outcome, uint32_t code,
               const char *reason);
 

@@ -20,7 +20,7 @@ static const struct squall_step *first_step(const struct squall_conn *conn)
 static struct squall_exchange *take_exchange(struct squall_conn *conn)
 {
     struct mqtt_conn *c = conn->state;
-    struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_session_of(conn);
     struct squall_exchange *x = c->opening != NULL ? c->opening : c->pinging;
     if (x != NULL) {
         if (x == c->opening)
@@ -60,7 +60,8 @@ void mqtt_broken(struct squall_conn *conn, const char *packet, const char *why, 
 static void deliver(struct squall_conn *conn, const struct mqtt_packet *packet, struct squall_bytes topic)
 {
     const struct squall_host *host = mqtt_host(conn);
-    const struct mqtt_subscription *one = mqtt_subscription_of(conn->user->state, topic, packet->properties.encoded);
+    const struct mqtt_subscription *one =
+        mqtt_subscription_of(mqtt_session_of(conn), topic, packet->properties.encoded);
     const struct squall_step *step = one != NULL ? one->step : first_step(conn);
     if (one == NULL) {
         host->sample(conn->worker, step, MQTT_UNEXPECTED, 1);
@@ -95,7 +96,7 @@ static void on_publish(struct squall_conn *conn, const struct mqtt_packet *packe
         deliver(conn, packet, topic);
         return;
     }
-    int fresh = packet->qos == 2 ? mqtt_received_add(conn->user->state, packet->packet_id) : 1;
+    int fresh = packet->qos == 2 ? mqtt_received_add(mqtt_session_of(conn), packet->packet_id) : 1;
     if (fresh < 0) {
         mqtt_host(conn)->fail(conn, "no memory for the identifiers of QoS 2");
         return;
@@ -115,7 +116,7 @@ static void on_publish(struct squall_conn *conn, const struct mqtt_packet *packe
 /* QoS 2 received: the last leg. An identifier that nobody knows is acknowledged all the same (4.3.3). */
 static void on_pubrel(struct squall_conn *conn, const struct mqtt_packet *packet)
 {
-    if (!mqtt_received_remove(conn->user->state, packet->packet_id))
+    if (!mqtt_received_remove(mqtt_session_of(conn), packet->packet_id))
         mqtt_host(conn)->sample(conn->worker, first_step(conn), MQTT_LATE_ACKS, 1);
     mqtt_ack(conn, MQTT_PUBCOMP, packet->packet_id);
 }
@@ -125,7 +126,7 @@ static void on_pubrel(struct squall_conn *conn, const struct mqtt_packet *packet
 /* The slot that an acknowledgement is for; NULL: there is none, and all that follows from it has been done. */
 static struct mqtt_slot *slot_for(struct squall_conn *conn, const struct mqtt_packet *packet, uint8_t state)
 {
-    struct mqtt_slot *slot = mqtt_slot_find(conn->user->state, packet->packet_id);
+    struct mqtt_slot *slot = mqtt_slot_find(mqtt_session_of(conn), packet->packet_id);
     if (slot == NULL)
         mqtt_host(conn)->sample(conn->worker, first_step(conn), MQTT_LATE_ACKS, 1);
     else if (slot->state != state)
@@ -138,7 +139,9 @@ static struct mqtt_slot *slot_for(struct squall_conn *conn, const struct mqtt_pa
 static void settle(struct squall_conn *conn, struct mqtt_slot *slot, const struct mqtt_packet *packet)
 {
     struct squall_exchange *x = slot->exchange;
-    mqtt_slot_free(conn->user->state, slot);
+    if (packet->reason < MQTT_UNSPECIFIED_ERROR && slot->address != UINT32_MAX)
+        mqtt_host(conn)->sent_to(conn->worker, slot->address, slot->due_ns);
+    mqtt_slot_free(mqtt_session_of(conn), slot);
     if (x == NULL) {
         mqtt_host(conn)->sample(conn->worker, first_step(conn), MQTT_LATE_ACKS, 1);
         return;
@@ -150,7 +153,7 @@ static void settle(struct squall_conn *conn, struct mqtt_slot *slot, const struc
     if (--exchange->left > 0)
         return;
     exchange->answer = packet;
-    mqtt_end(conn, x, SQUALL_OK, exchange->code, NULL);
+    mqtt_end(conn, x, SQUALL_OK, MQTT_CODE(exchange->code), NULL);
 }
 
 static void on_puback(struct squall_conn *conn, const struct mqtt_packet *packet)
@@ -165,7 +168,7 @@ static void on_puback(struct squall_conn *conn, const struct mqtt_packet *packet
 static void on_pubrec(struct squall_conn *conn, const struct mqtt_packet *packet)
 {
     struct mqtt_conn *c = conn->state;
-    struct mqtt_slot *slot = mqtt_slot_find(conn->user->state, packet->packet_id);
+    struct mqtt_slot *slot = mqtt_slot_find(mqtt_session_of(conn), packet->packet_id);
     uint8_t *room;
     if (slot != NULL && slot->state == MQTT_SLOT_PUBCOMP) /* said again: so is PUBREL (4.3.3) */
         slot->leg_ns = mqtt_host(conn)->stamp_ns(conn->worker);
@@ -208,7 +211,7 @@ static void on_pubcomp(struct squall_conn *conn, const struct mqtt_packet *packe
 /* Each code is for the filter of its place (3.9.3). Of 5.0's UNSUBACK too; 3.1.1's has none and means yes. */
 static void settle_filters(struct squall_conn *conn, const struct mqtt_packet *packet)
 {
-    struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_session_of(conn);
     bool asked = packet->type == MQTT_SUBACK;
     for (uint32_t i = session->subscription_count; i-- > 0;) {
         struct mqtt_subscription *one = &session->subscriptions[i];
@@ -216,6 +219,7 @@ static void settle_filters(struct squall_conn *conn, const struct mqtt_packet *p
             continue;
         uint8_t code = one->index < packet->codes.len ? packet->codes.data[one->index] : 0;
         bool granted = code < MQTT_UNSPECIFIED_ERROR;
+        mqtt_subscription_count(one, conn->worker, granted == asked);
         if (granted == asked)
             one->state = MQTT_SUBSCRIBED;
         else
@@ -233,7 +237,7 @@ static void on_filters_ack(struct squall_conn *conn, const struct mqtt_packet *p
         return;
     mqtt_host(conn)->elapsed(conn->worker, slot->step, asked ? MQTT_SUBACK_NS : MQTT_UNSUBACK_NS, slot->sent_ns);
     struct squall_exchange *x = slot->exchange;
-    mqtt_slot_free(conn->user->state, slot);
+    mqtt_slot_free(mqtt_session_of(conn), slot);
     settle_filters(conn, packet);
     if (c->state == MQTT_RESTORING) {
         mqtt_restored(conn, packet);
@@ -247,7 +251,7 @@ static void on_filters_ack(struct squall_conn *conn, const struct mqtt_packet *p
     struct mqtt_exchange *exchange = x->state;
     exchange->bytes_in = packet->size;
     exchange->answer = packet;
-    mqtt_end(conn, x, SQUALL_OK, code, NULL);
+    mqtt_end(conn, x, SQUALL_OK, MQTT_CODE(code), NULL);
 }
 
 /* ---- the rest ---------------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "conn.h"
 #include "encode.h"
 #include "filters.h"
+#include "payload.h"
 #include "reason.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +13,6 @@
 #define PARALLEL_MAX 64 /* exchanges of one user at once */
 #define PACKET_MAX_5 UINT32_MAX
 #define CONNECT_ROWS 5
-
-static struct mqtt_session *session_of(const struct squall_conn *conn)
-{
-    return conn->user->state;
-}
 
 static const struct squall_step *first_step(const struct squall_conn *conn)
 {
@@ -73,13 +69,30 @@ static void open_failed(struct squall_conn *conn, struct squall_exchange *x, con
         mqtt_host(conn)->fail(conn, text);
 }
 
+/* Writes CONNECT; NULL, or why it was not. */
+static const char *send_connect(struct squall_conn *conn, struct mqtt_packet *packet, bool will_track,
+                                uint64_t *ret_size)
+{
+    struct mqtt_will *will = &packet->connect.will;
+    struct squall_bytes tracked = {0};
+    if (will->present && will_track) {
+        tracked = mqtt_will_payload(conn, will->payload);
+        will->payload = tracked;
+    }
+    const char *why = will->present && will_track && tracked.data == NULL ? "no memory" : mqtt_encode_refuse(packet);
+    if (why == NULL && !mqtt_send(conn, packet, ret_size))
+        why = "no room in the output";
+    free((void *)(uintptr_t)tracked.data);
+    return why;
+}
+
 void mqtt_open(struct squall_conn *conn, struct squall_exchange *x, uint8_t clean)
 {
     struct mqtt_conn *c = conn->state;
     const struct mqtt_target_options *options = mqtt_host(conn)->conn_options(conn);
     if (options == NULL)
         return; /* the connection has failed, and x ends with it */
-    struct mqtt_session *session = session_of(conn);
+    struct mqtt_session *session = mqtt_session_of(conn);
     struct mqtt_property rows[CONNECT_ROWS];
     struct mqtt_property delay = {.id = MQTT_WILL_DELAY, .number = (uint32_t)(options->will_delay_ns / NS_PER_S)};
     struct mqtt_packet packet = {.type = MQTT_CONNECT, .version = c->peer.version};
@@ -91,10 +104,8 @@ void mqtt_open(struct squall_conn *conn, struct squall_exchange *x, uint8_t clea
         packet.connect.will.properties.count = 1;
     }
     packet.connect.clean_start = clean == MQTT_CLEAN_TARGET ? options->clean_start != 0 : clean == MQTT_CLEAN_TRUE;
-    const char *why = mqtt_encode_refuse(&packet);
-    uint64_t size;
-    if (why == NULL && !mqtt_send(conn, &packet, &size))
-        why = "no room in the output";
+    uint64_t size = 0;
+    const char *why = send_connect(conn, &packet, options->will_track != 0, &size);
     if (why != NULL) {
         open_failed(conn, x, why);
         return;
@@ -182,7 +193,7 @@ static int keep_assigned_id(struct mqtt_session *session, struct squall_bytes pr
 static void send_again(struct squall_conn *conn)
 {
     struct mqtt_conn *c = conn->state;
-    struct mqtt_session *session = session_of(conn);
+    struct mqtt_session *session = mqtt_session_of(conn);
     const struct squall_host *host = mqtt_host(conn);
     uint32_t sent = 0;
     for (uint32_t i = 1; i <= session->slot_count && sent < c->send_max; i++) {
@@ -218,7 +229,7 @@ void mqtt_opened(struct squall_conn *conn)
 static void restore(struct squall_conn *conn)
 {
     struct mqtt_conn *c = conn->state;
-    const struct mqtt_session *session = session_of(conn);
+    const struct mqtt_session *session = mqtt_session_of(conn);
     struct mqtt_filter rows[MQTT_FILTERS_MAX];
     struct mqtt_packet packet = {.type = MQTT_SUBSCRIBE, .version = c->peer.version, .filters = {.rows = rows}};
     const struct squall_step *step = NULL;
@@ -267,7 +278,7 @@ static void refused(struct squall_conn *conn, const struct mqtt_packet *packet)
     c->opening = NULL;
     if (x != NULL) {
         note_answer(x, packet);
-        mqtt_end(conn, x, SQUALL_REJECTED, code, NULL);
+        mqtt_end(conn, x, SQUALL_REJECTED, MQTT_CODE(code), NULL);
         mqtt_host(conn)->close(conn, SQUALL_CLOSE_ORDERLY);
         return;
     }
@@ -278,7 +289,7 @@ static void refused(struct squall_conn *conn, const struct mqtt_packet *packet)
 void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
 {
     struct mqtt_conn *c = conn->state;
-    struct mqtt_session *session = session_of(conn);
+    struct mqtt_session *session = mqtt_session_of(conn);
     struct squall_exchange *x = c->opening;
     if (packet->reason != MQTT_SUCCESS) {
         refused(conn, packet);
@@ -300,14 +311,13 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
         mqtt_opened(conn);
     } else {
         mqtt_session_reset(session);
-        if (x == NULL)
-            restore(conn);
-        else
-            mqtt_opened(conn);
+        if (x != NULL)
+            mqtt_subscriptions_forget(session, conn->worker);
+        restore(conn);
     }
     if (x == NULL)
         return;
     c->opening = NULL;
     note_answer(x, packet);
-    mqtt_end(conn, x, SQUALL_OK, 0, NULL);
+    mqtt_end(conn, x, SQUALL_OK, MQTT_CODE(MQTT_SUCCESS), NULL);
 }

@@ -109,6 +109,10 @@ const struct squall_option mqtt_target_rows[MQTT_TARGET_ROWS] = {
      .max = UINT64_C(4294967295) * NS_PER_S,
      .type = SQUALL_DURATION,
      AT(will_delay_ns)},
+    {.name = "will-track",
+     .help = "a header in the will, so that its delivery is timed",
+     .type = SQUALL_BOOL,
+     AT(will_track)},
     {.name = "will-properties",
      .metavar = "NAME: VALUE",
      .help = "user properties of the will; 5 only",
@@ -142,6 +146,13 @@ const struct squall_option mqtt_target_rows[MQTT_TARGET_ROWS] = {
      .max = 64,
      .type = SQUALL_UINT,
      AT(topic_alias_maximum)},
+    {.name = "delivery-track",
+     .metavar = "N",
+     .help = "pairs of publisher and subscriber that a worker remembers",
+     .fallback = "100000",
+     .max = 10000000,
+     .type = SQUALL_UINT,
+     AT(delivery_track)},
     {.name = "ack-delay",
      .metavar = "TIME",
      .help = "how long what comes with QoS 1 or 2 waits for its acknowledgement",
@@ -420,7 +431,6 @@ static int32_t init_publish(struct squall_step *view, const struct mqtt_step_opt
         return refuse(error, "publish", why);
     if (options->payload.len > 0 && options->payload_file.len > 0)
         return refuse(error, "payload, payload-file", "both are given; leave one out");
-    target->track |= options->track || options->subscribers > 0;
     if (options->subscribers == 0)
         return 0;
     if (!(constant & MQTT_BIT(MQTT_ROW_TOPIC)))

@@ -26,11 +26,11 @@ struct mqtt_target_options {
     struct squall_bytes client_id, username, password;
     uint64_t clean_start, session_expiry_ns, keep_alive_ns;
     struct squall_bytes will_topic, will_payload;
-    uint64_t will_qos, will_retain, will_delay_ns;
+    uint64_t will_qos, will_retain, will_delay_ns, will_track;
     struct squall_map will_properties, properties;
-    uint64_t receive_maximum, packet_max, topic_alias_maximum, ack_delay_ns;
+    uint64_t receive_maximum, packet_max, topic_alias_maximum, ack_delay_ns, delivery_track;
 };
-#define MQTT_TARGET_ROWS 18
+#define MQTT_TARGET_ROWS 20
 extern const struct squall_option mqtt_target_rows[MQTT_TARGET_ROWS];
 
 /* Rows of mqtt_step_rows, in their order: bit i of a `constant` mask is row i. */
@@ -87,7 +87,7 @@ struct mqtt_target {
     const struct squall_step *first;      /* books what belongs to no step of its own */
     const struct squall_step *subscribed; /* a publish step that has subscribers */
     uint8_t version;                      /* enum mqtt_version */
-    bool connect_steps, await_steps, track;
+    bool connect_steps, await_steps;
 };
 
 /* squall_step.state. Immutable after step_init. */

@@ -101,12 +101,12 @@ static int grow(struct mqtt_worker *worker)
     return 0;
 }
 
-struct mqtt_pair *mqtt_pair_of(struct mqtt_worker *worker, uint64_t subscriber, uint64_t publisher)
+struct mqtt_pair *mqtt_pair_of(struct mqtt_worker *worker, uint64_t limit, uint64_t subscriber, uint64_t publisher)
 {
     struct mqtt_pair *pair = worker->size > 0 ? place_of(worker->pairs, worker->size, subscriber, publisher) : NULL;
     if (pair != NULL && pair->publisher != 0)
         return pair;
-    if (publisher == 0 || worker->used >= worker->limit)
+    if (publisher == 0 || worker->used >= limit)
         return NULL;
     if (worker->used + 1 > worker->size / 2) {
         if (grow(worker) < 0)
@@ -139,20 +139,19 @@ static uint64_t hash_of(struct squall_bytes text)
 static struct mqtt_stream *stream_of(struct squall_conn *conn, const struct squall_step *step,
                                      struct squall_bytes topic)
 {
-    struct mqtt_session *session = conn->user->state;
+    struct mqtt_user *user = conn->user->state;
     uint64_t hash = hash_of(topic);
-    for (uint32_t i = 0; i < session->stream_count; i++)
-        if (session->streams[i].topic_hash == hash)
-            return &session->streams[i];
-    if (session->stream_count == MQTT_STREAMS_MAX)
+    for (uint32_t i = 0; i < user->stream_count; i++)
+        if (user->streams[i].topic_hash == hash)
+            return &user->streams[i];
+    if (user->stream_count == MQTT_STREAMS_MAX)
         return NULL;
-    struct mqtt_stream *streams = realloc(session->streams, (session->stream_count + 1u) * sizeof *streams);
+    struct mqtt_stream *streams = realloc(user->streams, (user->stream_count + 1u) * sizeof *streams);
     if (streams == NULL)
         return NULL;
-    session->streams = streams;
-    struct mqtt_stream *stream = &streams[session->stream_count++];
-    *stream = (struct mqtt_stream){.topic_hash = hash};
-    (void)step;
+    user->streams = streams;
+    struct mqtt_stream *stream = &streams[user->stream_count++];
+    *stream = (struct mqtt_stream){.topic_hash = hash, .address = mqtt_host(conn)->address(conn->worker, step, topic)};
     return stream;
 }
 
@@ -184,10 +183,10 @@ const char *mqtt_payload_plan(struct mqtt_payload *payload, struct squall_conn *
     if (payload->random && noise(conn->worker) == NULL)
         return "no memory";
     if (payload->track) {
-        const struct mqtt_session *session = conn->user->state;
+        const struct mqtt_user *user = conn->user->state;
         payload->header =
             (struct mqtt_header){.kind = '1',
-                                 .publisher = conn->user->id << 8 | (uint64_t)(payload->stream - session->streams),
+                                 .publisher = conn->user->id << 8 | (uint64_t)(payload->stream - user->streams),
                                  .intended_ns = x->intended_ns};
     }
     return NULL;
@@ -229,16 +228,28 @@ void mqtt_payload_write(uint8_t *at, struct mqtt_payload *payload, struct squall
 static void will_delivered(struct squall_conn *conn, const struct squall_step *step, const struct mqtt_header *header)
 {
     struct mqtt_worker *worker = conn->worker->state;
-    const struct mqtt_pair *pair = worker->used > 0 ? mqtt_pair_of(worker, 0, header->publisher) : NULL;
+    const struct mqtt_pair *pair = worker->used > 0 ? mqtt_pair_of(worker, 0, 0, header->publisher) : NULL;
     if (pair != NULL && pair->last > 0)
         mqtt_host(conn)->elapsed(conn->worker, step, MQTT_WILL_NS, pair->last);
+}
+
+struct squall_bytes mqtt_will_payload(const struct squall_conn *conn, struct squall_bytes payload)
+{
+    const struct mqtt_header header = {.kind = 'W', .publisher = mqtt_session_of(conn)->number, .sequence = 1};
+    uint8_t *bytes = malloc(MQTT_HEADER_SIZE + payload.len);
+    if (bytes == NULL)
+        return (struct squall_bytes){0};
+    mqtt_header_write(bytes, &header);
+    mqtt_put_raw(bytes + MQTT_HEADER_SIZE, payload);
+    return (struct squall_bytes){.data = bytes, .len = MQTT_HEADER_SIZE + payload.len};
 }
 
 void mqtt_will_dropped(struct squall_conn *conn)
 {
     struct mqtt_worker *worker = conn->worker->state;
-    const struct mqtt_target *target = conn->target->state;
-    struct mqtt_pair *pair = target->track ? mqtt_pair_of(worker, 0, conn->user->id << 8) : NULL;
+    const struct mqtt_target_options *options = conn->target->options;
+    struct mqtt_pair *pair =
+        options->will_track ? mqtt_pair_of(worker, options->delivery_track, 0, mqtt_session_of(conn)->number) : NULL;
     if (pair != NULL)
         pair->last = mqtt_host(conn)->stamp_ns(conn->worker);
 }
@@ -246,6 +257,7 @@ void mqtt_will_dropped(struct squall_conn *conn)
 void mqtt_track(struct squall_conn *conn, const struct squall_step *step, struct squall_bytes payload)
 {
     const struct squall_host *host = mqtt_host(conn);
+    const struct mqtt_target_options *options = conn->target->options;
     struct mqtt_header header;
     if (!mqtt_header_read(payload, &header))
         return;
@@ -256,7 +268,8 @@ void mqtt_track(struct squall_conn *conn, const struct squall_step *step, struct
     uint64_t now_ns = host->stamp_ns(conn->worker);
     if (header.intended_ns > now_ns || header.sent_ns > now_ns)
         return; /* of another machine's clock: no time of ours */
-    struct mqtt_pair *pair = mqtt_pair_of(conn->worker->state, conn->user->id, header.publisher);
+    struct mqtt_pair *pair =
+        mqtt_pair_of(conn->worker->state, options->delivery_track, mqtt_session_of(conn)->number, header.publisher);
     if (pair == NULL) {
         host->sample(conn->worker, step, MQTT_UNTRACKED, 1);
         return;

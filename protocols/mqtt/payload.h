@@ -14,7 +14,6 @@
 #include "conn.h"
 
 #define MQTT_HEADER_SIZE 40
-#define MQTT_TRACK_MAX   100000 /* pairs of a worker */
 
 struct mqtt_header {
     uint8_t kind; /* '1' or 'W' */
@@ -37,13 +36,13 @@ enum mqtt_arrival mqtt_pair_take(struct mqtt_pair *pair, uint64_t sequence);
 /* squall_worker.state */
 struct mqtt_worker {
     struct mqtt_pair *pairs; /* open addressing; size a power of two, at most half full */
-    uint64_t size, used, limit;
+    uint64_t size, used;
     uint8_t *noise; /* random bytes to fill payloads with; NULL: not needed yet */
     uint64_t noise_at;
 };
 void mqtt_worker_fini(struct squall_worker *worker);
 /* The pair, found or made; NULL: the limit is reached, or there is no memory. */
-struct mqtt_pair *mqtt_pair_of(struct mqtt_worker *worker, uint64_t subscriber, uint64_t publisher);
+struct mqtt_pair *mqtt_pair_of(struct mqtt_worker *worker, uint64_t limit, uint64_t subscriber, uint64_t publisher);
 
 /* What one exchange's messages hold. */
 struct mqtt_payload {
@@ -60,6 +59,8 @@ void mqtt_payload_write(uint8_t *at, struct mqtt_payload *payload, struct squall
 
 /* A message of a subscription has come, without its retain flag. */
 void mqtt_track(struct squall_conn *conn, const struct squall_step *step, struct squall_bytes payload);
+/* The will of a session that times its will: `payload` behind a header, allocated; NULL data: no memory. */
+struct squall_bytes mqtt_will_payload(const struct squall_conn *conn, struct squall_bytes payload);
 /* The connection goes without DISCONNECT: its will is due from now on. */
 void mqtt_will_dropped(struct squall_conn *conn);
 

@@ -9,6 +9,7 @@
 #include "encode.h"
 #include "payload.h"
 #include "reason.h"
+#include "topic.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static void subscribe_from_the_start(struct squall_conn *conn)
 {
     const struct mqtt_target *target = conn->target->state;
     const struct mqtt_step *step = target->subscribed != NULL ? target->subscribed->state : NULL;
-    struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_session_of(conn);
     if (step == NULL || conn->user->id > step->subscribers || mqtt_subscription_find(session, step->topic) != NULL)
         return;
     struct mqtt_subscription *one = mqtt_subscription_to(session, step->topic);
@@ -33,7 +34,13 @@ static void connect(struct squall_conn *conn)
     struct mqtt_conn *c = conn->state;
     const struct mqtt_target *target = conn->target->state;
     const struct mqtt_target_options *options = conn->target->options;
-    const struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_user_session(conn->user, conn->target);
+    if (session == NULL) {
+        c->state = MQTT_OVER;
+        mqtt_host(conn)->fail(conn, "no memory for the session");
+        return;
+    }
+    c->session = session;
     c->peer = (struct mqtt_peer){.version = target->version, .packet_max = (uint32_t)options->packet_max};
     if (target->connect_steps && !session->wanted) {
         c->state = MQTT_WAITING;
@@ -75,25 +82,31 @@ static uint64_t tick(struct squall_conn *conn, uint64_t now_ns)
 static void disconnect(struct squall_conn *conn)
 {
     struct mqtt_conn *c = conn->state;
-    struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_session_of(conn);
+    if (session == NULL)
+        return;
     mqtt_session_detach(session, c->keep);
     if (c->said_bye)
         session->wanted = false;
+    if (c->said_bye && !c->keep)
+        mqtt_subscriptions_forget(session, conn->worker);
     mqtt_await_fini(c);
     mqtt_alias_fini(c);
     mqtt_acks_fini(c);
 }
 
-static void user_fini(struct squall_user *user)
+static const char *code_name(uint32_t code)
 {
-    mqtt_session_fini(user->state);
+    return code > 0 ? mqtt_reason_name(code - 1) : NULL;
 }
 
-static int32_t worker_init(struct squall_worker *worker, struct squall_error *error)
+static int32_t matches(struct squall_bytes pattern, struct squall_bytes address)
 {
-    (void)error;
-    ((struct mqtt_worker *)worker->state)->limit = MQTT_TRACK_MAX;
-    return 0;
+    struct squall_bytes share;
+    (void)mqtt_filter_unshared(pattern, &share);
+    if (!mqtt_filter_matches(pattern, address))
+        return 0;
+    return share.len > 0 ? 2 : 1;
 }
 
 /* ---- record --------------------------------------------------------------------------------------------------- */
@@ -160,7 +173,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .abi_major = SQUALL_ABI_MAJOR,
     .abi_minor = SQUALL_ABI_MINOR,
     .size = sizeof(struct squall_protocol),
-    .flags = SQUALL_SESSIONS,
+    .flags = SQUALL_SESSIONS | SQUALL_CODES_FROM_0,
     .name = "mqtt",
     .version = SQUALL_VERSION,
     .summary = "MQTT 3.1.1 and 5 over TCP or TLS",
@@ -168,7 +181,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .ports = "1883,8883",
     .worker_size = sizeof(struct mqtt_worker),
     .target_size = sizeof(struct mqtt_target),
-    .user_size = sizeof(struct mqtt_session),
+    .user_size = sizeof(struct mqtt_user),
     .step_size = sizeof(struct mqtt_step),
     .conn_size = sizeof(struct mqtt_conn),
     .exchange_size = sizeof(struct mqtt_exchange),
@@ -184,9 +197,8 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .verbs = {.rows = mqtt_verb_rows, .count = MQTT_VERBS, .stride = sizeof(struct squall_verb)},
     .target_init = mqtt_target_init,
     .step_init = mqtt_step_init,
-    .worker_init = worker_init,
     .worker_fini = mqtt_worker_fini,
-    .user_fini = user_fini,
+    .user_fini = mqtt_user_fini,
     .connect = connect,
     .receive = mqtt_receive,
     .tick = tick,
@@ -194,5 +206,6 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .request = mqtt_request,
     .cancel = mqtt_cancel,
     .record = record,
-    .code_name = mqtt_reason_name,
+    .code_name = code_name,
+    .matches = matches,
 };

@@ -23,7 +23,7 @@ void mqtt_end(struct squall_conn *conn, struct squall_exchange *x, enum squall_o
                                    .bytes_in = exchange->bytes_in,
                                    .bytes_out = exchange->bytes_out,
                                    .reason = reason};
-    if (outcome == SQUALL_OK && code >= MQTT_UNSPECIFIED_ERROR)
+    if (outcome == SQUALL_OK && code >= MQTT_CODE(MQTT_UNSPECIFIED_ERROR))
         result.outcome = SQUALL_REJECTED;
     mqtt_host(conn)->done(x, &result);
 }
@@ -78,7 +78,7 @@ static const char *publish_one(struct squall_conn *conn, struct squall_exchange 
     const struct squall_host *host = mqtt_host(conn);
     struct mqtt_slot *slot = NULL;
     if (packet->qos > 0) {
-        slot = mqtt_slot_take(conn->user->state, c->send_max);
+        slot = mqtt_slot_take(mqtt_session_of(conn), c->send_max);
         if (slot == NULL)
             return "as many messages are unacknowledged as the broker allows, or no memory (3.2.2.3.3)";
         packet->packet_id = slot->id;
@@ -89,7 +89,7 @@ static const char *publish_one(struct squall_conn *conn, struct squall_exchange 
     uint8_t *room = size <= MQTT_PACKET_MAX ? host->out_reserve(conn, size) : NULL;
     if (room == NULL) {
         if (slot != NULL)
-            mqtt_slot_free(conn->user->state, slot);
+            mqtt_slot_free(mqtt_session_of(conn), slot);
         return NO_ROOM;
     }
     uint64_t sent_ns = packet->qos > 0 || payload->track ? host->stamp_ns(conn->worker) : 0;
@@ -98,8 +98,14 @@ static const char *publish_one(struct squall_conn *conn, struct squall_exchange 
     host->out_commit(conn, size);
     c->written_ns = host->now_ns(conn->worker);
     ((struct mqtt_exchange *)x->state)->bytes_out += size;
-    if (slot == NULL)
+    uint32_t address = payload->track ? payload->stream->address : UINT32_MAX;
+    if (slot == NULL) {
+        if (address != UINT32_MAX)
+            host->sent_to(conn->worker, address, x->intended_ns);
         return NULL;
+    }
+    slot->address = address;
+    slot->due_ns = x->intended_ns;
     slot->state = packet->qos == 1 ? MQTT_SLOT_PUBACK : MQTT_SLOT_PUBREC;
     slot->exchange = x;
     slot->step = x->step;
@@ -145,7 +151,7 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
         exchange->left += why == NULL && packet.qos > 0;
     }
     if (why != NULL) {
-        let_go(conn->user->state, x);
+        let_go(mqtt_session_of(conn), x);
         unsent(conn, x, why);
         return;
     }
@@ -200,7 +206,7 @@ const char *mqtt_send_filters(struct squall_conn *conn, struct squall_exchange *
                               struct mqtt_packet *packet, uint32_t subscription_id)
 {
     struct mqtt_conn *c = conn->state;
-    struct mqtt_session *session = conn->user->state;
+    struct mqtt_session *session = mqtt_session_of(conn);
     uint64_t size = 0;
     const char *why = mqtt_encode_refuse(packet);
     if (why == NULL)
@@ -362,7 +368,7 @@ void mqtt_cancel(struct squall_conn *conn, struct squall_exchange *x)
 {
     struct mqtt_conn *c = conn->state;
     mqtt_await_cancel(c, x);
-    let_go(conn->user->state, x);
+    let_go(mqtt_session_of(conn), x);
     if (c->pinging == x)
         c->pinging = NULL;
     if (c->opening != x)

@@ -23,7 +23,7 @@ void mqtt_session_reset(struct mqtt_session *session)
     session->received_count = 0;
 }
 
-void mqtt_session_fini(struct mqtt_session *session)
+static void session_free(struct mqtt_session *session)
 {
     mqtt_session_reset(session);
     for (uint32_t i = 0; i < session->subscription_count; i++)
@@ -32,8 +32,35 @@ void mqtt_session_fini(struct mqtt_session *session)
     free(session->slots);
     free(session->received);
     free(session->subscriptions);
-    free(session->streams);
-    *session = (struct mqtt_session){0};
+    free(session);
+}
+
+struct mqtt_session *mqtt_user_session(struct squall_user *view, const struct squall_target *target)
+{
+    struct mqtt_user *user = view->state;
+    for (struct mqtt_session *session = user->sessions; session != NULL; session = session->next)
+        if (session->target == target)
+            return session;
+    struct mqtt_session *session = user->session_count < MQTT_SESSIONS_MAX ? calloc(1, sizeof *session) : NULL;
+    if (session == NULL)
+        return NULL;
+    session->target = target;
+    session->number = view->id << 8 | user->session_count++;
+    session->next = user->sessions;
+    user->sessions = session;
+    return session;
+}
+
+void mqtt_user_fini(struct squall_user *view)
+{
+    struct mqtt_user *user = view->state;
+    while (user->sessions != NULL) {
+        struct mqtt_session *session = user->sessions;
+        user->sessions = session->next;
+        session_free(session);
+    }
+    free(user->streams);
+    *user = (struct mqtt_user){0};
 }
 
 void mqtt_session_detach(struct mqtt_session *session, bool keep)
@@ -183,6 +210,26 @@ void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscrip
 {
     free((void *)(uintptr_t)subscription->filter.data);
     *subscription = session->subscriptions[--session->subscription_count];
+}
+
+void mqtt_subscription_count(struct mqtt_subscription *subscription, struct squall_worker *worker, bool wanted)
+{
+    struct squall_bytes filter = subscription->filter;
+    if (subscription->counted == wanted)
+        return;
+    subscription->counted = wanted;
+    bool plain = memchr(filter.data, '+', filter.len) == NULL && memchr(filter.data, '#', filter.len) == NULL &&
+                 filter.data[0] != '$';
+    worker->host->want(worker, subscription->step, filter, plain, wanted ? 1 : -1);
+}
+
+void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worker *worker)
+{
+    while (session->subscription_count > 0) {
+        struct mqtt_subscription *last = &session->subscriptions[session->subscription_count - 1];
+        mqtt_subscription_count(last, worker, false);
+        mqtt_subscription_remove(session, last);
+    }
 }
 
 static const struct mqtt_subscription *by_identifier(const struct mqtt_session *session, uint32_t id)

@@ -26,6 +26,8 @@ struct mqtt_slot {
     struct squall_exchange *exchange; /* NULL: given up, or of an earlier connection */
     const struct squall_step *step;
     uint64_t sent_ns, leg_ns; /* stamps of PUBLISH and PUBREL */
+    uint64_t due_ns;          /* of a tracked message: when it was due */
+    uint32_t address;         /* and where it went: host->address(); UINT32_MAX: not tracked */
 };
 
 enum mqtt_subscription_state {
@@ -48,12 +50,16 @@ struct mqtt_subscription {
 /* A publisher's numbering of what it sends to one topic; see track.h. */
 struct mqtt_stream {
     uint64_t topic_hash;
-    uint32_t sequence, handle;
+    uint32_t address; /* host->address() of the step that sent first */
+    uint64_t sequence;
 };
 #define MQTT_STREAMS_MAX 64 /* topics of one user that are tracked; its index takes 8 bits of a header */
 
-/* squall_user.state */
+/* A user's session with one target. */
 struct mqtt_session {
+    struct mqtt_session *next; /* of the same user */
+    const struct squall_target *target;
+    uint64_t number;         /* unique in the run: the user's times 256, plus which of its sessions it is */
     struct mqtt_slot *slots; /* slot_count, a power of two; identifier i can only be in slots[i % slot_count] */
     uint32_t slot_count, used;
     uint16_t last_id;
@@ -61,15 +67,25 @@ struct mqtt_session {
     uint8_t connect_clean; /* that step's enum mqtt_clean */
     uint16_t *received;    /* identifiers of QoS 2 that wait for PUBREL */
     uint16_t received_count, received_size;
-    uint16_t subscription_count, subscription_size, stream_count;
+    uint16_t subscription_count, subscription_size;
     struct mqtt_subscription *subscriptions;
-    struct mqtt_stream *streams;
     struct squall_bytes assigned_id; /* allocated: the client identifier that the broker gave */
 };
+
+/* squall_user.state */
+struct mqtt_user {
+    struct mqtt_session *sessions;
+    struct mqtt_stream *streams; /* what it publishes, to whatever target */
+    uint32_t session_count, stream_count;
+};
+#define MQTT_SESSIONS_MAX 256
+/* Found or made; NULL: too many targets, or no memory. */
+struct mqtt_session *mqtt_user_session(struct squall_user *user, const struct squall_target *target);
+void mqtt_user_fini(struct squall_user *user);
+
 #define MQTT_SLOTS_MAX         32768
 #define MQTT_SUBSCRIPTIONS_MAX 4096 /* of one user */
 
-void mqtt_session_fini(struct mqtt_session *session);
 /* The broker knows no such session: what it was to remember is forgotten. Subscriptions and streams stay. */
 void mqtt_session_reset(struct mqtt_session *session);
 /* The connection is gone: its exchanges have ended; what cannot be resumed is forgotten. */
@@ -87,6 +103,10 @@ bool mqtt_received_remove(struct mqtt_session *session, uint16_t id);
 /* The subscription to a filter, found or made; NULL: too many, or no memory. */
 struct mqtt_subscription *mqtt_subscription_to(struct mqtt_session *session, struct squall_bytes filter);
 struct mqtt_subscription *mqtt_subscription_find(struct mqtt_session *session, struct squall_bytes filter);
+/* host->want() for one that the broker has granted, and its opposite. */
+void mqtt_subscription_count(struct mqtt_subscription *subscription, struct squall_worker *worker, bool wanted);
+/* All of them are gone. */
+void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worker *worker);
 void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscription *subscription);
 /* The subscription that a message belongs to; NULL: none. `ids` are the message's properties, for its identifiers. */
 const struct mqtt_subscription *mqtt_subscription_of(const struct mqtt_session *session, struct squall_bytes topic,

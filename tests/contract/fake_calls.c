@@ -443,6 +443,34 @@ static void call_tick_at(struct squall_conn *view, uint64_t at_ns)
     conn->next_tick_ns = at_ns;
 }
 
+static uint32_t call_address(struct squall_worker *worker, const struct squall_step *step, struct squall_bytes address)
+{
+    on_thread(host_of(worker), "address");
+    (void)step;
+    (void)address;
+    return 0;
+}
+
+static void call_sent_to(struct squall_worker *worker, uint32_t address, uint64_t due_ns)
+{
+    on_thread(host_of(worker), "sent_to");
+    if (address != 0)
+        fake_violation(host_of(worker), "sent_to() an address that address() has not given");
+    if (due_ns > host_of(worker)->now_ns)
+        fake_violation(host_of(worker), "law 5: sent_to() with a time that the engine has not given: it is yet to come");
+}
+
+static void call_want(struct squall_worker *worker, const struct squall_step *step, struct squall_bytes pattern, uint32_t plain,
+                      int32_t receivers)
+{
+    on_thread(host_of(worker), "want");
+    (void)step;
+    (void)pattern;
+    (void)plain;
+    if (!host_of(worker)->protocol->abi.matches || receivers == 0)
+        fake_violation(host_of(worker), "want() by a plugin without matches(), or of nobody");
+}
+
 static uint64_t call_stamp_ns(struct squall_worker *worker)
 {
     on_thread(host_of(worker), "stamp_ns");
@@ -526,5 +554,8 @@ void fake_calls_init(struct fake_host *host)
                                        .elapsed = call_elapsed,
                                        .stamp_ns = call_stamp_ns,
                                        .out_room = call_out_room,
-                                       .tick_at = call_tick_at};
+                                       .tick_at = call_tick_at,
+                                       .address = call_address,
+                                       .sent_to = call_sent_to,
+                                       .want = call_want};
 }

@@ -111,12 +111,13 @@ def options_of(*command):
 
 def test_options_exist():
     """Options that prose names in backticks are options of the program (or of the tools of this project)."""
-    known = {"--help", "--version", "--list", "--tests"} | options_of("run", "http://127.0.0.1/") | options_of("target")
+    known = {"--help", "--version", "--list", "--tests"} | options_of("run", "http://127.0.0.1/") | options_of("run", "grpc://127.0.0.1/") \
+        | options_of("target") | options_of("check")
     known |= set(re.findall(r'"(--[a-z-]+)"', page("tests/bench/compare")))
     problems = []
     for path in PAGES:
         for code in re.findall(r"`([^`\n]+)`", prose(page(path))):
-            if code.startswith(("cmake", "ctest", "nginx", "taskset")):
+            if code.startswith(("cmake", "ctest", "nginx", "taskset", "protoc")):
                 continue
             # A plugin of one's own, such as the template, has flags of its own.
             for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):

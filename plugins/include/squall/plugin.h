@@ -90,6 +90,8 @@ struct squall_target {
     uint64_t secure;           /* 1: the engine's transport to this target is TLS */
     const char *alpn;          /* set by target_init: what to offer under TLS instead of squall_protocol.alpn; run
                                   memory. NULL: the protocol's; "": nothing */
+    const char *folder;        /* of the scenario's file, '/' included: options that name files mean files below it.
+                                  NULL: there is no file, and they are relative to where squall was started. Run memory */
 };
 
 struct squall_user {
@@ -229,7 +231,8 @@ struct squall_host {
     /* Calls turn(conn, x, number) now and then every interval_ns, number from 0 up; turns that come late are not left
      * out. An interval of 0 ends it; the exchange's end does too. */
     void (*every)(struct squall_exchange *, uint64_t interval_ns);
-    /* The message's last byte has been committed. It was due at its turn, within turn(); otherwise now. */
+    /* The message's last byte has been committed. It was due at its turn, within turn(); otherwise now. With the key
+     * SQUALL_NO_ANSWER it is counted and no answer is waited for. */
     void (*message_sent)(struct squall_exchange *, uint64_t key);
     /* What was sent under this key has been answered: its latency and service time are recorded. */
     void (*message_answered)(struct squall_exchange *, uint64_t key);
@@ -251,7 +254,19 @@ struct squall_host {
 
     /* Calls tick() at that time, instead of the one that it returned last. */
     void (*tick_at)(struct squall_conn *, uint64_t at_ns);
+
+    /* Deliveries that the run expects: the engine counts what goes to which address, and who wants what, and joins both
+     * over all workers at the end, by matches(). */
+    /* A number for an address that `step` sends to; UINT32_MAX: there are too many. */
+    uint32_t (*address)(struct squall_worker *, const struct squall_step *, struct squall_bytes address);
+    /* A message that was due at due_ns, of a time that the engine gave, went there and is to be delivered. */
+    void (*sent_to)(struct squall_worker *, uint32_t address, uint64_t due_ns);
+    /* So many receivers more, or fewer, of what matches the pattern. plain: 1: the pattern is an address. Who comes or
+     * goes while the load runs makes the expectation of `step` unknown. */
+    void (*want)(struct squall_worker *, const struct squall_step *, struct squall_bytes pattern, uint32_t plain,
+                 int32_t receivers);
 };
+#define SQUALL_NO_ANSWER UINT64_MAX
 #define SQUALL_AGAIN_MAX 3
 #define SQUALL_HOPS_MAX 20
 
@@ -329,7 +344,12 @@ struct squall_metric {
     const char *name; /* ends in its unit: "gap_ns" */
     const char *help;
     uint32_t kind; /* enum squall_metric_kind */
-    uint32_t reserved;
+    uint32_t role; /* enum squall_metric_role */
+};
+
+enum squall_metric_role {
+    SQUALL_METRIC_DELIVERED = 1, /* HISTOGRAM, of one row at most: each value is a delivery of what sent_to() counted.
+                                    The run lasts until a second passes without one */
 };
 
 struct squall_table {
@@ -345,6 +365,9 @@ enum squall_flag {
     /* Each user holds a session on a connection of its own: targets are `per-user`, and a connection that was lost is
      * opened again though no exchange waits for it, but for one that the plugin has closed. */
     SQUALL_SESSIONS = 2,
+    /* 0 is one of the protocol's statuses: squall_result.code, and what code_name() takes, is the status + 1, and 0 that
+     * none was received. Shown is the status. */
+    SQUALL_CODES_FROM_0 = 4,
 };
 
 struct squall_error {
@@ -408,6 +431,9 @@ struct squall_protocol {
                                   of row 0. */
     /* The time for the next message of a paced stream; see every(). */
     void (*turn)(struct squall_conn *, struct squall_exchange *, uint64_t number);          /* optional */
+    /* Whether a message to the address goes to receivers of the pattern. 0: no; 1: to each of them; 2: to one. In the
+     * controller, before init too. */
+    int32_t (*matches)(struct squall_bytes pattern, struct squall_bytes address);           /* optional */
 };
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && UINTPTR_MAX == UINT64_MAX

@@ -114,12 +114,20 @@ struct squall_server_host {
     void (*malformed)(struct squall_server_conn *);
 };
 
+/* What a request's own text may ask for: for --help. */
+struct squall_server_parameter {
+    const char *name, *metavar, *help;
+};
+
 struct squall_server {
     const char *name;                    /* "squall target NAME" */
     const char *summary;                 /* one line */
     const struct squall_option *options; /* flags: `flag`, `metavar`, `help` and `fallback` make --help; `offset`
                                             points into the options struct. No SQUALL_MAP, no choices. */
     uint32_t option_count, options_size;
+    const char *parameters_title; /* NULL: there are none */
+    const struct squall_server_parameter *parameters;
+    uint32_t parameter_count;
     const char *alpn; /* names for ALPN with commas between, the server's order; NULL: none */
     uint32_t run_size, conn_size, request_size;
 

@@ -18,7 +18,7 @@ class Mosquitto(Process):
         with open(config, "w", encoding="utf-8") as out:
             # $SYS once a second, nothing is dropped for being too much, no delay of small packets.
             out.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nsys_interval 1\nmax_queued_messages 0\n"
-                      f"set_tcp_nodelay true\n{lines}\n")
+                      f"set_tcp_nodelay true\nlog_dest none\n{lines}\n")
         super().__init__([*prefix, need("mosquitto"), "-c", config])
         wait_until(lambda: accepts(self.port) or self.child.poll() is not None, "mosquitto to listen")
         assert self.child.poll() is None, self.child.stderr.read()

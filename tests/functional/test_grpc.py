@@ -1,0 +1,170 @@
+"""gRPC against servers that others wrote: the cases of gRPC's interoperability test description, on grpc++, grpcio and grpc-js
+(tests/servers/grpc), with messages from .proto files, a descriptor set and reflection; and what is said when something is
+not there."""
+import base64
+import os
+import re
+import shutil
+
+from harness import main, scratch, squall, squall_run
+import grpc_servers
+
+STEP = "interop.Interop/"
+
+
+def zeros(count):
+    return base64.b64encode(bytes(count)).decode()
+
+
+def payload(count):
+    return f'payload: {{ body: "{zeros(count)}" }}'
+
+
+PARTS = "[ { answer_bytes: 31415 }, { answer_bytes: 9 }, { answer_bytes: 2653 }, { answer_bytes: 58979 } ]"
+PINGS = ", ".join(f"{{ parts: [ {{ answer_bytes: {size} }} ] }}" for size in (31415, 9, 2653, 58979))
+UPLOADS = ", ".join(f"{{ {payload(size)} }}" for size in (27182, 8, 1828, 45904))
+
+# name, method, options, the status wanted, checks
+CASES = [
+    ("empty_unary", "Empty", "", "OK", {}),
+    ("large_unary", "Unary", f"message: {{ answer_bytes: 314159, {payload(271828)} }}", "OK",
+     {"received": "body.receivedBytes == 271828", "size": "size(body.payload.body) == 418880"}),
+    ("client_streaming", "Upload", f"send: [ {UPLOADS} ]", "OK",
+     {"messages": 'body.messages == "4"', "bytes": 'body.receivedBytes == "74922"'}),
+    ("server_streaming", "Download", f"message: {{ parts: {PARTS} }}", "OK",
+     {"last": 'body[3].number == "4"', "no more": "body[4].number == null", "one": "size(body[1].payload.body) == 12"}),
+    ("ping_pong", "Duplex", f"ping-pong: true, send: [ {PINGS} ]", "OK",
+     {"all": 'body[3].number == "4"', "no more than all": "body[4].number == null"}),
+    ("empty_stream", "Duplex", "send: []", "OK", {"nothing": "body[0].number == null"}),
+    ("cancel_after_begin", "Upload", "cancel-after: 0", "CANCELLED", {}),
+    ("cancel_after_first_response", "Duplex", f"cancel-after: 1, ping-pong: true, send: [ {PINGS} ]", "CANCELLED",
+     {"one came": 'body[0].number == "1"'}),
+    ("timeout_on_sleeping_server", "Duplex", "deadline: 50ms, send: [ { parts: [ { delay_ms: 2000 } ] } ]",
+     "DEADLINE_EXCEEDED", {}),
+    ("custom_metadata", "Unary", 'metadata: { x-echo-initial: "test_value", x-echo-trailing-bin: "abc" }', "OK",
+     {"initial": 'header("x-echo-initial") == "test_value"', "trailing": 'header("x-echo-trailing-bin") == "YWJj"'}),
+    ("status_code_and_message", "Unary", 'message: { end: { code: 2, message: "test status message" } }', "UNKNOWN",
+     {"text": 'header("grpc-message") == "test status message"', "number": "status == 2"}),
+    ("special_status_message", "Unary", r'message: { end: { code: 2, message: "\t\ntest ☺ 😈\t\n" } }', "UNKNOWN",
+     {"unicode": 'header("grpc-message") == "??test ☺ 😈??"'}),
+    ("unimplemented_method", "Missing", "", "UNIMPLEMENTED", {}),
+    ("compressed", "Unary", f"compression: gzip, message: {{ answer_bytes: 1000, {payload(5000)} }}", "OK",
+     {"took it": "body.receivedBytes == 5000", "gave it": "size(body.payload.body) == 1336"}),
+    ("receive", "Download", f"receive: 2, message: {{ parts: {PARTS} }}", "OK",
+     {"two came": 'body[1].number == "2"', "and no third": "body[2].number == null"}),
+]
+NOWHERE = ("unimplemented_service", "interop.Nowhere/Call", "", "UNIMPLEMENTED", {})
+
+
+def scenario(port, source, cases=CASES, users=1):
+    folder = scratch("scenario")
+    os.makedirs(folder, exist_ok=True)
+    for file in (grpc_servers.PROTO, grpc_servers.PROTOSET):
+        shutil.copy(file, folder)
+    with open(os.path.join(folder, "nowhere.proto"), "w", encoding="utf-8") as text:
+        text.write('syntax = "proto3"; package interop; import "interop.proto"; service Nowhere { rpc Call(Nothing) returns (Nothing); }')
+    lines = ["squall: 1", f'targets: {{ s: {{ url: "grpc://127.0.0.1:{port}", connections: 2, {source} }} }}',
+             f"load: [ {{ users: {users}, for: 1s }} ]", "flow:"]
+    for name, method, options, code, checks in cases:
+        written = ", ".join(f"{key}: '{text}'" for key, text in checks.items())
+        method = method if "/" in method else STEP + method
+        lines.append(f"  - {{ grpc: {method}, name: {name}, expect: {code}" + (f", {options}" if options else "")
+                     + (f", check: {{ {written} }}" if checks else "") + " }")
+    path = os.path.join(folder, "interop.yaml")
+    with open(path, "w", encoding="utf-8") as text:
+        text.write("\n".join(lines) + "\n")
+    return path
+
+
+CODES = {"OK": "0", "CANCELLED": "1", "UNKNOWN": "2", "DEADLINE_EXCEEDED": "4", "UNIMPLEMENTED": "12"}
+
+
+def judge(summary, cases):
+    steps = {step["name"]: step for step in summary["steps"]}
+    for name, _, _, code, _ in cases:
+        step = steps[name]
+        unfinished = step["unfinished"]
+        assert step["count"] >= 1 and step["ok"] + unfinished == step["count"], (name, step)
+        assert step["codes"].get(CODES[code], 0) == step["ok"], (name, step["codes"])
+    for check in summary["checks"]:
+        assert check["passed"] >= 1 and check["failed"] == 0, check
+    return steps
+
+
+def interop(server):
+    cases = CASES + [NOWHERE]
+    with server as running:
+        steps = judge(squall_run(scenario(running.port, "proto: [ interop.proto, nowhere.proto ]", cases)), cases)
+        made = sum(step["count"] for step in steps.values())
+        unseen = {"unimplemented_method", "unimplemented_service", "cancel_after_begin"}
+        seen = running.stop()
+        sure = made - sum(steps[name]["count"] for name in unseen)
+        assert sure <= seen <= made, (sure, seen, made)
+
+
+def test_grpcpp():
+    interop(grpc_servers.grpcpp())
+
+
+def test_grpcio():
+    interop(grpc_servers.grpcio())
+
+
+def test_grpcjs():
+    interop(grpc_servers.grpcjs())
+
+
+def test_sources_of_messages():
+    """From a descriptor set, and from reflection, all is as from .proto files."""
+    with grpc_servers.grpcpp() as server:
+        for source in ("descriptor-set: interop.protoset", "reflection: true"):
+            judge(squall_run(scenario(server.port, source)), CASES)
+
+
+def test_url_form():
+    with grpc_servers.grpcpp() as server:
+        url = server.url("/interop.Interop/Unary")
+        summary = squall_run(url, "-r", "200/s", "-d", "1s", "--data", '{"answer_bytes": 7}')
+        step, = summary["steps"]
+        assert step["ok"] == 200 and step["codes"] == {"0": 200}, step
+        assert step["name"] == "interop.Interop/Unary", step
+        assert server.stop() == 200
+
+
+def test_what_is_not_there():
+    def says(arguments, text, code=2):
+        done = squall("run", *arguments, "-d", "1s", "-r", "10/s")
+        assert done.returncode == code and text in done.err, (arguments, done.returncode, done.err)
+
+    with grpc_servers.grpcpp() as server, grpc_servers.grpcio() as silent:
+        proto = ["--proto", grpc_servers.PROTO]
+        says([server.url("/interop.Interp/Unary")], "did you mean interop.Interop?")
+        says([server.url("/interop.Interop/Unry")], "did you mean Unary?")
+        says([server.url("/interop.Interop/Unary"), "--data", "{answer_byte: 1}"], "did you mean answer_bytes?")
+        says([server.url("/interop.Interop/Unary"), "--data", "{answer_bytes: x}"], "answer_bytes: wants a whole number")
+        says([silent.url("/interop.Interop/Unary")], "no reflection service")
+        says([server.url("/interop.Interop/Unry"), *proto], "did you mean Unary?")
+        says([server.url("/interop.Interop/Unary"), "--proto", "nowhere.proto"], "nowhere.proto")
+    # What files say is known without a server.
+    broken = squall("check", scenario(1, "proto: interop.proto", [("x", "Unary", "message: { paylod: {} }", "OK", {})]))
+    assert broken.returncode == 2 and "did you mean payload?" in broken.err, broken.err
+
+
+def test_documented_examples():
+    """The blocks of docs/grpc.md, completed with what a scenario must have."""
+    page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "grpc.md")
+    with open(page, encoding="utf-8") as text:
+        blocks = re.findall(r"^```yaml\n(.*?)^```$", text.read(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 3, "nothing to look at: the test is broken"
+    parts = {"squall": "squall: 1", "targets": 'targets: { s: { url: "grpc://127.0.0.1:1" } }', "load": "load: [ { hold: 1/s, for: 1s } ]",
+             "flow": "flow: [ { grpc: a.B/C } ]"}
+    for block in blocks:
+        path = scratch("block.yaml")
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(block + "".join(line + "\n" for key, line in parts.items() if not re.search(f"^{key}:", block, re.MULTILINE)))
+        done = squall("check", path)
+        assert done.returncode == 0, f"{block}{done.err}"
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,213 @@
+"""Deliveries told exactly: what a proxy repeats, swallows and swaps is what the run reports; a broker that stalls shows in
+publish -> PUBACK and in publish -> delivered; what is lost with a connection is redelivered where the session is kept."""
+import os
+import signal
+import time
+
+from brokers import Mosquitto
+from harness import main, scratch, squall_run
+from mqtt_wire import HEADER, PUBLISH, Proxy
+from proof import MS, SECOND, Noise, Run
+
+RATE, LENGTH_S, FREEZE_S = 200, 5, 1.5
+
+
+def step_of(summary, name=None):
+    rows = [row for row in summary["steps"] if name is None or row["name"] == name]
+    assert len(rows) == 1, [row["name"] for row in summary["steps"]]
+    return rows[0]
+
+
+class Mischief:
+    """Repeats every 7th message of a subscriber, swallows every 11th, and lets every 13th pass the one before it."""
+
+    def __init__(self):
+        self.repeated = self.swallowed = self.swapped = self.passed = 0
+
+    def __call__(self, packets, state):
+        out = []
+        for kind, _, body, whole in packets:
+            if kind != PUBLISH or b"SQM1" not in body:
+                out.append(whole)
+                continue
+            sequence = HEADER.unpack_from(body, body.index(b"SQM1"))[3]
+            if sequence % 11 == 0:
+                self.swallowed += 1
+                continue
+            self.passed += 1
+            held = state.pop("held", None)
+            if held:
+                out += [whole, held]
+                self.swapped += 1
+            elif sequence % 13 == 0:
+                state["held"] = whole
+            else:
+                out.append(whole)
+                if sequence % 7 == 0:
+                    out.append(whole)
+                    self.repeated += 1
+        return out
+
+
+def test_repeated_swallowed_and_swapped():
+    mischief = Mischief()
+    with Mosquitto() as broker, Proxy(broker.port, mischief) as proxy:
+        summary = squall_run(proxy.url("t"), "-u", 1, "-r", "1000/s", "-d", "1s", "--subscribers", 1, "--trust", "off")
+        assert summary["totals"]["ok"] == 1000, summary["totals"]
+    step = step_of(summary)
+    assert mischief.swallowed == 1000 // 11 and mischief.repeated > 100 and mischief.swapped > 60, vars(mischief)
+    assert mischief.passed == 1000 - mischief.swallowed
+    # One held at the end is never let go.
+    held = mischief.passed - step["metrics"]["delivery_ns"]["count"]
+    assert held in (0, 1), (held, vars(mischief))
+    assert step["deliveries"] == {"expected": 1000, "delivered": mischief.passed - held,
+                                  "undelivered": mischief.swallowed + held}, step["deliveries"]
+    assert step["metrics"]["duplicate_messages"] == mischief.repeated, (step["metrics"], vars(mischief))
+    assert step["metrics"]["out_of_order_messages"] == mischief.swapped, (step["metrics"], vars(mischief))
+
+
+def test_over_workers():
+    """Publishers and subscribers in several workers, wildcards and a shared subscription: each group gets all of it once."""
+    path = scratch("groups.yaml")
+    with Mosquitto() as broker:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f"""
+squall: 1
+targets: {{ broker: {{ url: "{broker.url()[:-1]}" }} }}
+ready-before-load: true
+load:
+  - {{ users: 12, iterations: 600 }}
+users:
+  all:
+    weight: 1
+    setup: [ {{ mqtt: "subscribe m/#", name: everything, qos: 1 }} ]
+    flow: [ {{ mqtt: "publish m/a", qos: 1, track: true }} ]
+  one:
+    weight: 1
+    setup: [ {{ mqtt: "subscribe m/b", name: one topic, qos: 1 }} ]
+    flow: [ {{ mqtt: "publish m/b", qos: 1, track: true }} ]
+  group:
+    weight: 1
+    setup: [ {{ mqtt: "subscribe $share/g/m/+", name: shared, qos: 1 }} ]
+    flow: [ {{ mqtt: "publish m/c/d", qos: 2, track: true }} ]
+""")
+        summary = squall_run(path, "-w", 2, "--trust", "off")
+    sent = {row["name"]: row["ok"] for row in summary["steps"] if row["name"].startswith("publish")}
+    a, b, c = (sent[f"publish m/{topic}"] for topic in ("a", "b", "c/d"))
+    assert a + b + c == 600 and min(a, b, c) > 0, sent
+    for name, expected in (("everything", 4 * (a + b + c)), ("one topic", 4 * b), ("shared", a + b)):
+        assert step_of(summary, name)["deliveries"] == {"expected": expected, "delivered": expected, "undelivered": 0}, \
+            (name, step_of(summary, name)["deliveries"], sent)
+
+
+def mean_and_tail(name, distribution, freeze_ns, slack_ns):
+    """The stall oracle: mean S^2 / 2T and p(q) = S - (1 - q) T over all that was due in T."""
+    shortest, longest = freeze_ns
+    span = LENGTH_S * SECOND
+
+    def mean(s):
+        return s * s // (2 * span)
+    assert distribution["count"] == RATE * LENGTH_S, (name, distribution)
+    assert mean(shortest) * 0.95 - slack_ns <= distribution["mean"] <= mean(longest) * 1.05 + slack_ns, \
+        (name, distribution, freeze_ns)
+    for key, share in (("p90", span // 10), ("p99", span // 100)):
+        assert shortest - share - 50 * MS - slack_ns <= distribution[key] <= longest - share + 50 * MS + slack_ns, \
+            (name, key, distribution, freeze_ns)
+    assert distribution["p50"] < 50 * MS + slack_ns, (name, distribution)
+
+
+def test_a_stall_shows():
+    with Mosquitto() as broker, Noise() as noise:
+        with Run(broker.url("t"), "-u", 500, "-r", f"{RATE}/s", "-d", f"{LENGTH_S}s", "--qos", 1, "--subscribers", 1,
+                 quiet=False) as process:
+            process.running()
+            time.sleep(0.5)
+            stop = [time.monotonic_ns()]
+            os.kill(broker.pid, signal.SIGSTOP)
+            stop.append(time.monotonic_ns())
+            time.sleep(FREEZE_S)
+            cont = [time.monotonic_ns()]
+            os.kill(broker.pid, signal.SIGCONT)
+            cont.append(time.monotonic_ns())
+            process.end()
+        freeze_ns = cont[0] - stop[1], cont[1] - stop[0]
+        step = step_of(process.summary())
+        mean_and_tail("latency", step["latency_ns"], freeze_ns, noise.worst_ns)
+        mean_and_tail("delivery", step["metrics"]["delivery_ns"], freeze_ns, noise.worst_ns)
+        assert step["deliveries"]["undelivered"] == 0
+
+
+def test_wills():
+    """A dropped device's will reaches who listens; a device that says goodbye has none."""
+    path = scratch("wills.yaml")
+    with Mosquitto() as broker:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f"""
+squall: 1
+targets:
+  watch: {{ url: "{broker.url()[:-1]}", client-id: "watch-${{user.id}}" }}
+  fleet: {{ url: "{broker.url()[:-1]}", client-id: "dev-${{user.id}}", will-topic: "wills/${{user.id}}", will-payload: gone, will-track: true }}
+load: [ {{ users: 1, iterations: 30 }} ]
+flow:
+  - {{ mqtt: "subscribe wills/#", target: watch, name: listen }}
+  - {{ mqtt: connect, target: fleet }}
+  - {{ mqtt: drop, target: fleet }}
+  - {{ mqtt: "await wills/+", target: watch, check: {{ "the will": 'contains(body, "gone")' }} }}
+  - {{ mqtt: connect, target: fleet, name: again }}
+  - {{ mqtt: disconnect, target: fleet }}
+  - {{ mqtt: ping, target: watch }}
+""")
+        summary = squall_run(path, "--trust", "off")
+    assert summary["totals"]["ok"] == 7 * 30, (summary["totals"], summary["errors"])
+    assert summary["checks"][0]["passed"] == 30, summary["checks"]
+    listened = step_of(summary, "listen")["metrics"]
+    assert listened["delivered_messages"] == listened["will_ns"]["count"] == 30, listened
+
+
+def test_a_kept_session_gets_what_it_missed():
+    """Offline backlog: messages of QoS 1 for a subscriber that is away come when it is back, once each."""
+    path = scratch("backlog.yaml")
+    with Mosquitto() as broker:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f"""
+squall: 1
+targets:
+  device: {{ url: "{broker.url()[:-1]}", client-id: device, clean-start: false, session-expiry: 1h }}
+  server: {{ url: "{broker.url()[:-1]}", client-id: server }}
+load: [ {{ users: 1, iterations: 5 }} ]
+flow:
+  - {{ mqtt: connect, target: device, check: {{ "known": "header(\\"session-present\\") == \\"0\\" or iteration > 0" }} }}
+  - {{ mqtt: "subscribe orders/#", target: device, qos: 1 }}
+  - {{ mqtt: disconnect, target: device }}
+  - {{ mqtt: "publish orders/${{iteration}}", target: server, qos: 1, count: 10, track: true }}
+  - {{ mqtt: connect, target: device, name: back, check: {{ "its session": 'header("session-present") == "1"' }} }}
+  - repeat: 10
+    flow: [ {{ mqtt: "await orders/${{iteration}}", target: device }} ]
+  - {{ mqtt: ping, target: device, name: acknowledgements have arrived }}
+  - {{ mqtt: disconnect, target: device, name: bye }}
+""")
+        summary = squall_run(path, "--trust", "off")
+    assert summary["totals"]["ok"] == 5 * 17, (summary["totals"], summary["errors"])
+    assert all(check["failed"] == 0 for check in summary["checks"]), summary["checks"]
+    assert sum(row["metrics"]["duplicate_messages"] for row in summary["steps"]) == 0, summary["steps"]
+    assert sum(row["metrics"]["delivery_ns"]["count"] for row in summary["steps"] if row["metrics"].get("delivery_ns")) == 50, summary["steps"]
+
+
+def test_a_broker_that_restarts():
+    """All devices come back by themselves, subscriptions included, and the run goes on."""
+    with Mosquitto() as broker:
+        with Run(broker.url("t"), "-u", 30, "-r", "100/s", "-d", "3s", "--qos", 1, "--subscribers", 3, quiet=False) as process:
+            process.running()
+            broker.signal(signal.SIGKILL)
+            broker.child.wait()
+            with Mosquitto(port=broker.port):
+                process.end()
+        summary = process.summary()
+    step = step_of(summary)
+    assert step["ok"] > 150 and summary["totals"]["begun"] == 300, summary["totals"]
+    assert step["metrics"]["suback_ns"]["count"] >= 3, step["metrics"]
+    assert step["metrics"]["delivered_messages"] > 3 * 100, step["metrics"]
+
+
+if __name__ == "__main__":
+    main(globals())
