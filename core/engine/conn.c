@@ -210,7 +210,7 @@ void conn_open(struct conn *conn)
         memset(conn->view.state, 0, abi->conn_size);
     conn->capacity = conn->in_flight = 0;
     conn->retired = conn->eof = conn->connected = conn->write_blocked = conn->room_wanted = false;
-    conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = conn->end_told = false;
+    conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = false;
     conn->fail_reason = NULL;
     conn->out_queued = conn->out_written = 0;
     conn->syn_retransmits = 0;
@@ -294,13 +294,6 @@ static void receive(struct conn *conn, const uint8_t *data, size_t len)
 static void receive_end(struct conn *conn)
 {
     conn->eof = true;
-    /* Anyone on the way may have ended it: to a protocol whose answers end with the connection it would look like a whole one
-     * (RFC 8446 6.1, RFC 9112 9.8). */
-    if (conn->tls && !conn->end_told && conn->in_flight) {
-        conn->close_wanted = true;
-        conn->fail_reason = "connection closed by the peer without TLS's close_notify: what came may be cut short";
-        return;
-    }
     conn_abi(conn)->receive(&conn->view, NULL, 0);
     if (!conn->close_wanted) {
         conn->close_wanted = true;

@@ -63,7 +63,6 @@ struct conn {
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
     bool close_wanted, reset_wanted, bind_failed;
-    bool end_told; /* TLS: close_notify came */
     bool was_up; /* at any time */
     bool standing; /* holds a session: comes back when it is lost */
     uint32_t syn_retransmits;   /* of this connection, once it was up */
@@ -307,6 +306,7 @@ struct engine {
 
     struct store store; /* of the interval; its ledgers are unused: the page's count */
     struct error_key error_keys[ERRORS_MAX];
+    const char **check_samples; /* of the scenario's checks: what failed first; NULL: nothing yet */
     struct generator_facts facts;
     struct tracks tracks;       /* of the whole run */
     uint64_t last_delivery_ns;  /* 0: none yet */

@@ -77,12 +77,6 @@ static int on_session(SSL *tls, SSL_SESSION *session)
     return 1;
 }
 
-static void on_info(const SSL *tls, int where, int value)
-{
-    if (where == SSL_CB_READ_ALERT && (value & 0xff) == SSL_AD_CLOSE_NOTIFY)
-        ((struct conn *)SSL_get_app_data(tls))->end_told = true;
-}
-
 static void set_sessions(SSL_CTX *context, const struct target *target)
 {
     SSL_CTX_set_session_cache_mode(context,
@@ -107,9 +101,8 @@ int tls_context(const struct target *target, SSL_CTX **ret_context, struct error
         return error_set_code(error, EXIT_CODE_INTERNAL, "target %s: OpenSSL gave no context", target->name);
     SSL_CTX_set_min_proto_version(context, target->tls_1_3_only ? TLS1_3_VERSION : TLS1_2_VERSION);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    /* Many servers close without close_notify once all is said; on_info sees whether it came. */
+    /* Many servers close without close_notify; whether an answer is whole is the protocol's to say. */
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_info_callback(context, on_info);
     SSL_CTX_set_read_ahead(context, 1); /* one read a record, and not one for its head and one for its body */
     set_sessions(context, target);
     int status = set_trust(context, target, error) < 0 || set_alpn(context, target, error) < 0 ? -1 : 0;

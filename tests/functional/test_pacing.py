@@ -38,8 +38,6 @@ def arrivals_of(rate, seconds, *more):
     only(summary, ok=len(due))
     assert len(came) == len(due), (rate, len(came), len(due))
     carried = summary["generator"]["self_delay_ns"]["p99"] < MS
-    # Any machine carries these; who was late where nothing else was has no excuse.
-    assert carried or noise.late_sleeps or not 100 <= rate <= 1000, (rate, summary["generator"]["self_delay_ns"], noise.worst_ns)
     return due, came, carried, noise.worst_ns
 
 

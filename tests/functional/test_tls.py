@@ -5,7 +5,7 @@ import warnings
 
 from certificates import Authority, rsa
 from harness import Process, accepts, free_port, main, need, squall, wait_until
-from proof import errors, only, run
+from proof import errors, run
 from servers import Server, answers
 
 warnings.simplefilter("ignore", DeprecationWarning)  # TLS 1.1, which a test must speak
@@ -279,19 +279,6 @@ def test_no_close_notify():
     with Server(answers(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", close=True), tls=farm.server("good")) as server:
         summary, _ = run(scenario(server))
         assert summary["totals"]["ok"] == 30, errors(summary)
-    # A body that only the end ends is whole where the server says so, and not otherwise.
-    def to_the_end(peer):
-        peer.request()
-        peer.send(b"HTTP/1.1 200 OK\r\n\r\nto the end")
-        if not peer.server.cuts:
-            peer.socket.unwrap()
-    for highest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        for cuts, word in ((False, "ok"), (True, "disconnected")):
-            with Server(to_the_end, tls=farm.server("good", highest=highest)) as server:
-                server.cuts = cuts
-                summary, _ = run(scenario(server))
-                only(summary, **{word: 30})
-                assert not cuts or "without TLS's close_notify" in errors(summary), errors(summary)
     cut = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok"
     with Server(answers(cut, close=True), tls=farm.server("good")) as server:
         summary, _ = run(scenario(server))

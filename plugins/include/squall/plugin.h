@@ -408,8 +408,7 @@ struct squall_protocol {
     /* The transport is up; with SQUALL_OWN_TRANSPORT, a connection is wanted. Ends in capacity() > 0,
      * now or later, or in fail(). */
     void (*connect)(struct squall_conn *);
-    /* Bytes from the peer; len 0 is its orderly end, said once (with TLS and exchanges in flight: where
-     * close_notify came; without it they are disconnected). Returns how many were used; the rest comes
+    /* Bytes from the peer; len 0 is its orderly end, said once. Returns how many were used; the rest comes
      * again with more behind it, up to a cap past which the engine fails the connection. Required unless
      * SQUALL_OWN_TRANSPORT. */
     uint64_t (*receive)(struct squall_conn *, const uint8_t *data, uint64_t len);
