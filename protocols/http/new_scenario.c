@@ -123,6 +123,28 @@ static void set_path(struct new_request *request, const char *path)
     free(encoded);
 }
 
+/* A name, an address or an address in brackets, with a port or without. */
+static bool is_authority(const char *text, size_t len)
+{
+    bool brackets = len && text[0] == '[';
+    size_t host = 0, end = brackets ? 1 : 0;
+    while (end < len && (isalnum((unsigned char)text[end]) || strchr(brackets ? ".:" : ".-_", text[end])) && text[end]) {
+        end++;
+        host++;
+    }
+    if (!host || host > 253 || (brackets && (end == len || text[end++] != ']')))
+        return false;
+    unsigned long port = 0;
+    size_t digits = 0;
+    if (end == len)
+        return true;
+    if (text[end++] != ':')
+        return false;
+    for (; end < len && digits < 6 && isdigit((unsigned char)text[end]); end++, digits++)
+        port = port * 10 + (unsigned long)(text[end] - '0');
+    return end == len && digits && port >= 1 && port <= 65535;
+}
+
 int new_request_url(struct new_request *request, const char *url)
 {
     size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
@@ -132,10 +154,7 @@ int new_request_url(struct new_request *request, const char *url)
         if (url[scheme + i] == '@')
             host = url + scheme + i + 1;
     size_t host_len = (size_t)(url + scheme + authority - host);
-    for (size_t i = 0; i < host_len; i++)
-        if (!isalnum((unsigned char)host[i]) && !strchr(".-_:[]", host[i]))
-            return -1;
-    if (!scheme || !host_len || host_len > 255 || !isalnum((unsigned char)host[host[0] == '[']) )
+    if (!scheme || !is_authority(host, host_len))
         return -1;
     char *target = new_printf("%s%.*s", scheme == 7 ? "http://" : "https://", (int)host_len, host);
     free(request->target);
