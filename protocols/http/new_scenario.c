@@ -128,7 +128,8 @@ static bool is_authority(const char *text, size_t len)
 {
     bool brackets = len && text[0] == '[';
     size_t host = 0, end = brackets ? 1 : 0;
-    while (end < len && (isalnum((unsigned char)text[end]) || strchr(brackets ? ".:" : ".-_", text[end])) && text[end]) {
+    while (end < len && text[end] && (brackets ? strchr("0123456789abcdefABCDEF:.", text[end]) != NULL
+                                               : isalnum((unsigned char)text[end]) || strchr(".-_", text[end]))) {
         end++;
         host++;
     }
