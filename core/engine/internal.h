@@ -307,6 +307,7 @@ struct engine {
 
     struct store store; /* of the interval; its ledgers are unused: the page's count */
     struct error_key error_keys[ERRORS_MAX];
+    const char **check_samples; /* of the scenario's checks: what failed first; NULL: nothing yet */
     struct generator_facts facts;
     struct tracks tracks;       /* of the whole run */
     uint64_t last_delivery_ns;  /* 0: none yet */
