@@ -104,6 +104,7 @@ struct pool {
     struct link resolving;       /* conns, by their turn */
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
+    uint32_t early; /* of them, those that are opened before the load: their users may go there */
     uint32_t in_flight; /* exchanges, on all of them */
     bool per_user, ever_up, tls, own_transport, turning;
     bool fresh; /* per_user, and each exchange gets a connection that nothing went over before */

@@ -3,9 +3,7 @@ others are served meanwhile, memory stays bounded, and the target's counts add u
 import struct
 import time
 
-import hyperframe.frame as hf
-
-from frames import PREFACE, WINDOW, Frames
+from frames import PREFACE, WINDOW, Frames, hf
 from harness import Target, counts_match_log, main
 
 MEMORY_MAX = 192 << 20  # a sanitizer's own shadow included

@@ -18,6 +18,7 @@ struct run {
     struct h2_stream streams[STREAMS];
     bool open[STREAMS], cancel;
     bool reset, over; /* a stream was reset by us; the session is over */
+    bool late;        /* nghttp2 has reset a stream without a word, as when SETTINGS make its window too large */
     uint8_t *room;
     size_t out_len;
     uint64_t sum; /* of all that is told; body bytes count one by one, so that pieces of a body do not */
@@ -109,6 +110,7 @@ static void end(void *arg, struct h2_stream *stream, const struct h2_end *how)
     struct run *run = arg;
     size_t number = number_of(run, stream);
     run->open[number] = false;
+    run->late |= how->how == H2_MALFORMED && strstr(how->reason, "cannot have now") != NULL;
     run->reset |= how->how == H2_MALFORMED || !stream->sent;
     add_number(run, 500 + number * 10 + how->how);
     if (how->reason != NULL)
@@ -199,7 +201,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct run whole = read_all(bytes[0], bytes + 2, size - 2, size);
     struct run pieces = read_all(bytes[0], bytes + 2, size - 2, bytes[1] == 0 ? 1 : bytes[1]);
     /* Until our RST_STREAM is on its way a fault on that stream counts: when that is depends on the pieces. */
-    bool comparable = !(whole.reset || pieces.reset) || !(whole.over || pieces.over);
+    bool comparable = !whole.late && !pieces.late;
+    comparable &= !(whole.reset || pieces.reset) || !(whole.over || pieces.over);
     if (comparable && whole.sum != pieces.sum)
         abort();
     return 0;
