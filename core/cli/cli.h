@@ -33,7 +33,7 @@ struct run_arguments {
     const char *outputs[OUTPUTS_MAX];
     uint32_t output_count;
     enum trust trust;
-    bool quiet, help;
+    bool quiet, help, schema;
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "scenario/schema.h"
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -17,7 +18,7 @@
 struct plugin_flags;
 static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin);
 
-enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_SCHEMA, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
     const char *name; /* first: error_nearest reads it */
@@ -52,6 +53,7 @@ static const struct row rows[] = {
     {"quiet", 0, KIND_QUIET, NULL, "no live view, no final screen", 0},
     {"plugin", 0, KIND_PLUGIN, "FILE", "load a protocol plugin from an absolute path; repeatable", 0},
     {"plugin-dir", 0, KIND_PLUGIN_DIR, "DIR", "look for plugins here first; repeatable", 0},
+    {"schema", 0, KIND_SCHEMA, NULL, "print the JSON Schema of scenarios, for editors", 0},
     {"log-level", 0, KIND_LOG_LEVEL, "LEVEL", "error, warning, info or debug", 0},
     {"help", 'h', KIND_HELP, NULL, "this text", 0},
 };
@@ -299,6 +301,9 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
         return 0;
     case KIND_SECRETS:
         return take_secrets(arguments, value, error);
+    case KIND_SCHEMA:
+        arguments->schema = true;
+        return 0;
     case KIND_TRUST_SCENARIO:
         arguments->plan.overrides.trust_scenario = true;
         return 0;
@@ -451,6 +456,8 @@ static int run_arguments_parse(struct run_arguments *arguments, int argc, char *
         run_arguments_help(stdout, argv[0], protocol, &tables.plugin);
         return 0;
     }
+    if (arguments->schema)
+        return strcmp(argv[0], "check") == 0 ? 0 : error_set(error, "--schema belongs to squall check; leave it out");
     return take_positional(arguments, argc, argv, error);
 }
 
@@ -485,7 +492,8 @@ static void run_arguments_help(FILE *out, const char *command, const struct prot
 {
     fprintf(out, "usage: squall %s SCENARIO or URL [options]\n\n", command);
     for (size_t i = 0; i < ROWS; i++)
-        help_row(out, rows[i].letter, rows[i].name, rows[i].metavar, rows[i].help);
+        if (rows[i].kind != KIND_SCHEMA || strcmp(command, "check") == 0)
+            help_row(out, rows[i].letter, rows[i].name, rows[i].metavar, rows[i].help);
     fprintf(out, "\n-d is duration and -r rate, unlike in curl and Locust. Numbers take units: 250ms, 10k, 64KiB, 5000/s.\n");
     if (!protocol) {
         fprintf(out, "With a URL before --help: its protocol's flags too (a method, a body, ...).\n");
@@ -534,6 +542,15 @@ static int run_arguments_load(struct run_arguments *arguments, struct protocol_r
     return scenario_from_url(&arguments->plan.overrides, registry, ret_scenario, error);
 }
 
+static void print_schema(struct protocol_registry *registry)
+{
+    struct buffer schema = {0};
+    protocol_load_all(registry, NULL, NULL);
+    schema_print(registry, &schema);
+    fwrite(schema.data, 1, schema.len, stdout);
+    buffer_fini(&schema);
+}
+
 int with_scenario(int argc, char **argv, scenario_fn *fn)
 {
     struct run_arguments arguments;
@@ -544,6 +561,8 @@ int with_scenario(int argc, char **argv, scenario_fn *fn)
     protocol_registry_init(&registry);
     if (run_arguments_parse(&arguments, argc, argv, &registry, &error) < 0)
         code = cli_fail(&error);
+    else if (arguments.schema)
+        print_schema(&registry);
     else if (!arguments.help && run_arguments_load(&arguments, &registry, &scenario, &error) < 0)
         code = cli_fail(&error);
     else if (!arguments.help)

@@ -1,11 +1,11 @@
 /* The `data` part of a scenario: which files, in which order, for whom; and whether there are rows enough. */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define DATA_EXAMPLE "data: { people: people.csv }"
 
-static const char *const feed_keys[] = {"csv", "json", "jsonl", "order", "scope", "at-end", "columns", "separator", NULL};
 static const char *const orders[] = {"sequential", "shuffle", "random", NULL};
 static const char *const scopes[] = {"shared", "per-user", "one-per-user", NULL};
 static const char *const ends[] = {"recycle", "stop", NULL};
@@ -48,7 +48,7 @@ static int find_format(const struct loader *loader, const struct node *key, cons
     static const char *const suffixes[] = {".csv", ".json", ".jsonl", ".ndjson"};
     const struct node *found = NULL;
     for (uint32_t i = 0; i <= DATA_JSONL && node->kind == NODE_MAP; i++) {
-        const struct node *file = node_get(node, feed_keys[i]);
+        const struct node *file = node_get(node, keys_of(PART_FEED)[i]);
         if (file && found)
             return fail_at(loader, file, "a feed has one file; keep one of csv, json and jsonl");
         if (file) {
@@ -87,10 +87,10 @@ static int read_feed_keys(const struct loader *loader, const struct node *node, 
     for (uint32_t i = 0; i < node->count; i++) {
         const struct node *key = node_key(node, i), *value = node_value(node, i);
         uint32_t k = 0, word = 0;
-        while (feed_keys[k] && strcmp(feed_keys[k], key->text) != 0)
+        while (keys_of(PART_FEED)[k] && strcmp(keys_of(PART_FEED)[k], key->text) != 0)
             k++;
-        if (!feed_keys[k])
-            return fail_unknown_key(loader, key, "a feed", feed_keys);
+        if (!keys_of(PART_FEED)[k])
+            return fail_unknown_key(loader, key, "a feed", keys_of(PART_FEED));
         if (strcmp(key->text, "order") == 0) {
             if (read_word(loader, value, "order of rows", orders, &word))
                 return -1;

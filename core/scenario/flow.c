@@ -1,4 +1,5 @@
 /* The `users` part of a scenario, or its short form `flow`: classes of users with a weight, and what each does. */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static const struct node *flow_of_script(const struct loader *loader, const stru
 static int load_class(const struct loader *outer, const struct node *key, const struct node *node,
                       const struct user_class *base, struct user_class *class)
 {
-    static const char *const keys[] = {"weight", "flow", "script", "vars", "setup", "teardown", "tags", NULL};
+    const char *const *keys = keys_of(PART_CLASS);
     const struct node *flow = node_get(node, "flow"), *script = node_get(node, "script"), *weight = node_get(node, "weight"), *vars = node_get(node, "vars");
     struct loader inner = *outer;
     const struct loader *loader = &inner;

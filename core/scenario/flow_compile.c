@@ -3,6 +3,7 @@
  * a slot of the user's by its depth, so that walking takes neither a stack nor memory.
  */
 #include "base/units.h"
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <stdlib.h>
 #include <string.h>
@@ -180,7 +181,7 @@ static int check_keys(struct compiler *compiler, const struct node *map, const c
 
 static int compile_arms(struct compiler *compiler, const struct node *list, struct arm *arms)
 {
-    static const char *const keys[] = {"weight", "flow", NULL};
+    const char *const *keys = keys_of(PART_BRANCH);
     double sum = 0;
     uint32_t *ends = arena_alloc(compiler->loader->arena, list->count * sizeof *ends);
     for (uint32_t i = 0; i < list->count; i++) {
@@ -340,21 +341,20 @@ static int compile_script(struct compiler *compiler, const struct node *entry)
 }
 
 static const struct form {
-    const char *key;
+    enum key_part part;
     int (*compile)(struct compiler *, const struct node *);
-    const char *keys[4]; /* that may stand beside it */
-    bool flow;           /* must stand beside it */
+    bool flow; /* must stand beside it */
 } forms[] = {
-    {"think", compile_think, {"think"}, false},
-    {"set", compile_set, {"set"}, false},
-    {"if", compile_if, {"if", "flow", "else"}, true},
-    {"while", compile_while, {"while", "flow", "at-most"}, true},
-    {"repeat", compile_repeat, {"repeat", "flow"}, true},
-    {"choose", compile_choose, {"choose"}, false},
-    {"parallel", compile_parallel, {"parallel"}, false},
-    {"transaction", compile_transaction, {"transaction", "flow"}, true},
-    {"call", compile_call, {"call", "with"}, false},
-    {"script", compile_script, {"script"}, false},
+    {PART_THINK, compile_think, false},
+    {PART_SET, compile_set, false},
+    {PART_IF, compile_if, true},
+    {PART_WHILE, compile_while, true},
+    {PART_REPEAT, compile_repeat, true},
+    {PART_CHOOSE, compile_choose, false},
+    {PART_PARALLEL, compile_parallel, false},
+    {PART_TRANSACTION, compile_transaction, true},
+    {PART_CALL, compile_call, false},
+    {PART_SCRIPT, compile_script, false},
 };
 
 static int compile_entry(struct compiler *compiler, const struct node *entry)
@@ -364,15 +364,15 @@ static int compile_entry(struct compiler *compiler, const struct node *entry)
         return fail_at(loader, entry, "an entry of a flow is a step; write `- PROTOCOL: ...` or `- think: 1s`");
     bool step_first = begins_with_protocol(compiler, entry);
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (step_first || !node_get(entry, forms[i].key))
+        const char *const *keys = keys_of(forms[i].part);
+        if (step_first || !node_get(entry, keys[0]))
             continue;
-        if (!forms[i].keys[1] && entry->count > 1)
-            return fail_at(loader, entry, "`%s` is an entry of its own; write `- %s: ...` on a line of its own",
-                           forms[i].key, forms[i].key);
-        if (check_keys(compiler, entry, arena_printf(loader->arena, "`%s`", forms[i].key), forms[i].keys))
+        if (!keys[1] && entry->count > 1)
+            return fail_at(loader, entry, "`%s` is an entry of its own; write `- %s: ...` on a line of its own", keys[0], keys[0]);
+        if (check_keys(compiler, entry, arena_printf(loader->arena, "`%s`", keys[0]), keys))
             return -1;
         if (forms[i].flow && !node_get(entry, "flow"))
-            return fail_at(loader, entry, "`%s` has no flow; write flow: [ ... ] beside it", forms[i].key);
+            return fail_at(loader, entry, "`%s` has no flow; write flow: [ ... ] beside it", keys[0]);
         return forms[i].compile(compiler, entry);
     }
     uint32_t step = 0, place = compiler->count;

@@ -2,14 +2,13 @@
  * `include`: parts of a scenario that stand in files of their own. Their maps are joined with the scenario's before anything
  * is read, and each node remembers its file, so that all behind this sees one document.
  */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define INCLUDES_MAX 32u
-#define PARTS_MAX    4u /* targets, data, vars, flows: what a file may bring that the scenario has not */
-
-static const char *const include_keys[] = {"squall", "include", "targets", "data", "vars", "flows", NULL};
+#define PARTS_MAX    8u /* that an included file may add to the root */
 
 struct includer {
     const struct loader *loader;
@@ -74,10 +73,10 @@ static int join(struct includer *includer, const struct node *document)
     for (uint32_t i = 0; i < document->count; i++) {
         const struct node *key = node_key(document, i);
         uint32_t k = 0;
-        while (include_keys[k] && strcmp(include_keys[k], key->text) != 0)
+        while (keys_of(PART_INCLUDED)[k] && strcmp(keys_of(PART_INCLUDED)[k], key->text) != 0)
             k++;
-        if (!include_keys[k])
-            return fail_unknown_key(loader, key, "an included file", include_keys);
+        if (!keys_of(PART_INCLUDED)[k])
+            return fail_unknown_key(loader, key, "an included file", keys_of(PART_INCLUDED));
         if (k >= 2 && join_part(includer, key, node_value(document, i)))
             return -1;
     }

@@ -2,6 +2,7 @@
  * A scenario from its file. The parts are read in the order in which they need each other (targets, load, users,
  * thresholds), whatever their order in the file.
  */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include "base/secret.h"
 #include <errno.h>
@@ -11,9 +12,6 @@
 #include <unistd.h>
 
 #define READY_WITHIN_NS (UINT64_C(60) * 1000000000)
-
-static const char *const root_keys[] = {"squall", "name", "seed", "targets", "data", "load", "ready-before-load", "warmup", "drain", "users",
-                                        "flow", "thresholds", "vars", "setup", "teardown", "include", "flows", NULL};
 
 static int check_root(const struct loader *loader, const struct node *root)
 {
@@ -26,10 +24,10 @@ static int check_root(const struct loader *loader, const struct node *root)
         return fail_at(loader, version, "this version of the language is not known; write `squall: 1`");
     for (uint32_t i = 0; i < root->count; i++) {
         bool known = false;
-        for (uint32_t k = 0; root_keys[k]; k++)
-            known = known || strcmp(node_key(root, i)->text, root_keys[k]) == 0;
+        for (uint32_t k = 0; keys_of(PART_ROOT)[k]; k++)
+            known = known || strcmp(node_key(root, i)->text, keys_of(PART_ROOT)[k]) == 0;
         if (!known)
-            return fail_unknown_key(loader, node_key(root, i), "a scenario", root_keys);
+            return fail_unknown_key(loader, node_key(root, i), "a scenario", keys_of(PART_ROOT));
     }
     return 0;
 }

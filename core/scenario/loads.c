@@ -2,12 +2,11 @@
  * The `load` part of a scenario: one load, or several side by side by their names, each with its own stages and users.
  * Who walks them is read once the classes of users are known.
  */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <string.h>
 
 #define LOADS_EXAMPLE "load: { browse: [ { hold: 100/s, for: 30s } ] }"
-
-static const char *const load_keys[] = {"users", "stages", "pace", "iterations", "iterations-per-user", NULL};
 
 struct load load_empty(const char *name)
 {
@@ -76,10 +75,10 @@ static int load_map(const struct loader *loader, const struct node *node, struct
     const struct node *each = node_get(node, "iterations-per-user");
     for (uint32_t i = 0; i < node->count; i++) {
         bool known = false;
-        for (uint32_t k = 0; load_keys[k]; k++)
-            known = known || strcmp(node_key(node, i)->text, load_keys[k]) == 0;
+        for (uint32_t k = 0; keys_of(PART_LOAD)[k]; k++)
+            known = known || strcmp(node_key(node, i)->text, keys_of(PART_LOAD)[k]) == 0;
         if (!known)
-            return fail_unknown_key(loader, node_key(node, i), "a load", load_keys);
+            return fail_unknown_key(loader, node_key(node, i), "a load", keys_of(PART_LOAD));
     }
     if (!stages)
         return fail_at(loader, node, "this load has no stages; write stages: [ { hold: 100/s, for: 30s } ]");

@@ -3,6 +3,7 @@
  * runs, are the stages that it stands for. Each is a row of parts, in thousandths of its length.
  */
 #include "base/units.h"
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <string.h>
 
@@ -31,8 +32,6 @@ static const struct preset {
     {"soak", 3600 * SECOND, 0, {{NOTHING, 0, 50}, {0, 0, 950}}},
 };
 #define PRESETS (sizeof presets / sizeof *presets)
-
-static const char *const preset_keys[] = {"preset", "rate", "users", "peak", "for", "arrivals", NULL};
 
 static const struct preset *find_preset(const struct loader *loader, const struct node *node)
 {
@@ -129,10 +128,10 @@ int load_preset(const struct loader *loader, const struct node *node, struct loa
 {
     for (uint32_t i = 0; i < node->count; i++) {
         bool known = false;
-        for (uint32_t k = 0; preset_keys[k]; k++)
-            known = known || strcmp(node_key(node, i)->text, preset_keys[k]) == 0;
+        for (uint32_t k = 0; keys_of(PART_PRESET)[k]; k++)
+            known = known || strcmp(node_key(node, i)->text, keys_of(PART_PRESET)[k]) == 0;
         if (!known)
-            return fail_unknown_key(loader, node_key(node, i), "a preset", preset_keys);
+            return fail_unknown_key(loader, node_key(node, i), "a preset", keys_of(PART_PRESET));
     }
     struct preset_nodes nodes = {.preset = node_get(node, "preset"),
                                  .rate = node_get(node, "rate"),

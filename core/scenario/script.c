@@ -2,6 +2,7 @@
  * Scripts of a scenario: read, compiled to see that they are Lua, and looked through for the steps that they make, so that
  * every step has its row in the tables before the run. Nothing of a script runs here but a load's shape.
  */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include "script/sandbox.h"
 #include "script/scan.h"
@@ -293,7 +294,7 @@ static void make_stages(const struct loader *loader, const double *levels, uint3
 
 int load_shape(const struct loader *loader, const struct node *node, struct load *load)
 {
-    static const char *const keys[] = {"shape", "level", "for", "arrivals", "users", NULL};
+    const char *const *keys = keys_of(PART_SHAPE);
     const struct node *length = node_get(node, "for"), *arrivals = node_get(node, "arrivals"), *users = node_get(node, "users");
     struct script script = {.file = NULL};
     enum arrivals_kind kind = ARRIVALS_CONSTANT;

@@ -2,14 +2,12 @@
  * The stages of one load: a list, all of a rate or all of users. A stage that ends after a number of journeys instead of
  * a time has no length; it is the last.
  */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <stdio.h>
 #include <string.h>
 
 #define LOAD_EXAMPLE "load: [ { hold: 100/s, for: 30s } ] or load: [ { users: 10, for: 30s } ]"
-
-static const char *const stage_keys[] = {"ramp",     "hold",       "users", "over",                "for",
-                                         "arrivals", "iterations", "pace",  "iterations-per-user", NULL};
 
 /* "A -> B" or a single value. A side that is not written with a unit takes the other's. */
 static void split_arrow(const struct loader *loader, const char *text, const char **ret_from, const char **ret_to)
@@ -82,10 +80,10 @@ static int check_keys(const struct loader *loader, const struct node *node)
         return fail_at(loader, node, "a stage is a map; write for example { hold: 100/s, for: 30s }");
     for (uint32_t i = 0; i < node->count; i++) {
         bool known = false;
-        for (uint32_t k = 0; stage_keys[k]; k++)
-            known = known || strcmp(node_key(node, i)->text, stage_keys[k]) == 0;
+        for (uint32_t k = 0; keys_of(PART_STAGE)[k]; k++)
+            known = known || strcmp(node_key(node, i)->text, keys_of(PART_STAGE)[k]) == 0;
         if (!known)
-            return fail_unknown_key(loader, node_key(node, i), "a stage of `load`", stage_keys);
+            return fail_unknown_key(loader, node_key(node, i), "a stage of `load`", keys_of(PART_STAGE));
     }
     return 0;
 }

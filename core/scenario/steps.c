@@ -1,9 +1,8 @@
 /* One step: a protocol's words and options, its name, its checks. Shared by flows and by the URL form. */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <ctype.h>
 #include <string.h>
-
-static const char *const step_keys[] = {"target", "name", "check", "save", "tags", NULL};
 
 static bool same_tags(const struct tags *a, const struct tags *b)
 {
@@ -258,8 +257,8 @@ int step_finish(const struct loader *loader, struct step *step, struct option_se
 
 static bool is_step_key(const char *key)
 {
-    for (uint32_t i = 0; step_keys[i]; i++)
-        if (strcmp(step_keys[i], key) == 0)
+    for (uint32_t i = 0; keys_of(PART_STEP)[i]; i++)
+        if (strcmp(keys_of(PART_STEP)[i], key) == 0)
             return true;
     return false;
 }
@@ -326,7 +325,7 @@ static int read_step_key(const struct loader *loader, const struct node *key, co
     int32_t row = option_find(set->table, key->text);
     if (row < 0)
         return fail_unknown_key(loader, key, arena_printf(loader->arena, "a step of %s", step->protocol->name),
-                                option_names(loader->arena, set->table, step_keys));
+                                option_names(loader->arena, set->table, keys_of(PART_STEP)));
     if (!protocol_option_of(protocol_option(set->table, (uint32_t)row), set->verb))
         return fail_at(loader, key, "`%s` means nothing to `%s: %s`; leave it out", key->text, step->protocol->name,
                        protocol_verb(&step->protocol->abi.verbs, (uint32_t)set->verb)->name);

@@ -1,10 +1,9 @@
 /* The `tls` part of a target: whom to trust, what to show, and which files hold it. */
+#include "scenario/keys.h"
 #include "scenario/expression_tree.h"
 #include "scenario/target_keys.h"
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const tls_keys[] = {"ca", "cert", "crl", "insecure", "key", "min-version", "server-name", "session-reuse", NULL};
 
 static int check_file(const struct loader *loader, const struct node *node, const struct target *target, const char *name,
                       const char **ret_path)
@@ -82,7 +81,7 @@ static int read_tls_key(const struct loader *loader, const struct node *key, con
         return read_min_version(loader, value, target);
     if (strcmp(key->text, "server-name") == 0)
         return read_server_name(loader, value, target);
-    return fail_unknown_key(loader, key, "`tls`", tls_keys);
+    return fail_unknown_key(loader, key, "`tls`", keys_of(PART_TLS));
 }
 
 int read_tls(const struct loader *loader, const struct node *node, struct target *target)

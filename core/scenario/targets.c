@@ -1,11 +1,10 @@
 /* The `targets` part of a scenario: URLs, connections, time-outs, TLS, and the options of the target's protocol. */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include "scenario/target_keys.h"
 #include <string.h>
 
 #define TARGET_EXAMPLE "targets: { api: { url: \"scheme://host:port\" } }"
-
-static const char *const target_keys[] = {"url", "connections", "timeout", "connect-timeout", "connect-rate", "connect-to", "name-servers", "source", "tls", "tags", NULL};
 
 /* Whether what stands behind the host is a name of the protocol's own, in which a '#' means something. */
 static bool takes_tail(const struct protocol *protocol)
@@ -111,7 +110,7 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
     int32_t row = option_find(set->table, key->text);
     if (row < 0)
         return fail_unknown_key(loader, key, arena_printf(loader->arena, "target `%s`", target->name),
-                                option_names(loader->arena, set->table, target_keys));
+                                option_names(loader->arena, set->table, keys_of(PART_TARGET)));
     set->values[row] = (struct option_value){.node = value, .text = value->text, .column = 1};
     return 0;
 }

@@ -1,4 +1,5 @@
 /* The `thresholds` part of a scenario: expressions over the whole run, or over what the key before them names. */
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <string.h>
 
@@ -71,7 +72,7 @@ static int read_threshold_expression(const struct loader *loader, const struct n
 static int read_when(const struct loader *loader, const struct node *node, const struct node *key,
                      struct threshold *threshold)
 {
-    static const char *const keys[] = {"when", "abort", "grace", NULL};
+    const char *const *keys = keys_of(PART_WHEN);
     const struct node *when = node_get(node, "when"), *ends = node_get(node, "abort"), *grace = node_get(node, "grace");
     bool abort = false;
     uint64_t grace_ns = 0;

@@ -310,12 +310,16 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
 
 /* ---- faults ------------------------------------------------------------------------------------ */
 
+/* Of a fault of the connection nghttp2 will say more in its GOAWAY; one of a stream (a window that grows too large) ends it
+ * here, as what comes next in the same bytes may end the session. */
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int fault, void *arg)
 {
     struct h2_session *session = arg;
     (void)ng;
     session->invalid_id = frame->hd.stream_id;
     snprintf(session->invalid, sizeof session->invalid, "%s", nghttp2_strerror(fault));
+    if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && fault == NGHTTP2_ERR_FLOW_CONTROL)
+        frame_refused(session);
     return 0;
 }
 

@@ -41,10 +41,10 @@ def steady(name, arguments, **options):
     print(f"     {name}: {few} calls for {FEW} journeys, {many} for {MANY} in {many_s:.1f} s", flush=True)
 
 
-def scenario(url, flow, more=""):
+def scenario(url, flow, more="", options="connections: 8"):
     path = scratch(f"scenario-{time.monotonic_ns()}.yaml")
     with open(path, "w", encoding="utf-8") as out:
-        out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{url}\", connections: 8 }} }}\nload: [ {{ users: 8, for: 60s }} ]\n"
+        out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{url}\", {options} }} }}\nload: [ {{ users: 8, for: 60s }} ]\n"
                   f"flow:\n{flow}{more}")
     return path
 
@@ -61,6 +61,16 @@ def test_http():
     with Target(log=False) as target:
         steady("http", (target.url(), "-u", 8))
         steady("http, a user's own connection", (target.url(), "-u", 8, "-c", "per-user"))
+
+
+def test_http2():
+    """nghttp2 takes its memory from lists of ours."""
+    with Target(log=False) as target:
+        steady("http/2", (target.url(), "--h2", "-u", 64, "-c", 4))
+        steady("http/2, a user's own connection", (target.url(), "--h2", "-u", 8, "-c", "per-user"))
+        flow = ('  - http: POST /${user.id}/${iteration}\n    name: all\n    headers: { X-Id: "${uuid()}" }\n    body: "hello ${random.string(20)}"\n'
+                '    check: { ok: status == 200, long: size(body) > 5, type: header("content-length") != null }\n')
+        steady("http/2 with everything", (scenario(target.url(""), flow, options="connections: 2, http: h2"),))
 
 
 def test_http_with_everything():

@@ -6,7 +6,7 @@ freeze as it really was, by this test's own clock around the two signals.
 """
 import time
 
-from harness import Nginx, Target, main, wait_until
+from harness import Nginx, Target, free_port, main, wait_until
 from proof import MS, SECOND, Noise, Run, nginx_lines, only, quantile
 
 RATE, LENGTH_S, FREEZE_S, CONNECTIONS = 200, 10, 3, 64
@@ -43,6 +43,19 @@ def judge(process, freeze_ns, slack_ns):
 
 def test_nginx_frozen_by_a_signal():
     with Nginx() as nginx, Noise() as noise, Run(nginx.url(), *LOAD, raw=True) as process:
+        wait_until(lambda: nginx_lines(nginx), "the first answer")
+        time.sleep(3.5)
+        freeze_ns = nginx.freeze(FREEZE_S)
+        process.end()
+        judge(process, freeze_ns, noise.worst_ns)
+        assert len(nginx.stop().access()) == DUE
+
+
+def test_one_connection_of_many_streams():
+    """HTTP/2: as many slots as there were connections, all on one."""
+    port = free_port()
+    with Nginx(f"listen 127.0.0.1:{port} http2;") as nginx, Noise() as noise, \
+            Run(f"http://127.0.0.1:{port}/", "--h2", "--streams", CONNECTIONS, *LOAD[:-1], 1, raw=True) as process:
         wait_until(lambda: nginx_lines(nginx), "the first answer")
         time.sleep(3.5)
         freeze_ns = nginx.freeze(FREEZE_S)

@@ -11,6 +11,7 @@
 struct web_target_options {
     uint64_t version;
     struct squall_bytes agent;
+    uint64_t http, streams;
 };
 struct web_options {
     struct squall_bytes method, path, body, expect;
@@ -22,6 +23,7 @@ struct bus_options {
     struct squall_map tags;
 };
 
+static const char *const fixture_http[] = {"auto", "h1", "h2", NULL};
 static const char *const fixture_versions[] = {"one", "two", NULL};
 static const char *const fixture_modes[] = {"plain", "chunked", "mixed", NULL};
 
@@ -36,6 +38,12 @@ static const struct squall_option web_target_rows[] = {
      .type = SQUALL_STRING,
      .offset = offsetof(struct web_target_options, agent),
      .flag = "-A,--agent"},
+    /* as the real one has them: examples are loaded with this */
+    {.name = "http",
+     .type = SQUALL_CHOICE,
+     .choices = fixture_http,
+     .offset = offsetof(struct web_target_options, http)},
+    {.name = "streams", .type = SQUALL_UINT, .offset = offsetof(struct web_target_options, streams)},
 };
 static const struct squall_option web_rows[] = {
     {.name = "method",
@@ -117,7 +125,7 @@ static struct protocol fixture_web = {
             .target_fini = fixture_target_fini,
             .step_init = fixture_step_init,
             .step_fini = fixture_step_fini,
-            .target_options = {web_target_rows, 2, sizeof(struct squall_option), sizeof(struct web_target_options)},
+            .target_options = {web_target_rows, sizeof web_target_rows / sizeof *web_target_rows, sizeof(struct squall_option), sizeof(struct web_target_options)},
             .step_options = {web_rows, 10, sizeof(struct squall_option), sizeof(struct web_options)}}};
 static struct protocol fixture_bus = {
     .name = "bus",
