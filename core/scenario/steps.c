@@ -191,8 +191,7 @@ static int read_checks(const struct loader *loader, const struct node *node, str
     return 0;
 }
 
-/* Whether a step of that protocol can go to a target: it speaks it, by whichever engine. */
-static bool speaks(const struct target *target, const char *name)
+bool target_speaks(const struct target *target, const char *name)
 {
     size_t len = strlen(name);
     return strncmp(target->protocol->name, name, len) == 0 &&
@@ -211,7 +210,7 @@ static int find_target(const struct loader *loader, const struct protocol *proto
         return -1;
     for (uint32_t i = 0; i < scenario->target_count; i++) {
         const struct target *target = &scenario->targets[i];
-        bool fits = speaks(target, step_node->text);
+        bool fits = target_speaks(target, step_node->text);
         if (name && strcmp(target->name, name) == 0) {
             if (!fits)
                 return fail_at(loader, name_node,
@@ -286,7 +285,7 @@ static int find_protocol(const struct loader *loader, const struct node *node, c
     const struct node *candidate = NULL;
     for (uint32_t i = 0; i < node->count; i++)
         for (uint32_t t = 0; t < scenario->target_count; t++)
-            if (speaks(&scenario->targets[t], node_key(node, i)->text)) {
+            if (target_speaks(&scenario->targets[t], node_key(node, i)->text)) {
                 *ret_protocol = scenario->targets[t].protocol;
                 *ret_key = i;
                 return 0;

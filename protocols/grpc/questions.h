@@ -7,8 +7,8 @@
  *
  * Source: grpc/reflection/v1/reflection.proto.
  */
-#ifndef GRPC_QUESTIONS_H
-#define GRPC_QUESTIONS_H
+#ifndef SQUALL_GRPC_QUESTIONS_H
+#define SQUALL_GRPC_QUESTIONS_H
 #include "target.h"
 #include "text.h"
 

@@ -2,8 +2,8 @@
  * Asking a server for its services: gRPC's ServerReflection, v1 and where there is none v1alpha, over one stream of the
  * first connection to the target. What is asked is questions.h's.
  */
-#ifndef GRPC_REFLECT_H
-#define GRPC_REFLECT_H
+#ifndef SQUALL_GRPC_REFLECT_H
+#define SQUALL_GRPC_REFLECT_H
 #include <squall/plugin.h>
 
 struct rpc_call;
