@@ -29,7 +29,7 @@ static int load_parts(const struct loader *outer, const struct node *node, const
     of_setup.feed_use = of_teardown.feed_use = FEEDS_IN_SETUP;
     of_setup.feeds_read = &class->setup_feeds;
     of_flow.feeds_read = of_teardown.feeds_read = &class->feeds; /* a teardown reads the last journey's rows */
-    int failed = (setup && flow_compile(&of_setup, setup, false, &class->setup)) || flow_compile(&of_flow, flow, true, &class->flow) ||
+    int failed = (setup && flow_compile(&of_setup, setup, false, &class->setup)) || flow_compile(&of_flow, flow, !setup, &class->flow) ||
                  (teardown && flow_compile(&of_teardown, teardown, false, &class->teardown));
     class->feeds |= class->setup_feeds; /* a setup takes the rows of the first journey */
     return failed ? -1 : 0;

@@ -1,33 +1,25 @@
 /* HTTP/2 of the target: what nghttp2 says of frames, and what goes out. See target_h2.h. */
 #include "target_h2.h"
-#include "h2_memory.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAME_HEAD       9             /* bytes; no request is shorter */
 #define HEADERS_SENT_MAX (1024 * 1024) /* more than fields=SIZE can ask for */
-/* nghttp2 takes a client for an attacker that resets too many streams. Time-outs of a load test look just like that,
- * and a stream that is gone costs us nothing. */
-#define RESETS_AT_ONCE  1000000
-#define RESETS_A_SECOND 1000000
 
 struct target_h2_run {
-    nghttp2_session_callbacks *callbacks;
-    nghttp2_option *option;
-    struct h2_memory memory;               /* of all sessions */
+    struct h2_server_run server;
     struct target_h2_stream *free_streams; /* as many as there have been at a time */
 };
 
 static const struct squall_server_host *host_of(const struct target_h2 *h2)
 {
-    return h2->conn->run->host;
+    return h2->server.conn->run->host;
 }
 
 /* ---- streams ---- */
 
 static struct target_h2_run *run_of(const struct target_h2 *h2)
 {
-    return ((struct target_run *)h2->conn->run->state)->h2;
+    return ((struct target_run *)h2->server.conn->run->state)->h2;
 }
 
 static struct target_h2_stream *take_stream(struct target_h2 *h2, int32_t id)
@@ -49,7 +41,7 @@ static struct target_h2_stream *take_stream(struct target_h2 *h2, int32_t id)
     if (stream->next)
         stream->next->previous = stream;
     h2->streams = stream;
-    h2->conn->coming++;
+    h2->server.conn->coming++;
     return stream;
 }
 
@@ -93,7 +85,7 @@ static void read_path(struct target_h2_stream *stream, const uint8_t *value, siz
     const uint8_t *mark = memchr(value, '?', len), *end = value + len;
     struct squall_bytes path = {value, (uint64_t)((mark ? mark : end) - value)};
     struct squall_bytes query = {mark ? mark + 1 : end, mark ? (uint64_t)(end - mark - 1) : 0};
-    target_incoming_begin(stream->h2->conn->run, &stream->incoming, path, query);
+    target_incoming_begin(stream->h2->server.conn->run, &stream->incoming, path, query);
     stream->path_len = (uint8_t)(len < sizeof stream->path ? len : sizeof stream->path);
     memcpy(stream->path, value, stream->path_len);
 }
@@ -142,7 +134,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 /* The last byte of a request has come. */
 static void arrive(struct target_h2_stream *stream)
 {
-    struct squall_server_conn *conn = stream->h2->conn;
+    struct squall_server_conn *conn = stream->h2->server.conn;
     uint8_t label[sizeof stream->method + 1 + sizeof stream->path];
     memcpy(label, stream->method, stream->method_len);
     label[stream->method_len] = ' ';
@@ -184,7 +176,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_
     if (!stream)
         return 0;
     if (!stream->arrived)
-        h2->conn->coming--;
+        h2->server.conn->coming--;
     bool refused = id > h2->last_stream;
     if (stream->request)
         host_of(h2)->finish(stream->request, refused ? SQUALL_SERVER_RESET : SQUALL_SERVER_ABORTED);
@@ -192,38 +184,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_
     return 0;
 }
 
-/* The connection cannot go on: nghttp2 could not say why, so we do. */
-static void end_connection(struct target_h2 *h2, uint32_t error_code)
+uint64_t target_h2_receive(struct target_h2 *h2, const uint8_t *data, uint64_t len)
 {
-    const struct squall_server_host *host = host_of(h2);
-    uint8_t frame[17] = {0, 0, 8, NGHTTP2_GOAWAY};
-    uint32_t last = (uint32_t)nghttp2_session_get_last_proc_stream_id(h2->session);
-    for (unsigned i = 0; i < 4; i++) {
-        frame[9 + i] = (uint8_t)(last >> (24 - 8 * i));
-        frame[13 + i] = (uint8_t)(error_code >> (24 - 8 * i));
-    }
-    uint8_t *room = host->out_reserve(h2->conn, sizeof frame);
-    if (room) {
-        memcpy(room, frame, sizeof frame);
-        host->out_commit(h2->conn, sizeof frame);
-    }
-    host->malformed(h2->conn);
-}
-
-uint64_t target_h2_receive(struct squall_server_conn *conn, struct target_h2 *h2, const uint8_t *data, uint64_t len)
-{
-    uint64_t used = 0;
-    /* A request has at least one frame, so a part of this length completes no more of them than may arrive. */
-    while (used < len && conn->spare) {
-        uint64_t most = FRAME_HEAD * (conn->spare - UINT64_C(1)) + 1, part = len - used < most ? len - used : most;
-        ssize_t count = nghttp2_session_mem_recv(h2->session, data + used, part);
-        if (count < 0) {
-            end_connection(h2, count == NGHTTP2_ERR_NOMEM ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
-            return len;
-        }
-        used += (uint64_t)count;
-    }
-    return used;
+    return h2_server_receive(&h2->server, data, len);
 }
 
 /* ---- what goes out ---- */
@@ -244,7 +207,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     if (!stream || !stream->request)
         return 0;
     bool reset = frame->hd.type == NGHTTP2_RST_STREAM;
-    stream->request->bytes += frame->hd.length + FRAME_HEAD;
+    stream->request->bytes += frame->hd.length + H2_FRAME_HEAD;
     if ((reset && stream->resetting) || (!reset && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
         host_of(h2)->finish(stream->request, reset ? SQUALL_SERVER_RESET : SQUALL_SERVER_ANSWERED);
         stream->request = NULL;
@@ -260,27 +223,10 @@ static ssize_t on_padding(nghttp2_session *session, const nghttp2_frame *frame, 
     return (ssize_t)(padded < most ? padded : most);
 }
 
-void target_h2_write(struct squall_server_conn *conn, struct target_h2 *h2)
+void target_h2_write(struct target_h2 *h2)
 {
-    const struct squall_server_host *host = conn->run->host;
-    for (;;) {
-        ssize_t count = h2->frame_len ? (ssize_t)h2->frame_len : nghttp2_session_mem_send(h2->session, &h2->frame);
-        if (count < 0) {
-            end_connection(h2, NGHTTP2_INTERNAL_ERROR);
-            return;
-        }
-        if (count == 0)
-            break;
-        h2->frame_len = (size_t)count;
-        uint8_t *room = host->out_reserve(conn, h2->frame_len);
-        if (!room)
-            return;
-        memcpy(room, h2->frame, h2->frame_len);
-        host->out_commit(conn, h2->frame_len);
-        h2->frame_len = 0;
-    }
-    if (h2->failed)
-        host->malformed(conn);
+    if (h2_server_write(&h2->server) && h2->failed)
+        host_of(h2)->malformed(h2->server.conn);
 }
 
 /* ---- life ---- */
@@ -288,27 +234,20 @@ void target_h2_write(struct squall_server_conn *conn, struct target_h2 *h2)
 struct target_h2_run *target_h2_new(const struct target_options *options)
 {
     struct target_h2_run *run = calloc(1, sizeof *run);
-    if (!run || nghttp2_session_callbacks_new(&run->callbacks) || nghttp2_option_new(&run->option)) {
+    if (!run || h2_server_run_init(&run->server)) {
         target_h2_free(run);
         return NULL;
     }
-    nghttp2_session_callbacks_set_on_begin_headers_callback(run->callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(run->callbacks, on_header);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(run->callbacks, on_data);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(run->callbacks, on_frame);
-    nghttp2_session_callbacks_set_on_frame_send_callback(run->callbacks, on_frame_send);
-    nghttp2_session_callbacks_set_on_stream_close_callback(run->callbacks, on_stream_close);
-    h2_memory_init(&run->memory);
-    nghttp2_session_callbacks_set_select_padding_callback(run->callbacks, on_padding);
-    nghttp2_option_set_no_closed_streams(run->option, 1);
-    nghttp2_option_set_no_auto_window_update(run->option, options->no_window_updates != 0);
-    nghttp2_option_set_max_send_header_block_length(run->option, HEADERS_SENT_MAX);
-#ifdef TARGET_WIDEN_CONTINUATIONS
-    nghttp2_option_set_max_continuations(run->option, SIZE_MAX);
-#endif
-#ifdef TARGET_WIDEN_RESETS
-    nghttp2_option_set_stream_reset_rate_limit(run->option, RESETS_AT_ONCE, RESETS_A_SECOND);
-#endif
+    nghttp2_session_callbacks *callbacks = run->server.callbacks;
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_select_padding_callback(callbacks, on_padding);
+    nghttp2_option_set_no_auto_window_update(run->server.option, options->no_window_updates != 0);
+    nghttp2_option_set_max_send_header_block_length(run->server.option, HEADERS_SENT_MAX);
     return run;
 }
 
@@ -316,9 +255,7 @@ void target_h2_free(struct target_h2_run *run)
 {
     if (!run)
         return;
-    nghttp2_session_callbacks_del(run->callbacks);
-    nghttp2_option_del(run->option);
-    h2_memory_fini(&run->memory);
+    h2_server_run_fini(&run->server);
     while (run->free_streams) {
         struct target_h2_stream *stream = run->free_streams;
         run->free_streams = stream->next;
@@ -330,26 +267,26 @@ void target_h2_free(struct target_h2_run *run)
 int target_h2_begin(struct squall_server_conn *conn, struct target_h2 *h2)
 {
     const struct target_options *options = conn->run->options;
+    const struct target_run *run = conn->run->state;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)options->streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)options->window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, TARGET_H2_HEADERS_MAX},
     };
-    conn->unordered = 1;
-    h2->conn = conn;
     h2->last_stream = INT32_MAX;
-    struct target_h2_run *run = run_of(h2);
-    if (nghttp2_session_server_new3(&h2->session, run->callbacks, h2, run->option, &run->memory.hooks) ||
-        nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]) ||
+    if (h2_server_begin(&h2->server, conn, &run->h2->server, h2))
+        return -1;
+    nghttp2_session *session = h2->server.session;
+    if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]) ||
         (options->window > NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE &&
-         nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, (int32_t)options->window)))
+         nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, (int32_t)options->window)))
         return -1;
     return 0;
 }
 
 void target_h2_disconnect(struct target_h2 *h2)
 {
-    nghttp2_session_del(h2->session);
+    h2_server_end(&h2->server);
     while (h2->streams)
         release_stream(h2->streams);
 }

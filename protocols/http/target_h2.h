@@ -8,8 +8,8 @@
  */
 #ifndef SQUALL_HTTP_TARGET_H2_H
 #define SQUALL_HTTP_TARGET_H2_H
+#include "h2_server.h"
 #include "target_room.h"
-#include <nghttp2/nghttp2.h>
 
 #define TARGET_H2_HEADERS_MAX (64 * 1024)       /* of a header list (RFC 9113, 6.5.2); above it the answer is 431 */
 #define TARGET_H2_ENDLESS     (1024 * 1024)     /* above it the connection ends */
@@ -33,11 +33,8 @@ struct target_h2_stream {
 };
 
 struct target_h2 {
-    nghttp2_session *session;
-    struct squall_server_conn *conn;
+    struct h2_server server;
     struct target_h2_stream *streams; /* all that are open */
-    const uint8_t *frame;             /* nghttp2's; the output had no room for it */
-    size_t frame_len;
     size_t echo_bytes;
     uint32_t promised, own_goaways, settings_ahead; /* streams; frames that are not sent, or not acknowledged, yet */
     int32_t last_stream;                            /* of our GOAWAY: what is above it is not answered */
@@ -55,9 +52,9 @@ void target_h2_free(struct target_h2_run *run);
 /* The connection speaks HTTP/2: its first bytes come to receive(). 0, or -1: no memory. */
 int target_h2_begin(struct squall_server_conn *conn, struct target_h2 *h2);
 /* As in squall/server.h, for an unordered connection. */
-uint64_t target_h2_receive(struct squall_server_conn *conn, struct target_h2 *h2, const uint8_t *data, uint64_t len);
+uint64_t target_h2_receive(struct target_h2 *h2, const uint8_t *data, uint64_t len);
 void target_h2_answer(struct target_h2 *h2, struct squall_server_request *request);
-void target_h2_write(struct squall_server_conn *conn, struct target_h2 *h2);
+void target_h2_write(struct target_h2 *h2);
 void target_h2_disconnect(struct target_h2 *h2);
 
 #endif

@@ -9,7 +9,6 @@
 #define FIELDS_MAX     (512 * 1024 / FIELD_SIZE + 1)
 #define TRAILERS_MAX   100
 #define HEADER_COUNT   3
-#define FRAME_HEAD     9
 #define BLOCKED_AGAIN  UINT64_C(1000000) /* ns until raw bytes are tried again */
 #define SETTINGS_AHEAD 16                /* frames that the client has not acknowledged */
 
@@ -29,7 +28,9 @@ static ssize_t read_trailers(struct target_h2_stream *stream, uint32_t *flags)
     for (uint32_t i = 0; i < count; i++)
         trailers[i] = field("x-trailer", (const uint8_t *)"behind the body", 15);
     *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    return nghttp2_submit_trailer(stream->h2->session, stream->id, trailers, count) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+    return nghttp2_submit_trailer(stream->h2->server.session, stream->id, trailers, count)
+               ? NGHTTP2_ERR_CALLBACK_FAILURE
+               : 0;
 }
 
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t room, uint32_t *flags,
@@ -47,7 +48,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, siz
     }
     if (!count && answer->left) {
         if (answer->stop_left)
-            stream->h2->conn->run->host->resume(stream->request, answer->pace_ns);
+            stream->h2->server.conn->run->host->resume(stream->request, answer->pace_ns);
         return NGHTTP2_ERR_DEFERRED;
     }
     target_put_body(out, answer, count);
@@ -82,7 +83,7 @@ static void submit_hints(struct target_h2_stream *stream)
     const nghttp2_nv hints[] = {field(":status", (const uint8_t *)"103", 3),
                                 field("link", (const uint8_t *)"</style.css>; rel=preload", 25)};
     for (uint32_t i = 0; i < stream->incoming.query.faults.hints; i++)
-        nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, hints, 2, NULL);
+        nghttp2_submit_headers(stream->h2->server.session, NGHTTP2_FLAG_NONE, stream->id, NULL, hints, 2, NULL);
 }
 
 static void submit_answer(struct target_h2_stream *stream, uint32_t status)
@@ -103,7 +104,7 @@ static void submit_answer(struct target_h2_stream *stream, uint32_t status)
         answer->left = 0;
     bool more = answer->left || faults->trailers || faults->rst;
     nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_body};
-    nghttp2_submit_response(stream->h2->session, stream->id, fields, count, more ? &provider : NULL);
+    nghttp2_submit_response(stream->h2->server.session, stream->id, fields, count, more ? &provider : NULL);
 }
 
 /* ---- what a server should not do ---- */
@@ -132,8 +133,8 @@ static size_t put_raw(const struct target_h2_stream *stream, uint8_t *out)
     const struct target_faults *faults = &stream->incoming.query.faults;
     size_t len = faults->raw_len;
     memcpy(out, faults->raw, len);
-    for (size_t at = 0; at + FRAME_HEAD <= len;
-         at += FRAME_HEAD + ((size_t)out[at] << 16 | (size_t)out[at + 1] << 8 | out[at + 2]))
+    for (size_t at = 0; at + H2_FRAME_HEAD <= len;
+         at += H2_FRAME_HEAD + ((size_t)out[at] << 16 | (size_t)out[at + 1] << 8 | out[at + 2]))
         if (memcmp(out + at + 5, "\xff\xff\xff\xff", 4) == 0)
             put_number(out + at + 5, (uint32_t)stream->id);
     return len;
@@ -144,16 +145,16 @@ static int write_raw(struct target_h2_stream *stream)
 {
     struct target_h2 *h2 = stream->h2;
     const struct target_faults *faults = &stream->incoming.query.faults;
-    const struct squall_server_host *host = h2->conn->run->host;
+    const struct squall_server_host *host = h2->server.conn->run->host;
     if (!faults->raw_len && !faults->push)
         return 0;
-    uint8_t *room = h2->frame_len ? NULL : host->out_reserve(h2->conn, TARGET_RAW_MAX + 64);
+    uint8_t *room = h2->server.frame_len ? NULL : host->out_reserve(h2->server.conn, TARGET_RAW_MAX + 64);
     if (!room)
         return -1;
     size_t len = faults->raw_len ? put_raw(stream, room) : 0;
     if (faults->push)
         len += put_promise(stream, room + len);
-    host->out_commit(h2->conn, len);
+    host->out_commit(h2->server.conn, len);
     stream->request->bytes += len;
     return 0;
 }
@@ -168,7 +169,7 @@ static int submit_settings(struct target_h2_stream *stream)
     for (uint32_t i = 0; i < faults->settings_count; i++)
         entries[i] = (nghttp2_settings_entry){faults->settings[i].id, faults->settings[i].value};
     if (stream->h2->settings_ahead >= SETTINGS_AHEAD ||
-        nghttp2_submit_settings(stream->h2->session, NGHTTP2_FLAG_NONE, entries, faults->settings_count))
+        nghttp2_submit_settings(stream->h2->server.session, NGHTTP2_FLAG_NONE, entries, faults->settings_count))
         return -1;
     stream->h2->settings_ahead++;
     return 0;
@@ -178,12 +179,12 @@ static int submit_settings(struct target_h2_stream *stream)
 static void submit_goaway(struct target_h2_stream *stream)
 {
     struct target_h2 *h2 = stream->h2;
-    const struct target_run *run = h2->conn->run->state;
+    const struct target_run *run = h2->server.conn->run->state;
     const struct target_faults *faults = &stream->incoming.query.faults;
-    int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
+    int32_t last = nghttp2_session_get_last_proc_stream_id(h2->server.session);
     if (faults->goaway_last)
         last = (int32_t)faults->last_stream;
-    if (!nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last,
+    if (!nghttp2_submit_goaway(h2->server.session, NGHTTP2_FLAG_NONE, last,
                                faults->goaway ? faults->goaway_code : run->goaway_code, NULL, 0))
         h2->own_goaways++;
 }
@@ -192,7 +193,7 @@ static void submit_goaway(struct target_h2_stream *stream)
 static void submit_rst(struct target_h2_stream *stream, uint32_t code)
 {
     stream->resetting = true;
-    nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, code);
+    nghttp2_submit_rst_stream(stream->h2->server.session, NGHTTP2_FLAG_NONE, stream->id, code);
 }
 
 void target_h2_answer(struct target_h2 *h2, struct squall_server_request *request)
@@ -201,18 +202,18 @@ void target_h2_answer(struct target_h2 *h2, struct squall_server_request *reques
     const struct target_faults *faults = &stream->incoming.query.faults;
     if (stream->begun) { /* a pause is over */
         target_next_part(&stream->answer);
-        nghttp2_session_resume_data(h2->session, stream->id);
+        nghttp2_session_resume_data(h2->server.session, stream->id);
         return;
     }
     if (write_raw(stream)) {
-        h2->conn->run->host->resume(request, BLOCKED_AGAIN);
+        h2->server.conn->run->host->resume(request, BLOCKED_AGAIN);
         return;
     }
     stream->begun = true;
     if (request->last)
         submit_goaway(stream);
     if (submit_settings(stream)) {
-        submit_rst(stream, NGHTTP2_INTERNAL_ERROR);
+        submit_rst(stream, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     }
     submit_hints(stream);

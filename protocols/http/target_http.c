@@ -137,7 +137,7 @@ static uint64_t http_receive(struct squall_server_conn *conn, const uint8_t *dat
     if (http->version == HTTP_UNKNOWN)
         return 0;
     return http->version == HTTP_1 ? target_h1_receive(conn, &http->h1, data, len)
-                                   : target_h2_receive(conn, &http->h2, data, len);
+                                   : target_h2_receive(&http->h2, data, len);
 }
 
 static int32_t http_answer(struct squall_server_conn *conn, struct squall_server_request *request)
@@ -152,7 +152,7 @@ static int32_t http_answer(struct squall_server_conn *conn, struct squall_server
 static void http_write(struct squall_server_conn *conn)
 {
     struct http_conn *http = conn->state;
-    target_h2_write(conn, &http->h2);
+    target_h2_write(&http->h2);
 }
 
 static void http_disconnect(struct squall_server_conn *conn)

@@ -175,10 +175,10 @@ def squall(*arguments, seconds=60, **options):
         return process
 
 
-def squall_run(*arguments, seconds=60, expect=0):
+def squall_run(*arguments, seconds=60, expect=0, **options):
     """`squall run ... --quiet --out x.json`; the summary, after checking the exit code (None: any)."""
     path = scratch(f"summary-{time.monotonic_ns()}.json")
-    process = squall("run", *arguments, "--quiet", "--out", path, seconds=seconds)
+    process = squall("run", *arguments, "--quiet", "--out", path, seconds=seconds, **options)
     assert expect is None or process.returncode == expect, \
         f"{process.argv}: exit {process.returncode}, wanted {expect}\n{process.out}{process.err}"
     with open(path, encoding="utf-8") as text:
