@@ -61,17 +61,6 @@ def need_module(name):
     sys.exit(77)
 
 
-def need_module(name):
-    """A module of Python's; without it the test is skipped, or fails in CI."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        if os.environ.get("CI"):
-            sys.exit(f"FAIL: the Python module {name} is missing")
-        print(f"SKIP: the Python module {name} is missing")
-        sys.exit(77)
-
-
 def free_port():
     """A port that was free a moment ago, for servers that cannot pick one themselves."""
     with socket.socket() as probe:
@@ -132,9 +121,9 @@ class Process:
 class Target(Process):
     """`squall target` on a port of its own choice. log() reads its log after stop()."""
 
-    def __init__(self, *flags, log=True):
+    def __init__(self, *flags, log=True, protocol=None):
         self.log_path = scratch(f"target-{time.monotonic_ns()}.jsonl") if log else None
-        argv = [SQUALL, "target", "--listen", "127.0.0.1:0", *flags]
+        argv = [SQUALL, "target", *([protocol] if protocol else []), "--listen", "127.0.0.1:0", *flags]
         super().__init__(argv + (["--log", self.log_path] if log else []))
         line = self.child.stdout.readline()
         self.out = line
