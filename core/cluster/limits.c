@@ -19,7 +19,7 @@ static uint64_t connections_of(const struct scenario *scenario, const struct tar
 {
     if (!is_used(scenario, target))
         return 0;
-    return target_per_user(target) ? scenario_users(scenario) : target->connections;
+    return target_per_user(target) ? scenario_target_users(scenario, target) : target->connections;
 }
 
 uint64_t limits_connections(const struct scenario *scenario, uint32_t workers)

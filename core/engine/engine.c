@@ -120,6 +120,7 @@ static void init_store(struct engine *engine)
     for (uint32_t i = 0; i < scenario->series_count; i++)
         metrics[i] = scenario->series[i].protocol->abi.metrics.count;
     store_init(&engine->store, scenario->series_count, metrics, scenario->check_count);
+    engine->check_samples = arena_alloc(&engine->arena, scenario->check_count * sizeof *engine->check_samples);
     store_init_transactions(&engine->store, scenario->transaction_count);
     free(metrics);
 }

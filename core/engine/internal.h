@@ -104,6 +104,7 @@ struct pool {
     struct link resolving;       /* conns, by their turn */
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
+    uint32_t early; /* of them, those that are opened before the load: their users may go there */
     uint32_t in_flight; /* exchanges, on all of them */
     bool per_user, ever_up, tls, own_transport, turning;
     bool fresh; /* per_user, and each exchange gets a connection that nothing went over before */
@@ -306,6 +307,7 @@ struct engine {
 
     struct store store; /* of the interval; its ledgers are unused: the page's count */
     struct error_key error_keys[ERRORS_MAX];
+    const char **check_samples; /* of the scenario's checks: what failed first; NULL: nothing yet */
     struct generator_facts facts;
     struct tracks tracks;       /* of the whole run */
     uint64_t last_delivery_ns;  /* 0: none yet */

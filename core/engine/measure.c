@@ -1,6 +1,6 @@
 /* What is counted of an exchange that has ended: the one place where samples enter histograms. */
-#include "engine/internal.h"
 #include "base/secret.h"
+#include "engine/internal.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +10,7 @@ static uint64_t since(uint64_t later_ns, uint64_t earlier_ns)
     return later_ns > earlier_ns ? later_ns - earlier_ns : 0;
 }
 
-#define SERIES_SCRIPT (UINT32_MAX - 1) /* in place of a series: an error of a script, which says where it is */
+#define SERIES_TEXT (UINT32_MAX - 1) /* in place of a series: the text says all, of a script or of a failed check */
 
 static uint64_t hash_text(const char *text)
 {
@@ -20,9 +20,10 @@ static uint64_t hash_text(const char *text)
     return hash;
 }
 
-static void format_error(struct engine *engine, char *text, size_t size, uint32_t series, uint32_t outcome, uint32_t code, const char *reason)
+static void format_error(struct engine *engine, char *text, size_t size, uint32_t series, uint32_t outcome,
+                         uint32_t code, const char *reason)
 {
-    if (series == SERIES_SCRIPT) {
+    if (series == SERIES_TEXT) {
         snprintf(text, size, "%s", reason);
         return;
     }
@@ -35,7 +36,8 @@ static void format_error(struct engine *engine, char *text, size_t size, uint32_
     if (reason)
         snprintf(text, size, "%s: %s: %s", info->name, outcome_word((enum outcome)outcome), reason);
     else
-        snprintf(text, size, "%s: %s: %lld%s%s", info->name, outcome_word((enum outcome)outcome), (long long)code - protocol_code_base(info->protocol), name ? " " : "", name ? name : "");
+        snprintf(text, size, "%s: %s: %lld%s%s", info->name, outcome_word((enum outcome)outcome),
+                 (long long)code - protocol_code_base(info->protocol), name ? " " : "", name ? name : "");
 }
 
 void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uint32_t code, const char *reason)
@@ -67,7 +69,7 @@ void measure_error(struct engine *engine, uint32_t series, uint32_t outcome, uin
 void measure_script_error(struct engine *engine, const char *text, bool warmup)
 {
     if (!warmup)
-        measure_error(engine, SERIES_SCRIPT, 0, 0, text);
+        measure_error(engine, SERIES_TEXT, 0, 0, text);
 }
 
 /* ---- record(): what only the protocol knows ---- */
@@ -96,7 +98,8 @@ void measure_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t 
         histogram_record(&series->metrics[metric].histogram, value);
 }
 
-void measure_metric(struct engine *engine, const struct squall_step *view, uint32_t metric, uint64_t value, uint64_t at_ns)
+void measure_metric(struct engine *engine, const struct squall_step *view, uint32_t metric, uint64_t value,
+                    uint64_t at_ns)
 {
     const struct step *step = (const struct step *)(const void *)view;
     struct series *series = &engine->store.series[step->series];
@@ -127,6 +130,30 @@ static void call_record(struct exchange *exchange)
 
 /* ---- checks ---- */
 
+#define SAMPLE_BODY 100 /* bytes of an answer's body that are shown */
+
+/* What one answer that failed a check looked like. */
+static const char *sample_answer(struct engine *engine, const struct check *check, const struct answer *answer)
+{
+    char body[SAMPLE_BODY + 1];
+    size_t len = answer->body.len < SAMPLE_BODY ? answer->body.len : SAMPLE_BODY;
+    for (size_t i = 0; i < len; i++)
+        body[i] = answer->body.data[i] < ' ' ? ' ' : (char)answer->body.data[i];
+    body[len] = '\0';
+    return arena_printf(&engine->arena, "check \"%.60s\" failed; one such answer: %u%s%.40s%s%s%s", check->name,
+                        answer->code, answer->code_name ? " " : "", answer->code_name ? answer->code_name : "",
+                        len ? ", " : "", body, answer->body.len > len ? "..." : "");
+}
+
+/* Listed once a check, with the first offending answer as its sample: whoever reads the list sees what came. */
+static void measure_failed_check(struct engine *engine, const struct check *check, const struct answer *answer)
+{
+    const char **sample = &engine->check_samples[check->index];
+    if (!*sample)
+        *sample = sample_answer(engine, check, answer);
+    measure_error(engine, SERIES_TEXT, 0, check->index, *sample);
+}
+
 static void run_checks(struct exchange *exchange, const struct answer *answer, bool *ret_passed)
 {
     struct engine *engine = exchange->user->engine;
@@ -141,13 +168,17 @@ static void run_checks(struct exchange *exchange, const struct answer *answer, b
         if (ret_passed)
             ret_passed[i] = passed;
         struct check_count *count = &engine->store.checks[step->checks[i].index];
-        if (exchange->block == BLOCK_MEASURED)
-            *(passed ? &count->passed : &count->failed) += 1;
+        if (exchange->block != BLOCK_MEASURED)
+            continue;
+        *(passed ? &count->passed : &count->failed) += 1;
+        if (!passed)
+            measure_failed_check(engine, &step->checks[i], answer);
     }
 }
 
 #define CHECKS_SHOWN 64
-static void answer_looked_at(struct exchange *exchange, enum outcome outcome, uint32_t code, uint64_t done_ns, const char *reason)
+static void answer_looked_at(struct exchange *exchange, enum outcome outcome, uint32_t code, uint64_t done_ns,
+                             const char *reason)
 {
     struct engine *engine = exchange->user->engine;
     const struct step *step = exchange->step;
@@ -196,7 +227,8 @@ static void record_self_delay(struct exchange *exchange, enum outcome outcome, u
 static void record_phases(struct exchange *exchange, struct series *series)
 {
     struct conn *conn = exchange->conn;
-    uint64_t ready_ns = exchange->intended_ns > exchange->user->free_since_ns ? exchange->intended_ns : exchange->user->free_since_ns;
+    uint64_t ready_ns =
+        exchange->intended_ns > exchange->user->free_since_ns ? exchange->intended_ns : exchange->user->free_since_ns;
     if (!exchange->pool->own_transport && exchange->handed_ns != NO_TIME) {
         histogram_record(&series->phases[PHASE_WAIT], exchange->waited ? since(exchange->handed_ns, ready_ns) : 0);
         if (exchange->first_byte_ns != NO_TIME && exchange->sent_ns != NO_TIME)
@@ -213,8 +245,8 @@ static void record_phases(struct exchange *exchange, struct series *series)
         histogram_record(&series->phases[PHASE_TLS], conn->tls_ns);
 }
 
-static void record_series(struct exchange *exchange, struct series *series, enum outcome outcome, const struct squall_result *result,
-                          uint64_t done_ns)
+static void record_series(struct exchange *exchange, struct series *series, enum outcome outcome,
+                          const struct squall_result *result, uint64_t done_ns)
 {
     uint64_t latency_ns = since(done_ns, exchange->intended_ns);
     series->count++;
@@ -237,8 +269,8 @@ static void record_series(struct exchange *exchange, struct series *series, enum
     record_self_delay(exchange, outcome, done_ns);
 }
 
-/* What the service did with more in flight tells it from a pool that is too small. A time-out says that it took so long at
- * least; with few in flight only answers count. */
+/* What the service did with more in flight tells it from a pool that is too small. A time-out says that it took so long
+ * at least; with few in flight only answers count. */
 static void record_crowd(const struct exchange *exchange, struct series *series, enum outcome outcome, uint64_t done_ns)
 {
     uint64_t woke_ns = exchange->user->engine->woke_ns;
@@ -248,31 +280,35 @@ static void record_crowd(const struct exchange *exchange, struct series *series,
     if (!answered && !(full && outcome == OUTCOME_TIMED_OUT))
         return;
     struct crowd *crowd = full ? &series->full : &series->few;
-    uint64_t seen_ns = exchange->handed_ns < woke_ns && woke_ns < done_ns ? woke_ns : done_ns; /* the rest was our delay */
+    uint64_t seen_ns =
+        exchange->handed_ns < woke_ns && woke_ns < done_ns ? woke_ns : done_ns; /* the rest was our delay */
     crowd->count++;
     crowd->ns += since(seen_ns, exchange->handed_ns);
 }
 
-static void record_raw(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, uint64_t done_ns)
+static void record_raw(struct exchange *exchange, enum outcome outcome, const struct squall_result *result,
+                       uint64_t done_ns)
 {
     struct engine *engine = exchange->user->engine;
     struct raw_record *record = engine->started ? spool_record(engine->spool) : NULL;
     if (!record)
         return; /* the spool counts what it refuses */
-    *record = (struct raw_record){.id = exchange->view.id,
-                                  .user = exchange->user->id,
-                                  .intended_ns = since(exchange->intended_ns, engine->start_ns),
-                                  .sent_ns = exchange->sent_ns == NO_TIME ? RAW_NO_TIME : since(exchange->sent_ns, engine->start_ns),
-                                  .done_ns = since(done_ns, engine->start_ns),
-                                  .bytes_in = result ? result->bytes_in : 0,
-                                  .bytes_out = result ? result->bytes_out : 0,
-                                  .series = exchange->step->series,
-                                  .code = (int64_t)(result ? result->code : 0) - protocol_code_base(exchange->step->protocol),
-                                  .outcome = (uint8_t)outcome,
-                                  .block = exchange->block};
+    *record = (struct raw_record){
+        .id = exchange->view.id,
+        .user = exchange->user->id,
+        .intended_ns = since(exchange->intended_ns, engine->start_ns),
+        .sent_ns = exchange->sent_ns == NO_TIME ? RAW_NO_TIME : since(exchange->sent_ns, engine->start_ns),
+        .done_ns = since(done_ns, engine->start_ns),
+        .bytes_in = result ? result->bytes_in : 0,
+        .bytes_out = result ? result->bytes_out : 0,
+        .series = exchange->step->series,
+        .code = (int64_t)(result ? result->code : 0) - protocol_code_base(exchange->step->protocol),
+        .outcome = (uint8_t)outcome,
+        .block = exchange->block};
 }
 
-void measure_exchange(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason, uint64_t done_ns)
+void measure_exchange(struct exchange *exchange, enum outcome outcome, const struct squall_result *result,
+                      const char *reason, uint64_t done_ns)
 {
     struct engine *engine = exchange->user->engine;
     struct ledger *ledger = &engine->config.page->ledgers[exchange->block];

@@ -166,9 +166,20 @@ void pool_connect(struct pool *pool)
     pool->last_up_ns = engine_stamp(pool->engine);
     if (pool->lazy)
         return; /* none before its exchange */
-    pool->unopened = pool->count;
-    for (uint32_t i = 0; i < pool->count; i++)
+    const struct user_class *last = NULL;
+    bool uses = true;
+    for (uint32_t i = 0; i < pool->count; i++) {
+        const struct user *owner = pool->conns[i].owner;
+        if (owner && owner->class && owner->class != last) {
+            last = owner->class;
+            uses = scenario_class_uses(pool->engine->scenario, last, pool->target);
+        }
+        if (!uses)
+            continue;
         list_append(&pool->turns, &pool->conns[i].turn);
+        pool->early++;
+    }
+    pool->unopened = pool->early;
     pool_next_turn(pool);
 }
 
@@ -176,7 +187,7 @@ void pool_connect(struct pool *pool)
  * time-out without one it is over, and some must be enough. */
 bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns)
 {
-    if (!pool->count || pool->lazy || pool->up >= pool->count)
+    if (!pool->early || pool->lazy || pool->up >= pool->early)
         return true;
     uint64_t from_ns = pool->last_up_ns;
     if (!pool->ever_up && pool->name_wrong) { /* it will not come to be by waiting */

@@ -58,19 +58,32 @@ EVALUATOR(body)
         set_string(ret, eval->answer->body.data, eval->answer->body.len);
 }
 
-EVALUATOR(header)
+/* The first field whose name is a prefix and then the text. */
+static void find_field(const struct eval *eval, const char *prefix, const struct value *a, struct value *ret)
 {
-    UNUSED;
+    size_t len = strlen(prefix);
     if (!eval->answer || !are_strings(a, 1))
         return;
     for (uint32_t i = 0; i < eval->answer->field_count; i++) {
         const struct squall_pair *field = &eval->answer->fields[i];
-        if (field->name.len == a->string.len &&
-            strncasecmp((const char *)field->name.data, (const char *)a->string.data, a->string.len) == 0) {
+        if (field->name.len == len + a->string.len && strncasecmp((const char *)field->name.data, prefix, len) == 0 &&
+            strncasecmp((const char *)field->name.data + len, (const char *)a->string.data, a->string.len) == 0) {
             set_string(ret, field->value.data, field->value.len);
             return;
         }
     }
+}
+
+EVALUATOR(header)
+{
+    UNUSED;
+    find_field(eval, "", a, ret);
+}
+
+EVALUATOR(cookie)
+{
+    UNUSED;
+    find_field(eval, "cookie.", a, ret);
 }
 
 /* ---- Texts ---- */
@@ -288,6 +301,7 @@ const struct function expression_functions[] = {
     NAME("service", service, IN_CHECK, TYPE_NUMBER, 0),
     NAME("body", body, IN_CHECK, TYPE_STRING, SQUALL_WANT_BODY),
     CALL("header", "header(\"name\")", "s", 1, 1, IN_CHECK, false, TYPE_STRING, SQUALL_WANT_FIELDS, header),
+    CALL("cookie", "cookie(\"name\")", "s", 1, 1, IN_CHECK, false, TYPE_STRING, SQUALL_WANT_FIELDS, cookie),
     CALL("size", "size(text)", "s", 1, 1, ANYWHERE, true, TYPE_NUMBER, 0, size),
     CALL("contains", "contains(text, \"part\")", "s", 2, 2, ANYWHERE, true, TYPE_BOOL, 0, contains),
     CALL("starts_with", "starts_with(text, \"start\")", "s", 2, 2, ANYWHERE, true, TYPE_BOOL, 0, starts_with),

@@ -39,6 +39,7 @@ struct target {
     struct squall_target view; /* what the plugin sees; state allocated and target_init called */
     const struct protocol *protocol;
     const char *name;
+    const char *engine;        /* NULL: the protocol's own plugin; else `protocol` is PROTOCOL-ENGINE */
     const char *url;           /* scheme://authority, no path */
     const char *path;          /* the URL's path and query, "" when none: prefixes nothing; used by the URL form only */
     const char *host;          /* IPv6 without brackets */
@@ -329,6 +330,10 @@ uint64_t scenario_length_ns(const struct scenario *scenario);
 double scenario_rate_at(const struct scenario *scenario, uint64_t at_ns);
 /* Over all loads. */
 uint64_t scenario_users(const struct scenario *scenario);
+/* Whether users of a class may go to a target, in a journey or beside it. */
+bool scenario_class_uses(const struct scenario *scenario, const struct user_class *class, const struct target *target);
+/* Users of the loads some of whose classes do. */
+uint64_t scenario_target_users(const struct scenario *scenario, const struct target *target);
 bool scenario_closed(const struct scenario *scenario);
 bool scenario_counts_journeys(const struct scenario *scenario); /* some load ends after a number of them */
 

@@ -1,10 +1,11 @@
 /*
- * The JSON Schema of scenarios (draft 7, which YAML language servers speak), from the rows of keys.c and the tables of the
- * plugins that there are. It says what stands where and of which kind; what a value means only the loader can tell.
+ * The JSON Schema of scenarios (draft 7, which YAML language servers speak), from the rows of keys.c and the tables of
+ * the plugins that there are. It says what stands where and of which kind; what a value means only the loader can tell.
  */
 #include "scenario/schema.h"
 #include "scenario/keys.h"
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,25 +20,37 @@ static const struct {
     {"text", "{\"type\": [\"string\", \"number\", \"boolean\"]}"},
     {"number", "{\"type\": [\"string\", \"number\"]}"},
     {"truth", "{\"anyOf\": [{\"type\": \"boolean\"}, {\"enum\": [\"true\", \"false\"]}, " TEMPLATE "]}"},
-    {"count", "{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": \"^[0-9][0-9_.]*[kMG]?$\"}, " TEMPLATE "]}"},
-    {"duration", "{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": \"^[0-9]\"}, " TEMPLATE "]}"},
-    {"rate", "{\"anyOf\": [{\"type\": \"number\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": \"^[0-9.]+[kMG]?(/[smh])?$\"}, " TEMPLATE "]}"},
-    {"level", "{\"anyOf\": [{\"type\": \"number\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": \"^[0-9]\"}, " TEMPLATE "]}"},
+    {"count", "{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": "
+              "\"^[0-9][0-9_.]*[kMG]?$\"}, " TEMPLATE "]}"},
+    {"duration",
+     "{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": \"^[0-9]\"}, " TEMPLATE
+     "]}"},
+    {"rate", "{\"anyOf\": [{\"type\": \"number\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": "
+             "\"^[0-9.]+[kMG]?(/[smh])?$\"}, " TEMPLATE "]}"},
+    {"level",
+     "{\"anyOf\": [{\"type\": \"number\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": \"^[0-9]\"}, " TEMPLATE
+     "]}"},
     {"names", "{\"anyOf\": [" REF("text") ", {\"type\": \"array\", \"items\": " REF("text") "}]}"},
-    {"values", "{\"type\": \"object\", \"additionalProperties\": {\"type\": [\"string\", \"number\", \"boolean\", \"null\"]}}"},
+    {"values",
+     "{\"type\": \"object\", \"additionalProperties\": {\"type\": [\"string\", \"number\", \"boolean\", \"null\"]}}"},
     {"check", "{\"anyOf\": [" REF("text") ", {\"type\": \"object\", \"additionalProperties\": " REF("text") "}]}"},
     {"ready", "{\"anyOf\": [" REF("truth") ", " REF("duration") "]}"},
-    {"targets", "{\"type\": \"object\", \"additionalProperties\": {\"anyOf\": [{\"type\": \"string\"}, " REF("target") "]}}"},
-    {"data", "{\"type\": \"object\", \"additionalProperties\": {\"anyOf\": [{\"type\": \"string\"}, " REF("feed") "]}}"},
+    {"targets",
+     "{\"type\": \"object\", \"additionalProperties\": {\"anyOf\": [{\"type\": \"string\"}, " REF("target") "]}}"},
+    {"data",
+     "{\"type\": \"object\", \"additionalProperties\": {\"anyOf\": [{\"type\": \"string\"}, " REF("feed") "]}}"},
     {"users", "{\"type\": \"object\", \"additionalProperties\": " REF("class") "}"},
     {"flows", "{\"type\": \"object\", \"additionalProperties\": " REF("flow") "}"},
     {"flow", "{\"type\": \"array\", \"minItems\": 1, \"items\": " REF("entry") "}"},
     {"branches", "{\"type\": \"array\", \"minItems\": 1, \"items\": " REF("branch") "}"},
-    {"stages", "{\"anyOf\": [{\"type\": \"array\", \"minItems\": 1, \"items\": " REF("stage") "}, " REF("preset") ", " REF("shape") "]}"},
-    {"load", "{\"anyOf\": [" REF("stages") ", " REF("one load") ", {\"type\": \"object\", \"additionalProperties\": {\"anyOf\": [" REF("stages") ", " REF(
-                 "one load") "]}}]}"},
-    {"thresholds", "{\"type\": \"array\", \"items\": {\"anyOf\": [{\"type\": \"string\"}, " REF("when") ", {\"type\": \"object\", \"maxProperties\": 1, "
-                   "\"additionalProperties\": {\"anyOf\": [{\"type\": \"string\"}, " REF("when") "]}}]}}"},
+    {"stages", "{\"anyOf\": [{\"type\": \"array\", \"minItems\": 1, \"items\": " REF("stage") "}, " REF(
+                   "preset") ", " REF("shape") "]}"},
+    {"load",
+     "{\"anyOf\": [" REF("stages") ", " REF("one load") ", {\"type\": \"object\", \"additionalProperties\": "
+                                                        "{\"anyOf\": [" REF("stages") ", " REF("one load") "]}}]}"},
+    {"thresholds", "{\"type\": \"array\", \"items\": {\"anyOf\": [{\"type\": \"string\"}, " REF(
+                       "when") ", {\"type\": \"object\", \"maxProperties\": 1, "
+                               "\"additionalProperties\": {\"anyOf\": [{\"type\": \"string\"}, " REF("when") "]}}]}}"},
 };
 
 /* Parts that have a definition of their own, and the key that must be there. */
@@ -45,9 +58,10 @@ static const struct {
     enum key_part part;
     const char *name, *required;
 } parts[] = {
-    {PART_TARGET, "target", "url"}, {PART_TLS, "tls", NULL},         {PART_FEED, "feed", NULL},    {PART_LOAD, "one load", "stages"},
-    {PART_STAGE, "stage", NULL},    {PART_PRESET, "preset", "preset"}, {PART_SHAPE, "shape", "shape"}, {PART_CLASS, "class", NULL},
-    {PART_BRANCH, "branch", "flow"}, {PART_WHEN, "when", "when"},
+    {PART_TARGET, "target", "url"},    {PART_TLS, "tls", NULL},     {PART_FEED, "feed", NULL},
+    {PART_LOAD, "one load", "stages"}, {PART_STAGE, "stage", NULL}, {PART_PRESET, "preset", "preset"},
+    {PART_SHAPE, "shape", "shape"},    {PART_CLASS, "class", NULL}, {PART_BRANCH, "branch", "flow"},
+    {PART_WHEN, "when", "when"},
 };
 
 static json_t *parse(const char *text)
@@ -80,7 +94,8 @@ static void add_keys(json_t *properties, enum key_part part)
     for (uint32_t i = 0; i < key_row_count; i++) {
         const struct key_row *row = &key_rows[i];
         if (row->part == part)
-            json_object_set_new(properties, row->key, described(row->value[0] == '{' ? parse(row->value) : reference(row->value), row->help));
+            json_object_set_new(properties, row->key,
+                                described(row->value[0] == '{' ? parse(row->value) : reference(row->value), row->help));
     }
 }
 
@@ -101,16 +116,28 @@ static json_t *part_schema(enum key_part part, const char *required)
 
 /* ---- options of protocols ---- */
 
+static void add_number(json_t *words, const char *text)
+{
+    char *end;
+    double number = strtod(text, &end);
+    if (end > text && *end == '\0')
+        json_array_append_new(words, number < 1e9 && number > -1e9 && floor(number) == number
+                                         ? json_integer((json_int_t)number)
+                                         : json_real(number));
+}
+
 static json_t *option_schema(const struct squall_option *row)
 {
     static const char *const kinds[] = {
-        [SQUALL_STRING] = "text", [SQUALL_UINT] = "number", [SQUALL_DURATION] = "duration", [SQUALL_SIZE] = "number", [SQUALL_BOOL] = "truth",
-        [SQUALL_MAP] = "values"};
+        [SQUALL_STRING] = "text", [SQUALL_UINT] = "number", [SQUALL_DURATION] = "duration",
+        [SQUALL_SIZE] = "number", [SQUALL_BOOL] = "truth",  [SQUALL_MAP] = "values"};
     json_t *schema;
     if (row->type == SQUALL_CHOICE) {
         json_t *words = json_array();
-        for (uint32_t i = 0; row->choices[i]; i++)
+        for (uint32_t i = 0; row->choices[i]; i++) {
             json_array_append_new(words, json_string(row->choices[i]));
+            add_number(words, row->choices[i]); /* YAML reads a word such as 5 as one */
+        }
         schema = json_pack("{s[{so}o]}", "anyOf", "enum", words, parse(TEMPLATE));
     } else if (row->type == SQUALL_TREE) {
         schema = json_object();
@@ -139,7 +166,8 @@ static void add_options(json_t *properties, const struct squall_table *table)
 static json_t *step_schema(const struct protocol *protocol)
 {
     json_t *properties = json_object(), *words = parse("{\"type\": [\"string\", \"null\"]}");
-    json_object_set_new(words, "description", json_string(protocol->abi.summary ? protocol->abi.summary : protocol->name));
+    json_object_set_new(words, "description",
+                        json_string(protocol->abi.summary ? protocol->abi.summary : protocol->name));
     json_object_set_new(properties, protocol->name, words);
     add_options(properties, &protocol->abi.step_options);
     json_t *own = json_object();

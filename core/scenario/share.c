@@ -138,6 +138,39 @@ uint64_t scenario_users(const struct scenario *scenario)
     return users;
 }
 
+static bool program_uses(const struct scenario *scenario, const struct program *program, const struct target *target)
+{
+    for (uint32_t i = 0; i < program->count; i++) {
+        const struct op *op = &program->ops[i];
+        uint32_t steps = op->kind == OP_STEP ? 1 : op->kind == OP_PARALLEL ? op->count : 0;
+        if (op->kind == OP_SCRIPT)
+            return true; /* it may go anywhere */
+        for (uint32_t step = op->step; step < op->step + steps; step++)
+            if (scenario->steps[step].target == target)
+                return true;
+    }
+    return false;
+}
+
+bool scenario_class_uses(const struct scenario *scenario, const struct user_class *class, const struct target *target)
+{
+    return program_uses(scenario, &class->flow, target) || program_uses(scenario, &class->setup, target) ||
+           program_uses(scenario, &class->teardown, target);
+}
+
+uint64_t scenario_target_users(const struct scenario *scenario, const struct target *target)
+{
+    uint64_t users = 0;
+    for (uint32_t i = 0; i < scenario->load_count; i++) {
+        const struct load *load = &scenario->loads[i];
+        bool uses = load->class_count == 0;
+        for (uint32_t j = 0; j < load->class_count && !uses; j++)
+            uses = scenario_class_uses(scenario, &scenario->classes[load->classes[j]], target);
+        users += uses ? load->users : 0;
+    }
+    return users;
+}
+
 bool scenario_closed(const struct scenario *scenario)
 {
     for (uint32_t i = 0; i < scenario->load_count; i++)

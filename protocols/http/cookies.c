@@ -192,6 +192,15 @@ static void read_attribute(struct parsed *parsed, struct squall_bytes text, cons
         parsed->secure = true;
 }
 
+/* It goes back in a header field. */
+static bool sendable(struct squall_bytes text)
+{
+    for (uint64_t i = 0; i < text.len; i++)
+        if ((text.data[i] < ' ' && text.data[i] != '\t') || text.data[i] == 127)
+            return false;
+    return true;
+}
+
 /* False: the field sets no cookie, or one that this place may not set (5.3). */
 static bool read_field(struct parsed *parsed, const struct cookie_place *place, struct squall_bytes text,
                        struct squall_bytes date)
@@ -202,7 +211,8 @@ static bool read_field(struct parsed *parsed, const struct cookie_place *place, 
         return false;
     parsed->name = trimmed(slice(text, 0, equals));
     parsed->value = trimmed(slice(text, equals + 1, end));
-    if (parsed->name.len == 0 || parsed->name.len + parsed->value.len > COOKIE_BYTES_MAX)
+    if (parsed->name.len == 0 || parsed->name.len + parsed->value.len > COOKIE_BYTES_MAX ||
+        !sendable(slice(text, 0, end)))
         return false;
     while (end < text.len) {
         uint64_t next = end + 1 + find(slice(text, end + 1, text.len), ';');

@@ -28,11 +28,11 @@ static void begin_head(struct h1_reader *reader)
     reader->budget = H1_HEAD_MAX;
 }
 
-void h1_expect(struct h1_reader *reader, enum h1_request_kind request, bool want_fields)
+void h1_expect(struct h1_reader *reader, enum h1_request_kind request, enum h1_fields_wanted wanted)
 {
     begin_head(reader);
     reader->request = (uint8_t)request;
-    reader->want_fields = want_fields;
+    reader->wanted = (uint8_t)wanted;
     reader->started = false;
     reader->status = 0;
     reader->interims = 0;
@@ -157,6 +157,23 @@ static const char *take_field(struct h1_reader *reader, const uint8_t *name, siz
     return NULL;
 }
 
+/* A head that holds one of these is not read in one piece, and so not remembered. */
+static bool client_acts_on(const uint8_t *name, size_t name_len)
+{
+    switch (name_len) {
+    case sizeof "Date" - 1:
+        return h1_token_is(name, name_len, "date", name_len);
+    case sizeof "Location" - 1:
+        return h1_token_is(name, name_len, "location", name_len);
+    case sizeof "Set-Cookie" - 1:
+        return h1_token_is(name, name_len, "set-cookie", name_len);
+    case sizeof "Content-Encoding" - 1:
+        return h1_token_is(name, name_len, "content-encoding", name_len);
+    default:
+        return false;
+    }
+}
+
 /* Where the body ends (6.3), and whether the connection outlives it (9.3). */
 static enum h1_event head_complete(struct h1_reader *reader)
 {
@@ -223,7 +240,7 @@ static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **curso
                                  struct h1_piece *piece)
 {
     const bool trailers = reader->state == H1_TRAILERS;
-    const bool wanted = reader->want_fields && !trailers && reader->status >= 200;
+    const uint8_t wanted = trailers || reader->status < 200 ? H1_FIELDS_NONE : reader->wanted;
     const uint8_t *p = *cursor, *end;
     enum h1_event event = H1_MORE;
     while ((end = line_end(reader, p, lines, &event)) != NULL) {
@@ -249,7 +266,7 @@ static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **curso
         }
         const uint8_t *name = p;
         p = end + 2;
-        if (wanted) {
+        if (wanted == H1_FIELDS_ALL || (wanted == H1_FIELDS_CLIENT && client_acts_on(name, name_len))) {
             set_field(piece, name, name_len, colon + 1, end);
             event = H1_FIELD;
             break;
@@ -263,7 +280,7 @@ static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **curso
 static inline bool take_known(struct h1_reader *reader, const uint8_t **cursor, const uint8_t *end)
 {
     const struct h1_known *known = reader->known;
-    if (known == NULL || known->len == 0 || reader->want_fields || (size_t)(end - *cursor) < known->len ||
+    if (known == NULL || known->len == 0 || reader->wanted == H1_FIELDS_ALL || (size_t)(end - *cursor) < known->len ||
         memcmp(*cursor, known->bytes, known->len) != 0)
         return false;
     *cursor += known->len;
@@ -279,7 +296,7 @@ static void remember(const struct h1_reader *reader, const uint8_t *begin, const
 {
     struct h1_known *known = reader->known;
     size_t len = (size_t)(end - begin);
-    if (known == NULL || reader->want_fields || len > H1_KNOWN_MAX)
+    if (known == NULL || reader->wanted == H1_FIELDS_ALL || len > H1_KNOWN_MAX)
         return;
     known->len = (uint16_t)len;
     known->status = reader->status;

@@ -2,7 +2,7 @@
  * An HTTP/1.1 response reader that does no I/O: bytes in, events out. It keeps no bytes: a line that is not complete
  * yet stays with the caller, who hands it in again with more behind it.
  *
- *   h1_expect(&reader, H1_REQUEST_OTHER, false);            a request has been sent
+ *   h1_expect(&reader, H1_REQUEST_OTHER, H1_FIELDS_NONE);  a request has been sent
  *   while ((event = h1_read(&reader, &p, end, &piece)) != H1_MORE) ...
  *   keep the bytes in [p, end); at the end of the stream: h1_read_end
  *
@@ -40,6 +40,13 @@
 
 /* What the request was, as far as it changes how its answer is framed. */
 enum h1_request_kind { H1_REQUEST_OTHER, H1_REQUEST_HEAD, H1_REQUEST_CONNECT };
+
+/* Which header fields of the final answer are events. */
+enum h1_fields_wanted {
+    H1_FIELDS_NONE,
+    H1_FIELDS_ALL,
+    H1_FIELDS_CLIENT, /* those that a client acts on: Content-Encoding, Date, Location, Set-Cookie */
+};
 
 enum h1_event {
     H1_MORE,      /* nothing more without more bytes */
@@ -89,7 +96,7 @@ struct h1_reader {
     bool started;    /* a byte of the answer has come */
     uint16_t status;
     uint8_t request; /* enum h1_request_kind */
-    bool want_fields;
+    uint8_t wanted; /* enum h1_fields_wanted */
     uint8_t seen; /* what the present head's fields said */
     bool version_1_0;
     uint16_t fields, interims; /* counted against their limits */
@@ -104,7 +111,7 @@ struct h1_reader {
 };
 
 /* A request is out; the next bytes answer it. The reader must be idle. */
-void h1_expect(struct h1_reader *reader, enum h1_request_kind request, bool want_fields);
+void h1_expect(struct h1_reader *reader, enum h1_request_kind request, enum h1_fields_wanted wanted);
 
 /* Takes bytes from *cursor up to the next event and moves *cursor behind them. Bytes left when it returns H1_MORE must
  * be the first of the next call's. `piece` is set for H1_FIELD and H1_BODY. Bytes that come while idle are malformed.

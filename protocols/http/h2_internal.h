@@ -40,6 +40,8 @@ struct h2_session {
 /* As `nghttp2_session_callbacks` wants them. */
 void h2_receive_set(nghttp2_session_callbacks *set);
 
+/* After the peer's GOAWAY no stream is open any more: nothing that comes still means anything. */
+bool h2_is_through(const struct h2_session *session);
 /* Sets why the session is over, unless something said so before: "NAME: why". */
 void h2_over(struct h2_session *session, uint32_t code, const char *why);
 void h2_no_more_streams(struct h2_session *session);

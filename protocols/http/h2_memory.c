@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALL_STEP  64u
-#define SMALL_SIZES 16u
+#define SMALL_STEP  16u
+#define SMALL_SIZES 64u
 #define SMALL_MAX   (SMALL_STEP * SMALL_SIZES)
+#define SMALL_LOG   10u /* of SMALL_MAX, to the base of two */
+#define QUARTERS    4u
 #define NOT_KEPT    H2_SIZES
 
 struct h2_block {
@@ -15,7 +17,9 @@ struct h2_block {
     uint32_t unused;       /* pads to 16 bytes, so that what follows is aligned */
 };
 _Static_assert(sizeof(struct h2_block) == 16, "what follows a block's head is aligned to 16 bytes");
-_Static_assert((SMALL_MAX << (H2_SIZES - SMALL_SIZES)) == H2_KEPT_MAX, "the last size is the largest that is kept");
+_Static_assert(SMALL_MAX == 1u << SMALL_LOG, "larger sizes begin at a power of two");
+_Static_assert((SMALL_MAX << (H2_SIZES - SMALL_SIZES) / QUARTERS) == H2_KEPT_MAX,
+               "the last size is the largest that is kept");
 
 static uint32_t number_of(size_t whole)
 {
@@ -23,12 +27,16 @@ static uint32_t number_of(size_t whole)
         return (uint32_t)((whole - 1) / SMALL_STEP);
     if (whole > H2_KEPT_MAX)
         return NOT_KEPT;
-    return SMALL_SIZES - 10 + (uint32_t)(63 - __builtin_clzll(whole - 1));
+    uint32_t log = 63 - (uint32_t)__builtin_clzll(whole - 1);
+    return SMALL_SIZES + (log - SMALL_LOG) * QUARTERS + (uint32_t)((whole - 1) >> (log - 2) & 3);
 }
 
 static size_t size_of(uint32_t number)
 {
-    return number < SMALL_SIZES ? (number + 1) * SMALL_STEP : (size_t)SMALL_MAX << (number - SMALL_SIZES + 1);
+    if (number < SMALL_SIZES)
+        return (number + 1) * SMALL_STEP;
+    uint32_t log = SMALL_LOG + (number - SMALL_SIZES) / QUARTERS;
+    return ((size_t)1 << log) + ((number - SMALL_SIZES) % QUARTERS + 1) * ((size_t)1 << (log - 2));
 }
 
 void *h2_memory_take(struct h2_memory *memory, size_t size)

@@ -335,7 +335,7 @@ void h2_receive_set(nghttp2_session_callbacks *set)
 
 const char *h2_receive(struct h2_session *session, const uint8_t *data, size_t len)
 {
-    if (session->over != NULL)
+    if (session->over != NULL || h2_is_through(session))
         return session->over;
     for (size_t i = 0; i < len && session->first_len < sizeof session->first; i++)
         session->first[session->first_len++] = data[i];

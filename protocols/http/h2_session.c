@@ -25,9 +25,14 @@ static const char *other_protocol(const struct h2_session *session)
     return NULL;
 }
 
+bool h2_is_through(const struct h2_session *session)
+{
+    return session->goaway && session->streams.next == &session->streams;
+}
+
 void h2_over(struct h2_session *session, uint32_t code, const char *why)
 {
-    if (session->over != NULL)
+    if (session->over != NULL || h2_is_through(session))
         return;
     session->over_code = code;
     session->over = session->ready ? NULL : other_protocol(session);

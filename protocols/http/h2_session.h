@@ -13,7 +13,7 @@
  *   - a stream that h2_submit took is ended once, by the callback `end`, by h2_cancel or by h2_session_free; from then
  * on its memory is its owner's again and no callback names it.
  *   - callbacks are a function of the bytes and never of how they are split (but for where one `data` ends and the next
- *     begins).
+ *     begins, and for faults on a stream that we have reset within the same bytes).
  *   - whatever the peer sends costs bounded memory: header lists, interim answers, CONTINUATION frames and frames that
  *     carry nothing are counted against the limits below, and nothing is kept of an answer.
  *

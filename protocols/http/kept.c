@@ -2,6 +2,11 @@
 #include "kept.h"
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#define COOKIE_PREFIX     "cookie."
+#define COOKIE_PREFIX_LEN (sizeof COOKIE_PREFIX - 1)
+#define COOKIE_NAME_MAX   200 /* bytes of a cookie's name that can be asked for */
 
 void kept_fini(struct kept_fields *kept)
 {
@@ -37,6 +42,22 @@ int kept_add(struct kept_fields *kept, const uint8_t *name, size_t name_len, con
     return 0;
 }
 
+/* "Set-Cookie: id=7; Path=/" is a field "cookie.id" as well: what a user would call the answer's cookie `id`. */
+static void tell_cookie(struct squall_bytes value, struct squall_recorder *recorder)
+{
+    char name[COOKIE_PREFIX_LEN + COOKIE_NAME_MAX] = COOKIE_PREFIX;
+    const uint8_t *end = memchr(value.data, ';', value.len);
+    const uint8_t *equals = memchr(value.data, '=', end != NULL ? (size_t)(end - value.data) : value.len);
+    if (equals == NULL || equals - value.data > COOKIE_NAME_MAX)
+        return;
+    size_t len = (size_t)(equals - value.data);
+    if (end == NULL)
+        end = value.data + value.len;
+    memcpy(name + COOKIE_PREFIX_LEN, value.data, len);
+    recorder->field(recorder, (struct squall_bytes){(const uint8_t *)name, COOKIE_PREFIX_LEN + len},
+                    (struct squall_bytes){equals + 1, (uint64_t)(end - equals - 1)});
+}
+
 void kept_tell(const struct kept_fields *kept, struct squall_recorder *recorder)
 {
     for (size_t at = 0; at < kept->len;) {
@@ -46,6 +67,9 @@ void kept_tell(const struct kept_fields *kept, struct squall_recorder *recorder)
         struct squall_bytes name = {.data = kept->data + at, .len = sizes[0]};
         struct squall_bytes value = {.data = kept->data + at + sizes[0], .len = sizes[1]};
         recorder->field(recorder, name, value);
+        if (name.len == sizeof "set-cookie" - 1 && strncasecmp((const char *)name.data, "set-cookie", name.len) == 0 &&
+            value.len > 0)
+            tell_cookie(value, recorder);
         at += (size_t)sizes[0] + sizes[1];
     }
 }

@@ -65,6 +65,11 @@ const struct squall_option http_target_rows[HTTP_TARGET_ROWS] = {
      .fallback = "false",
      .type = SQUALL_BOOL,
      FIELD(retry)},
+    {.name = "cookies",
+     .help = "each user keeps the cookies that it is given, and sends them where they belong",
+     .fallback = "true",
+     .type = SQUALL_BOOL,
+     FIELD(cookies)},
 };
 
 int32_t http_target_init(struct squall_target *view, struct squall_error *error)
@@ -75,6 +80,7 @@ int32_t http_target_init(struct squall_target *view, struct squall_error *error)
     (void)error;
     target->version = (enum http_version)options->version;
     target->retry = options->retry != 0;
+    target->cookies = options->cookies != 0;
     target->h2 = (struct h2_options){.streams_max = (uint32_t)options->streams,
                                      .stream_window = (uint32_t)options->window,
                                      .connection_window = (uint32_t)options->connection_window,

@@ -5,13 +5,13 @@
 #include <squall/plugin.h>
 #include <stdbool.h>
 
-#define HTTP_TARGET_ROWS 8
+#define HTTP_TARGET_ROWS 9
 
 enum http_version { HTTP_AUTO, HTTP_1, HTTP_2 }; /* the choices of `http`, in their order */
 
 struct http_target_options {
     uint64_t version; /* enum http_version */
-    uint64_t streams, window, connection_window, header_table, max_frame, header_list, retry;
+    uint64_t streams, window, connection_window, header_table, max_frame, header_list, retry, cookies;
 };
 extern const struct squall_option http_target_rows[HTTP_TARGET_ROWS];
 
@@ -19,6 +19,7 @@ extern const struct squall_option http_target_rows[HTTP_TARGET_ROWS];
 struct http_target {
     enum http_version version;
     struct h2_options h2;
+    bool cookies; /* each user keeps what servers set */
     bool retry; /* what the server has not acted on is sent again on another connection */
 };
 

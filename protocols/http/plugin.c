@@ -88,9 +88,9 @@ static void disconnect(struct squall_conn *conn)
 {
     struct http_conn *c = conn->state;
     if (c->version == HTTP_2)
-        h2_conn_disconnect(&c->h2);
+        h2_conn_disconnect(conn, &c->h2);
     else if (c->version == HTTP_1)
-        h1_conn_disconnect(&c->h1);
+        h1_conn_disconnect(conn, &c->h1);
 }
 
 static void record(const struct squall_exchange *x, struct squall_recorder *recorder)
@@ -114,6 +114,13 @@ static void worker_fini(struct squall_worker *view)
 {
     struct http_worker *worker = view->state;
     h2_stock_fini(&worker->stock);
+    http_scratch_fini(&worker->scratch);
+    decoders_fini(&worker->decoders);
+}
+
+static void user_fini(struct squall_user *user)
+{
+    http_user_fini(user->state);
 }
 
 SQUALL_EXPORT extern const struct squall_protocol SQUALL_PROTOCOL;
@@ -131,6 +138,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .headline = "method path",
     .worker_size = sizeof(struct http_worker),
     .target_size = sizeof(struct http_target),
+    .user_size = sizeof(struct http_user),
     .step_size = sizeof(struct http_step),
     .conn_size = sizeof(struct http_conn),
     .exchange_size = sizeof(struct http_exchange),
@@ -148,6 +156,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .step_fini = http_step_fini,
     .worker_init = worker_init,
     .worker_fini = worker_fini,
+    .user_fini = user_fini,
     .connect = connect,
     .receive = receive,
     .writable = writable,

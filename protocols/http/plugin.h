@@ -5,10 +5,13 @@
 #include "options.h"
 #include "plugin_h1.h"
 #include "plugin_h2.h"
+#include "request.h"
 
 /* squall_worker.state */
 struct http_worker {
     struct h2_stock stock;
+    struct http_scratch scratch;
+    struct decoders decoders;
 };
 
 /* squall_conn.state. The last field is the version's own. */

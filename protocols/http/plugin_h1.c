@@ -40,12 +40,13 @@ void h1_conn_request(struct squall_conn *conn, struct h1_conn *c, struct squall_
     c->request_bytes = sent.bytes;
     c->close_asked = sent.close;
     c->idempotent = sent.idempotent;
-    bool want_fields = (x->wants & SQUALL_WANT_FIELDS) != 0;
-    if (want_fields) {
+    enum h1_fields_wanted wanted = http_answer_wanted(x);
+    if (wanted == H1_FIELDS_ALL) {
         kept_reset(&c->kept);
         ((struct http_exchange *)x->state)->kept = &c->kept;
     }
-    h1_expect(&c->reader, sent.kind, want_fields);
+    c->answer = (struct http_answer){0};
+    h1_expect(&c->reader, sent.kind, wanted);
     c->reader.known = &((struct http_step *)x->step->state)->known;
     host->request_end(x);
 }
@@ -55,6 +56,7 @@ void h1_conn_request(struct squall_conn *conn, struct h1_conn *c, struct squall_
  * the bytes of a long answer are not waited for. */
 void h1_conn_cancel(struct squall_conn *conn, struct h1_conn *c)
 {
+    http_answer_drop(conn->worker, &c->answer);
     c->exchange = NULL;
     close_now(conn, c, SQUALL_CLOSE_RESET);
 }
@@ -74,9 +76,9 @@ static void end_exchange(struct squall_conn *conn, struct h1_conn *c, uint32_t o
 
 static void answer_complete(struct squall_conn *conn, struct h1_conn *c)
 {
-    const struct http_step *step = c->exchange->step->state;
-    bool ok = http_expect_has(&step->expect, c->reader.status);
-    end_exchange(conn, c, ok ? SQUALL_OK : SQUALL_REJECTED, NULL);
+    const char *reason = NULL;
+    uint32_t outcome = http_answer_end(conn, c->exchange, &c->answer, c->reader.status, &reason);
+    end_exchange(conn, c, outcome, reason);
 }
 
 static void answer_malformed(struct squall_conn *conn, struct h1_conn *c)
@@ -86,6 +88,7 @@ static void answer_malformed(struct squall_conn *conn, struct h1_conn *c)
         host_of(conn)->fail(conn, c->reader.reason);
         return;
     }
+    http_answer_drop(conn->worker, &c->answer);
     end_exchange(conn, c, SQUALL_MALFORMED, c->reader.reason);
     close_now(conn, c, SQUALL_CLOSE_RESET);
 }
@@ -131,6 +134,13 @@ static void end_of_stream(struct squall_conn *conn, struct h1_conn *c)
     host_of(conn)->fail(conn, reason);
 }
 
+static int take_field(struct squall_conn *conn, struct h1_conn *c, const struct h1_piece *piece)
+{
+    struct squall_bytes name = {piece->name, piece->name_len}, value = {piece->data, piece->data_len};
+    http_answer_field(conn, c->exchange, &c->answer, c->reader.status, name, value);
+    return c->reader.wanted == H1_FIELDS_ALL ? kept_add(&c->kept, name.data, name.len, value.data, value.len) : 0;
+}
+
 uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint8_t *data, uint64_t len)
 {
     const uint8_t *at = data, *end = data + len;
@@ -148,7 +158,7 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
         case H1_MORE:
             return (uint64_t)(at - data);
         case H1_FIELD:
-            if (kept_add(&c->kept, piece.name, piece.name_len, piece.data, piece.data_len) == 0)
+            if (take_field(conn, c, &piece) == 0)
                 break;
             c->exchange = NULL;
             c->over = true;
@@ -158,8 +168,7 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
             head_complete(conn, c);
             break;
         case H1_BODY:
-            if (c->exchange->wants & SQUALL_WANT_BODY)
-                host_of(conn)->body(c->exchange, (struct squall_bytes){.data = piece.data, .len = piece.data_len});
+            http_answer_body(conn, c->exchange, &c->answer, (struct squall_bytes){piece.data, piece.data_len});
             break;
         case H1_END:
             answer_complete(conn, c);
@@ -173,7 +182,8 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
     }
 }
 
-void h1_conn_disconnect(struct h1_conn *c)
+void h1_conn_disconnect(struct squall_conn *conn, struct h1_conn *c)
 {
+    http_answer_drop(conn->worker, &c->answer);
     kept_fini(&c->kept);
 }

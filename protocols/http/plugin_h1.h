@@ -4,6 +4,7 @@
  */
 #ifndef SQUALL_HTTP_PLUGIN_H1_H
 #define SQUALL_HTTP_PLUGIN_H1_H
+#include "client.h"
 #include "h1.h"
 #include "kept.h"
 #include <squall/plugin.h>
@@ -13,6 +14,7 @@ struct h1_conn {
     struct squall_exchange *exchange; /* in flight, or NULL */
     uint64_t request_bytes;
     struct kept_fields kept;
+    struct http_answer answer;
     bool served;      /* an exchange has ended here */
     bool close_asked; /* the request said Connection: close */
     bool idempotent;  /* the request is */
@@ -25,6 +27,6 @@ void h1_conn_connect(struct squall_conn *conn, struct h1_conn *c);
 void h1_conn_request(struct squall_conn *conn, struct h1_conn *c, struct squall_exchange *x);
 void h1_conn_cancel(struct squall_conn *conn, struct h1_conn *c);
 uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint8_t *data, uint64_t len);
-void h1_conn_disconnect(struct h1_conn *c);
+void h1_conn_disconnect(struct squall_conn *conn, struct h1_conn *c);
 
 #endif

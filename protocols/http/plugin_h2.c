@@ -13,13 +13,17 @@
 #include "request_h2.h"
 #include "step.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define OUTPUT_ENOUGH 65536 /* bytes that wait for the kernel: DATA is held back until they are gone */
 
 struct h2_exchange {
     struct h2_stream stream; /* stream.user: this */
     struct squall_exchange *x;
-    struct kept_fields *kept; /* NULL: no fields wanted */
+    struct kept_fields *kept; /* NULL: not all fields are wanted */
+    struct http_answer answer;
+    struct squall_bytes *pieces; /* of the body, from the stock; NULL: it is in one */
+    uint32_t piece, piece_count; /* which comes next */
 };
 
 /* ---- stock ------------------------------------------------------------------------------------- */
@@ -55,8 +59,11 @@ static struct kept_fields *take_kept(struct h2_stock *stock)
     return kept;
 }
 
-static void give_back(struct h2_conn *c, struct h2_exchange *exchange)
+static void give_back(struct squall_conn *conn, struct h2_conn *c, struct h2_exchange *exchange)
 {
+    http_answer_drop(conn->worker, &exchange->answer);
+    if (exchange->pieces != NULL)
+        h2_memory_give(&c->stock->memory, exchange->pieces);
     if (exchange->kept != NULL) {
         exchange->kept->next = c->stock->kept;
         c->stock->kept = exchange->kept;
@@ -111,16 +118,19 @@ static void started(void *arg, struct h2_stream *stream)
 /* Trailers never become header fields (RFC 9110 6.5.1). What a store has no memory for is missing from it. */
 static void field(void *arg, struct h2_stream *stream, const struct h2_field *one)
 {
-    (void)arg;
-    if (one->part == H2_HEAD)
-        (void)kept_add(exchange_of(stream)->kept, one->name, one->name_len, one->value, one->value_len);
+    struct h2_exchange *exchange = exchange_of(stream);
+    struct squall_bytes name = {one->name, one->name_len}, value = {one->value, one->value_len};
+    if (one->part != H2_HEAD)
+        return;
+    http_answer_field(arg, exchange->x, &exchange->answer, stream->status, name, value);
+    if (exchange->kept != NULL)
+        (void)kept_add(exchange->kept, name.data, name.len, value.data, value.len);
 }
 
 static void data(void *arg, struct h2_stream *stream, const uint8_t *bytes, size_t len)
 {
-    struct squall_exchange *x = exchange_of(stream)->x;
-    if (x->wants & SQUALL_WANT_BODY)
-        host_of(arg)->body(x, (struct squall_bytes){.data = bytes, .len = len});
+    struct h2_exchange *exchange = exchange_of(stream);
+    http_answer_body(arg, exchange->x, &exchange->answer, (struct squall_bytes){bytes, len});
 }
 
 /* By the option `retry`: the server has not seen to the request, another connection may. */
@@ -130,12 +140,11 @@ static bool send_again(struct squall_conn *conn, struct squall_exchange *x, cons
     return target->retry && end->how == H2_UNTOUCHED && host_of(conn)->again(x) == 0;
 }
 
-static uint32_t outcome_of(const struct h2_exchange *exchange, enum h2_how how)
+static uint32_t outcome_of(struct squall_conn *conn, struct h2_exchange *exchange, enum h2_how how, const char **reason)
 {
-    const struct http_step *step = exchange->x->step->state;
     switch (how) {
     case H2_COMPLETE:
-        return http_expect_has(&step->expect, exchange->stream.status) ? SQUALL_OK : SQUALL_REJECTED;
+        return http_answer_end(conn, exchange->x, &exchange->answer, exchange->stream.status, reason);
     case H2_MALFORMED:
         return SQUALL_MALFORMED;
     default:
@@ -152,15 +161,16 @@ static void end(void *arg, struct h2_stream *stream, const struct h2_end *how)
     struct http_exchange *state = x->state;
     state->h2 = NULL;
     if (!send_again(conn, x, how)) {
-        uint32_t outcome = outcome_of(exchange, how->how);
+        const char *reason = how->reason;
+        uint32_t outcome = outcome_of(conn, exchange, how->how, &reason);
         const struct squall_result result = {.outcome = outcome,
                                              .code = outcome == SQUALL_BROKEN_OFF ? 0 : stream->status,
                                              .bytes_in = stream->bytes_in,
                                              .bytes_out = stream->bytes_out,
-                                             .reason = how->reason};
+                                             .reason = reason};
         host_of(conn)->done(x, &result);
     }
-    give_back(c, exchange);
+    give_back(conn, c, exchange);
 }
 
 static void capacity(void *arg, uint32_t streams)
@@ -173,12 +183,50 @@ static void closing(void *arg)
     host_of(arg)->retire(arg);
 }
 
+/* The pieces of a body, for as long as they are sent: those that do not last are copied. 0, or -1: no memory. */
+static int keep_pieces(struct h2_conn *c, struct h2_exchange *exchange, const struct http_parts *parts)
+{
+    uint64_t size = parts->piece_count * sizeof *exchange->pieces;
+    for (uint32_t i = 0; i < parts->piece_count; i++)
+        size += http_piece_lasts(exchange->x, parts, i) ? 0 : parts->pieces[i].len;
+    if (parts->pieces == NULL)
+        return 0;
+    exchange->pieces = h2_memory_take(&c->stock->memory, size);
+    if (exchange->pieces == NULL)
+        return -1;
+    uint8_t *at = (uint8_t *)(exchange->pieces + parts->piece_count);
+    for (uint32_t i = 0; i < parts->piece_count; i++) {
+        struct squall_bytes piece = parts->pieces[i];
+        exchange->pieces[i] = piece;
+        if (http_piece_lasts(exchange->x, parts, i))
+            continue;
+        exchange->pieces[i].data = at;
+        if (piece.len > 0)
+            memcpy(at, piece.data, piece.len);
+        at += piece.len;
+    }
+    exchange->piece = 1;
+    exchange->piece_count = parts->piece_count;
+    return 0;
+}
+
+/* A piece has been committed; the next one goes out. What it cannot say here the session says with its next call. */
+static void taken(void *arg, struct h2_stream *stream)
+{
+    struct squall_conn *conn = arg;
+    struct h2_conn *c = &((struct http_conn *)conn->state)->h2;
+    struct h2_exchange *exchange = exchange_of(stream);
+    struct squall_bytes piece = exchange->pieces[exchange->piece++];
+    (void)h2_write(c->session, stream, piece.data, piece.len, true, exchange->piece == exchange->piece_count);
+}
+
 /* Each borrowed piece would be a TLS record of its own: there, copying is cheaper. */
 static const struct h2_callbacks plain_callbacks = {.reserve = reserve,
                                                     .commit = commit,
                                                     .borrow = borrow,
                                                     .room = room,
                                                     .sent = sent,
+                                                    .taken = taken,
                                                     .started = started,
                                                     .field = field,
                                                     .data = data,
@@ -189,6 +237,7 @@ static const struct h2_callbacks secure_callbacks = {.reserve = reserve,
                                                      .commit = commit,
                                                      .room = room,
                                                      .sent = sent,
+                                                     .taken = taken,
                                                      .started = started,
                                                      .field = field,
                                                      .data = data,
@@ -222,21 +271,22 @@ static void unsent(struct squall_conn *conn, struct squall_exchange *x, const ch
     host_of(conn)->done(x, &result);
 }
 
-static struct h2_exchange *open_exchange(struct h2_conn *c, struct squall_exchange *x)
+static struct h2_exchange *open_exchange(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
 {
     struct h2_exchange *exchange = h2_memory_take(&c->stock->memory, sizeof *exchange);
     if (exchange == NULL)
         return NULL;
     *exchange = (struct h2_exchange){.x = x, .stream.user = exchange};
     c->open++;
-    if ((x->wants & SQUALL_WANT_FIELDS) == 0)
+    enum h1_fields_wanted wanted = http_answer_wanted(x);
+    exchange->stream.want_fields = wanted != H1_FIELDS_NONE;
+    if (wanted != H1_FIELDS_ALL)
         return exchange;
     exchange->kept = take_kept(c->stock);
     if (exchange->kept != NULL) {
-        exchange->stream.want_fields = true;
         return exchange;
     }
-    give_back(c, exchange);
+    give_back(conn, c, exchange);
     return NULL;
 }
 
@@ -249,28 +299,37 @@ void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_
 {
     const struct http_step *step = x->step->state;
     struct http_exchange *state = x->state;
-    struct http_parts parts = {.body = step->body, .body_lasts = true};
-    const char *reason = step->head_whole ? NULL : http_parts_gather(x, &parts);
+    struct http_parts parts;
+    bool whole = step->head_whole && http_as_written(conn, x);
+    const char *reason = NULL;
+    if (whole)
+        parts = (struct http_parts){.body = step->content.body,
+                                    .pieces = step->content.pieces,
+                                    .piece_count = step->content.piece_count,
+                                    .body_lasts = true};
+    else
+        reason = http_parts_gather(conn, x, &parts);
     if (reason != NULL) {
         unsent(conn, x, reason);
         return;
     }
-    struct h2_exchange *exchange = open_exchange(c, x);
+    struct h2_exchange *exchange = open_exchange(conn, c, x);
     struct h2_head head = {0};
-    if (exchange != NULL)
+    if (exchange != NULL && keep_pieces(c, exchange, &parts) == 0)
         head = h2_head_of(x, &parts, conn->target, &c->stock->memory);
     if (head.count == 0) {
         if (exchange != NULL)
-            give_back(c, exchange);
+            give_back(conn, c, exchange);
         unsent(conn, x, "no memory for the request");
         return;
     }
     const struct h2_request request = {.fields = head.fields,
                                        .field_count = head.count,
-                                       .body = parts.body.data,
-                                       .body_len = parts.body.len,
-                                       .lasts = parts.body_lasts,
-                                       .answer = answer_to(step->head_whole ? step->kind : http_kind_of(parts.method))};
+                                       .body = exchange->pieces ? exchange->pieces[0].data : parts.body.data,
+                                       .body_len = exchange->pieces ? exchange->pieces[0].len : parts.body.len,
+                                       .lasts = exchange->pieces || parts.body_lasts,
+                                       .more = exchange->pieces != NULL,
+                                       .answer = answer_to(whole ? step->kind : http_kind_of(parts.method))};
     state->h2 = exchange;
     state->kept = exchange->kept;
     reason = h2_submit(c->session, &exchange->stream, &request);
@@ -279,7 +338,7 @@ void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_
         return;
     state->h2 = NULL;
     state->kept = NULL;
-    give_back(c, exchange);
+    give_back(conn, c, exchange);
     unsent(conn, x, reason);
     look_at(conn, c, h2_send(c->session));
 }
@@ -290,7 +349,7 @@ void h2_conn_cancel(struct squall_conn *conn, struct h2_conn *c, struct squall_e
     if (exchange == NULL)
         return;
     h2_cancel(c->session, &exchange->stream, NGHTTP2_CANCEL);
-    give_back(c, exchange);
+    give_back(conn, c, exchange);
     if (!c->over)
         look_at(conn, c, h2_send(c->session));
 }
@@ -321,11 +380,11 @@ void h2_conn_writable(struct squall_conn *conn, struct h2_conn *c)
         look_at(conn, c, h2_send(c->session));
 }
 
-void h2_conn_disconnect(struct h2_conn *c)
+void h2_conn_disconnect(struct squall_conn *conn, struct h2_conn *c)
 {
     struct h2_stream *stream;
     while (c->session != NULL && (stream = h2_forget(c->session)) != NULL)
-        give_back(c, exchange_of(stream));
+        give_back(conn, c, exchange_of(stream));
     h2_session_free(c->session);
     c->session = NULL;
 }

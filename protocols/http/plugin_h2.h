@@ -27,6 +27,6 @@ void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_
 void h2_conn_cancel(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x);
 uint64_t h2_conn_receive(struct squall_conn *conn, struct h2_conn *c, const uint8_t *data, uint64_t len);
 void h2_conn_writable(struct squall_conn *conn, struct h2_conn *c);
-void h2_conn_disconnect(struct h2_conn *c);
+void h2_conn_disconnect(struct squall_conn *conn, struct h2_conn *c);
 
 #endif

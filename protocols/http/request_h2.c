@@ -130,15 +130,15 @@ struct h2_head h2_head_make(void *memory, const struct http_parts *parts, struct
 
 int h2_head_prepare(struct http_step *step, const struct http_options *options, const struct squall_target *target)
 {
-    const uint64_t block = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_HEADERS);
-    const uint64_t whole = block | HTTP_BIT(HTTP_PATH) | HTTP_BIT(HTTP_BODY);
+    const uint64_t line = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_PATH);
     struct http_parts parts = {
-        .method = options->method, .path = options->path, .headers = &options->headers, .found = step->found};
-    bool all = (step->constant & whole) == whole;
-    if (!all && ((step->constant & block) != block || step->kind == H1_REQUEST_CONNECT))
+        .method = options->method, .path = options->path, .headers = &step->content.headers, .found = step->found};
+    bool all = (step->constant & line) == line && step->fields_constant && step->body_constant;
+    bool block = (step->constant & HTTP_BIT(HTTP_METHOD)) && step->fields_constant;
+    if (!all && (!block || step->kind == H1_REQUEST_CONNECT))
         return 0;
     if (all)
-        parts.body = options->body;
+        parts.body = step->content.body;
     step->head_memory = malloc(h2_head_size(&parts));
     if (step->head_memory == NULL)
         return -1;
@@ -167,9 +167,9 @@ struct h2_head h2_head_of(const struct squall_exchange *x, const struct http_par
                           const struct squall_target *target, struct h2_memory *memory)
 {
     const struct http_step *step = x->step->state;
-    if (step->head_whole)
+    if (step->head_whole && !parts->altered)
         return step->head;
-    bool prepared = step->head.count > 0;
+    bool prepared = step->head.count > 0 && !parts->altered;
     size_t size = prepared ? (step->head.count + 1) * sizeof(nghttp2_nv) + H2_LENGTH_DIGITS + parts->path.len + 1
                            : h2_head_size(parts);
     void *taken = h2_memory_take(memory, size);

@@ -32,6 +32,57 @@ const struct squall_option http_step_rows[HTTP_ROWS] = {
                    .type = SQUALL_STRING,
                    .role = SQUALL_ROLE_FLAG_FILE,
                    .offset = offsetof(struct http_options, body)},
+    [HTTP_JSON] = {.name = "json",
+                   .flag = "--json",
+                   .metavar = "JSON",
+                   .help = "request body as JSON, of type application/json: a map, a list or a value",
+                   .type = SQUALL_TREE,
+                   .offset = offsetof(struct http_options, json)},
+    [HTTP_FORM] = {.name = "form",
+                   .flag = "--form",
+                   .metavar = "NAME: VALUE",
+                   .help = "request body as a form, application/x-www-form-urlencoded",
+                   .type = SQUALL_MAP,
+                   .offset = offsetof(struct http_options, form)},
+    [HTTP_MULTIPART] = {.name = "multipart",
+                        .flag = "--multipart",
+                        .metavar = "NAME: VALUE",
+                        .help = "request body as multipart/form-data; a value of @FILE or @FILE;type=TYPE is an upload",
+                        .type = SQUALL_MAP,
+                        .offset = offsetof(struct http_options, multipart),
+                        .role = SQUALL_ROLE_FILE},
+    [HTTP_FILE] = {.name = "file",
+                   .flag = "--file",
+                   .metavar = "FILE",
+                   .help = "request body: the content of a file, sent from disk",
+                   .type = SQUALL_STRING,
+                   .offset = offsetof(struct http_options, file),
+                   .role = SQUALL_ROLE_FILE},
+    [HTTP_BASIC] = {.name = "basic",
+                    .flag = "--basic",
+                    .metavar = "USER:PASSWORD",
+                    .help = "authorization by user and password",
+                    .type = SQUALL_STRING,
+                    .offset = offsetof(struct http_options, basic)},
+    [HTTP_BEARER] = {.name = "bearer",
+                     .flag = "--bearer",
+                     .metavar = "TOKEN",
+                     .help = "authorization by a token",
+                     .type = SQUALL_STRING,
+                     .offset = offsetof(struct http_options, bearer)},
+    [HTTP_COMPRESSED] = {.name = "compressed",
+                         .flag = "--compressed",
+                         .help = "take compressed answers (gzip, deflate); undone where a body is looked at",
+                         .type = SQUALL_BOOL,
+                         .offset = offsetof(struct http_options, compressed)},
+    [HTTP_REDIRECTS] = {.name = "redirects",
+                        .flag = "--redirects",
+                        .metavar = "N",
+                        .help = "redirects on the same host that are followed, each an exchange of its own",
+                        .fallback = "10",
+                        .max = SQUALL_HOPS_MAX,
+                        .type = SQUALL_UINT,
+                        .offset = offsetof(struct http_options, redirects)},
     [HTTP_EXPECT] = {.name = "expect",
                      .flag = "--expect",
                      .metavar = "CODES",
@@ -41,7 +92,8 @@ const struct squall_option http_step_rows[HTTP_ROWS] = {
                      .offset = offsetof(struct http_options, expect)},
 };
 
-#define AGENT "squall/" SQUALL_VERSION
+#define WHOLE_MAX 16384 /* bytes of a body that is kept with its head: a longer one is sent from where it lies */
+#define AGENT     "squall/" SQUALL_VERSION
 
 struct squall_bytes http_agent(void)
 {
@@ -90,8 +142,11 @@ static int32_t check_method(struct squall_bytes method, struct squall_error *err
 static int32_t check_constants(struct http_step *step, const struct http_options *options, struct squall_error *error)
 {
     const uint64_t line = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_PATH);
-    const uint64_t content = HTTP_BIT(HTTP_HEADERS) | HTTP_BIT(HTTP_BODY);
     const char *reason;
+    if (!(step->constant & HTTP_BIT(HTTP_REDIRECTS))) {
+        snprintf(error->text, sizeof error->text, "redirects: cannot hold variables; write the number");
+        return -1;
+    }
     if (!(step->constant & HTTP_BIT(HTTP_EXPECT))) {
         snprintf(error->text, sizeof error->text, "expect: cannot hold variables; write the codes");
         return -1;
@@ -105,14 +160,14 @@ static int32_t check_constants(struct http_step *step, const struct http_options
         if (reason != NULL)
             return refuse(error, "path", options->path, reason);
     }
-    if (step->constant & HTTP_BIT(HTTP_HEADERS)) {
+    if (step->fields_constant) {
         uint64_t culprit = 0;
-        reason = h1_check_fields(&options->headers, &step->found, &culprit);
+        reason = h1_check_fields(&step->content.headers, &step->found, &culprit);
         if (reason != NULL)
-            return refuse(error, "header", options->headers.pairs[culprit].name, reason);
+            return refuse(error, "header", step->content.headers.pairs[culprit].name, reason);
     }
-    if ((step->constant & content) == content) {
-        reason = h1_check_length(&step->found, options->body.len);
+    if (step->fields_constant && step->body_constant) {
+        reason = h1_check_length(&step->found, step->content.body.len);
         if (reason != NULL)
             return refuse(error, "header", (struct squall_bytes){(const uint8_t *)"content-length", 14}, reason);
     }
@@ -123,29 +178,69 @@ static int32_t check_constants(struct http_step *step, const struct http_options
  * the Host of a CONNECT is its target. */
 static int encode_constants(struct http_step *step, const struct http_options *options, struct squall_bytes authority)
 {
-    const uint64_t block = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_HEADERS);
-    const uint64_t whole = block | HTTP_BIT(HTTP_PATH) | HTTP_BIT(HTTP_BODY);
-    bool all = (step->constant & whole) == whole;
-    if (!all && ((step->constant & block) != block || step->kind == H1_REQUEST_CONNECT))
+    const uint64_t line = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_PATH);
+    const struct http_content *content = &step->content;
+    bool all = (step->constant & line) == line && step->fields_constant && step->body_constant && !content->pieces &&
+               content->body.len <= WHOLE_MAX;
+    bool block = (step->constant & HTTP_BIT(HTTP_METHOD)) && step->fields_constant;
+    if (!all && (!block || step->kind == H1_REQUEST_CONNECT))
         return 0;
     struct squall_bytes host = h1_host_of(options->method, options->path, authority);
     uint64_t size = h1_fields_size(&step->found, host, http_agent());
     if (all)
-        size += h1_line_size(options->method, options->path) + H1_HEAD_END_MAX + options->body.len;
+        size += h1_line_size(options->method, options->path) + H1_HEAD_END_MAX + content->body.len;
     step->memory = malloc(size);
     if (step->memory == NULL)
         return -1;
     uint8_t *at = step->memory;
     if (all)
         at += h1_write_line(at, options->method, options->path);
-    at += h1_write_fields(at, &options->headers, &step->found, host, http_agent());
+    at += h1_write_fields(at, &content->headers, &step->found, host, http_agent());
     if (all) {
-        at += h1_write_head_end(at, options->method, options->body.len);
-        for (uint64_t i = 0; i < options->body.len; i++)
-            *at++ = options->body.data[i];
+        at += h1_write_head_end(at, options->method, content->body.len);
+        for (uint64_t i = 0; i < content->body.len; i++)
+            *at++ = content->body.data[i];
     }
     struct squall_bytes written = {.data = step->memory, .len = (uint64_t)(at - step->memory)};
     *(all ? &step->whole : &step->fields) = written;
+    return 0;
+}
+
+static void release(struct http_step *step)
+{
+    free(step->memory);
+    free(step->head_memory);
+    free(step->content_memory);
+    step->memory = step->content_memory = NULL;
+    step->head_memory = NULL;
+}
+
+/* A failed init leaves nothing behind. */
+static int32_t fail(struct http_step *step)
+{
+    release(step);
+    return -1;
+}
+
+/* The fields and the body, each as far as it does not vary. A reason is about values; -1: no memory. */
+static int make_content(struct http_step *step, const struct http_options *options, const char **ret_reason)
+{
+    bool type_known;
+    const char *type = http_content_type(options, step->constant, &type_known);
+    step->fields_constant = (step->constant & HTTP_FIELD_BITS) == HTTP_FIELD_BITS && type_known;
+    step->body_constant = (step->constant & HTTP_BODY_BITS) == HTTP_BODY_BITS;
+    *ret_reason = http_content_check(options);
+    if (*ret_reason != NULL)
+        return 0;
+    uint64_t fields_room = step->fields_constant ? http_content_fields_room(options) : 0;
+    uint64_t body_room = step->body_constant ? http_content_body_room(options) : 0;
+    step->content_memory = malloc(fields_room + body_room + 1);
+    if (step->content_memory == NULL)
+        return -1;
+    if (step->fields_constant)
+        http_content_fields(options, type, step->content_memory, &step->content);
+    if (step->body_constant)
+        *ret_reason = http_content_body(options, step->content_memory + fields_room, &step->content);
     return 0;
 }
 
@@ -154,28 +249,34 @@ int32_t http_step_init(struct squall_step *view, const void *constant_options, u
 {
     const struct http_options *options = constant_options;
     struct http_step *step = view->state;
+    const char *reason = NULL;
     step->constant = constant;
+    if (make_content(step, options, &reason) < 0)
+        reason = "no memory for the request";
+    if (reason != NULL) {
+        snprintf(error->text, sizeof error->text, "%s", reason);
+        return fail(step);
+    }
     if (check_constants(step, options, error) < 0)
-        return -1;
+        return fail(step);
+    step->expect_given = !h1_bytes_are(options->expect, EXPECT_DEFAULT);
+    step->redirects = options->redirects;
     if (constant & HTTP_BIT(HTTP_METHOD)) {
         step->kind = http_kind_of(options->method);
         step->idempotent = http_method_idempotent(options->method);
+        step->post = h1_bytes_are(options->method, "POST");
     }
-    if (constant & HTTP_BIT(HTTP_BODY))
-        step->body = options->body;
+    if (constant & HTTP_BIT(HTTP_PATH))
+        step->path = options->path;
     if (encode_constants(step, options, view->target->authority) < 0 ||
         h2_head_prepare(step, options, view->target) < 0) {
         snprintf(error->text, sizeof error->text, "no memory for the request");
-        return -1;
+        return fail(step);
     }
     return 0;
 }
 
 void http_step_fini(struct squall_step *view)
 {
-    struct http_step *step = view->state;
-    free(step->memory);
-    free(step->head_memory);
-    step->memory = NULL;
-    step->head_memory = NULL;
+    release(view->state);
 }

@@ -4,6 +4,7 @@
  */
 #ifndef SQUALL_HTTP_STEP_H
 #define SQUALL_HTTP_STEP_H
+#include "content.h"
 #include "expect.h"
 #include "h1.h"
 #include "h1_write.h"
@@ -11,13 +12,38 @@
 #include <squall/plugin.h>
 
 /* The rows of http_step_rows, in their order: bit i of a `constant` mask is row i. */
-enum http_row { HTTP_METHOD, HTTP_PATH, HTTP_HEADERS, HTTP_BODY, HTTP_EXPECT, HTTP_ROWS };
+enum http_row {
+    HTTP_METHOD,
+    HTTP_PATH,
+    HTTP_HEADERS,
+    HTTP_BODY,
+    HTTP_JSON,
+    HTTP_FORM,
+    HTTP_MULTIPART,
+    HTTP_FILE,
+    HTTP_BASIC,
+    HTTP_BEARER,
+    HTTP_COMPRESSED,
+    HTTP_REDIRECTS,
+    HTTP_EXPECT,
+    HTTP_ROWS
+};
 #define HTTP_BIT(row) (UINT64_C(1) << (row))
+/* What the fields and what the body are made of. */
+#define HTTP_FIELD_BITS                                                                                                \
+    (HTTP_BIT(HTTP_HEADERS) | HTTP_BIT(HTTP_BASIC) | HTTP_BIT(HTTP_BEARER) | HTTP_BIT(HTTP_COMPRESSED))
+#define HTTP_BODY_BITS                                                                                                 \
+    (HTTP_BIT(HTTP_BODY) | HTTP_BIT(HTTP_JSON) | HTTP_BIT(HTTP_FORM) | HTTP_BIT(HTTP_MULTIPART) | HTTP_BIT(HTTP_FILE))
 
 struct http_options {
     struct squall_bytes method, path;
     struct squall_map headers;
-    struct squall_bytes body, expect;
+    struct squall_bytes body;
+    struct squall_tree json;
+    struct squall_map form, multipart;
+    struct squall_bytes file, basic, bearer;
+    uint64_t compressed, redirects;
+    struct squall_bytes expect;
 };
 extern const struct squall_option http_step_rows[HTTP_ROWS];
 
@@ -25,14 +51,19 @@ extern const struct squall_option http_step_rows[HTTP_ROWS];
 struct http_step {
     struct http_expect expect;
     uint64_t constant;
-    struct squall_bytes whole;  /* all is constant: the request as it goes out; else empty */
-    struct squall_bytes fields; /* the header block, if it is the same in every request; else empty */
-    struct h1_fields found;     /* in constant headers */
-    struct squall_bytes body;   /* constant: run memory */
-    enum h1_request_kind kind;  /* of a constant method */
-    bool idempotent;            /* it is */
-    uint8_t *memory;            /* holds whole or fields */
-    struct h1_known known;      /* of the answers to this step, on whatever connection */
+    struct squall_bytes whole;   /* all is constant: the request as it goes out; else empty */
+    struct squall_bytes fields;  /* the header block, if it is the same in every request; else empty */
+    struct h1_fields found;      /* in constant headers */
+    struct http_content content; /* headers and body, each if it is the same in every request */
+    bool fields_constant, body_constant;
+    struct squall_bytes path;  /* a constant one: run memory */
+    enum h1_request_kind kind; /* of a constant method */
+    bool idempotent, post;     /* it is */
+    bool expect_given;         /* the scenario says which codes are ok */
+    uint64_t redirects;        /* followed at most */
+    uint8_t *memory;           /* holds whole or fields */
+    uint8_t *content_memory;   /* what `content` is made of */
+    struct h1_known known;     /* of the answers to this step, on whatever connection */
 
     /* HTTP/2: the fields that never change. */
     struct h2_head head; /* count 0: none are made ahead */

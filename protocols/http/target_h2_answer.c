@@ -213,7 +213,7 @@ void target_h2_answer(struct target_h2 *h2, struct squall_server_request *reques
     if (request->last)
         submit_goaway(stream);
     if (submit_settings(stream)) {
-        submit_rst(stream, NGHTTP2_INTERNAL_ERROR);
+        submit_rst(stream, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     }
     submit_hints(stream);

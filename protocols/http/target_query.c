@@ -261,7 +261,8 @@ const struct squall_server_parameter target_parameters[TARGET_PARAMETER_COUNT] =
     [TRAILERS] = {"trailers", "N", "HTTP/2: so many fields behind the body"},
     [PAD] = {"pad", "N", "HTTP/2: so many bytes of padding in each frame"},
     [PUSH] = {"push", "1", "HTTP/2: promises an answer that nobody asked for"},
-    [SETTINGS] = {"settings", "ID:VALUE,...", "HTTP/2: changes settings before the answer"},
+    [SETTINGS] = {"settings", "ID:VALUE,...",
+                  "HTTP/2: settings before the answer; at most 16 frames that are not acknowledged"},
     [RAW] = {"raw", "HEX", "HTTP/2: these bytes before the answer; stream ffffffff: the request's own"},
 };
 

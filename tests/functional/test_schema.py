@@ -50,7 +50,7 @@ def test_every_scenario():
 
 def blocks():
     """YAML blocks of the pages; and whether the loader refuses it."""
-    for name in ("scenario.md", "lua.md"):
+    for name in ("scenario.md", "lua.md", "http.md", "grpc.md", "mqtt.md"):
         with open(os.path.join(ROOT, "docs", name), encoding="utf-8") as file:
             for block, after in re.findall(r"```yaml\n(.*?)```\n(```error)?", file.read(), re.S):
                 yield "squall: 1\n" * ("squall:" not in block) + block, bool(after)

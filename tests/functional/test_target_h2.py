@@ -1,7 +1,5 @@
 """squall target on HTTP/2: the same behaviour as on HTTP/1.1, a stream each, in the order in which delays end."""
-import hyperframe.frame as hf
-
-from frames import PREFACE, WINDOW, Frames
+from frames import PREFACE, WINDOW, Frames, hf
 from harness import Target, Wire, counts_match_log, main
 
 

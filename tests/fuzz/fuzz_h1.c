@@ -49,7 +49,7 @@ static uint64_t read_all(uint8_t request, const uint8_t *data, size_t len, size_
     struct h1_reader reader = {.known = known};
     struct digest digest = {UINT64_C(0xcbf29ce484222325)};
     const uint8_t *cursor = data, *last = data + len;
-    h1_expect(&reader, kind, (request & 4) != 0);
+    h1_expect(&reader, kind, (enum h1_fields_wanted)((request >> 2 & 3) % 3));
     for (size_t come = 0; come < len;) {
         come = len - come > step ? come + step : len;
         const uint8_t *end = data + come;
@@ -62,7 +62,7 @@ static uint64_t read_all(uint8_t request, const uint8_t *data, size_t len, size_
             if (event == H1_MALFORMED)
                 return digest.sum;
             if (event == H1_END)
-                h1_expect(&reader, kind, (request & 4) != 0);
+                h1_expect(&reader, kind, (enum h1_fields_wanted)((request >> 2 & 3) % 3));
         }
     }
     if ((size_t)(last - cursor) > H1_HEAD_MAX)

@@ -17,6 +17,8 @@ struct run {
     struct h2_session *session;
     struct h2_stream streams[STREAMS];
     bool open[STREAMS], cancel;
+    bool reset, over; /* a stream was reset by us; the session is over */
+    bool late;        /* nghttp2 has reset a stream without a word, as when SETTINGS make its window too large */
     uint8_t *room;
     size_t out_len;
     uint64_t sum; /* of all that is told; body bytes count one by one, so that pieces of a body do not */
@@ -71,6 +73,7 @@ static void started(void *arg, struct h2_stream *stream)
     size_t number = number_of(run, stream);
     add_number(run, 100 + number);
     if (run->cancel && number == 1) {
+        run->reset = true;
         run->open[number] = false;
         h2_cancel(run->session, stream, NGHTTP2_CANCEL);
     }
@@ -107,6 +110,8 @@ static void end(void *arg, struct h2_stream *stream, const struct h2_end *how)
     struct run *run = arg;
     size_t number = number_of(run, stream);
     run->open[number] = false;
+    run->late |= how->how == H2_MALFORMED && strstr(how->reason, "cannot have now") != NULL;
+    run->reset |= how->how == H2_MALFORMED || !stream->sent;
     add_number(run, 500 + number * 10 + how->how);
     if (how->reason != NULL)
         add(run, how->reason, strlen(how->reason));
@@ -160,7 +165,7 @@ static void submit(struct run *run, size_t number, size_t body_len)
         abort();
 }
 
-static uint64_t read_all(uint8_t asked, const uint8_t *bytes, size_t len, size_t step)
+static struct run read_all(uint8_t asked, const uint8_t *bytes, size_t len, size_t step)
 {
     struct run run = {.sum = UINT64_C(0xcbf29ce484222325), .cancel = (asked & 4) != 0};
     const struct h2_options options = {.streams_max = 100,
@@ -180,21 +185,25 @@ static uint64_t read_all(uint8_t asked, const uint8_t *bytes, size_t len, size_t
     const char *over = NULL;
     for (size_t at = 0; at < len && over == NULL; at += step)
         over = h2_receive(run.session, bytes + at, len - at < step ? len - at : step);
+    run.over = over != NULL;
     if (over != NULL)
         add(&run, over, strlen(over));
     h2_session_free(run.session);
     h2_memory_fini(&run.memory);
     free(run.room);
-    return run.sum;
+    return run;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     if (size < 2)
         return 0;
-    uint64_t whole = read_all(bytes[0], bytes + 2, size - 2, size);
-    uint64_t pieces = read_all(bytes[0], bytes + 2, size - 2, bytes[1] == 0 ? 1 : bytes[1]);
-    if (whole != pieces)
+    struct run whole = read_all(bytes[0], bytes + 2, size - 2, size);
+    struct run pieces = read_all(bytes[0], bytes + 2, size - 2, bytes[1] == 0 ? 1 : bytes[1]);
+    /* Until our RST_STREAM is on its way a fault on that stream counts: when that is depends on the pieces. */
+    bool comparable = !whole.late && !pieces.late;
+    comparable &= !(whole.reset || pieces.reset) || !(whole.over || pieces.over);
+    if (comparable && whole.sum != pieces.sum)
         abort();
     return 0;
 }

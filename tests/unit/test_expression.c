@@ -13,6 +13,7 @@
 static const struct squall_pair fields[] = {
     {.name = {(const uint8_t *)"Content-Type", 12}, .value = {(const uint8_t *)"text/plain", 10}},
     {.name = {(const uint8_t *)"X-Count", 7}, .value = {(const uint8_t *)"17", 2}},
+    {.name = {(const uint8_t *)"cookie.id", 9}, .value = {(const uint8_t *)"7", 1}},
 };
 static const struct answer answer = {.outcome = OUTCOME_REJECTED,
                                      .code = 404,
@@ -21,7 +22,7 @@ static const struct answer answer = {.outcome = OUTCOME_REJECTED,
                                      .service_ns = 2000000,
                                      .body = {(const uint8_t *)"Hello, world", 12},
                                      .fields = fields,
-                                     .field_count = 2};
+                                     .field_count = 3};
 static const struct answer no_answer = {.outcome = OUTCOME_TIMED_OUT, .latency_ns = 1000};
 
 static const struct {
@@ -61,6 +62,8 @@ static const struct {
     {"lower(body) == 'hello, world'", true},
     {"upper(header('content-type')) == 'TEXT/PLAIN'", true},
     {"header(\"CONTENT-TYPE\") == \"text/plain\"", true},
+    {"cookie(\"id\") == \"7\"", true},
+    {"cookie(\"x-count\") == null", true},
     {"number(header('x-count')) == 17", true},
     {"number(header('content-type')) == 17", false},
     {"number(' 1') == 1", false},

@@ -32,6 +32,8 @@ static const struct {
     {"body", "body.other", "null"},
     {"header", "header('eTag')", "w/1"},
     {"header", "header('x-none')", "null"},
+    {"cookie", "cookie('ID')", "7"},
+    {"cookie", "cookie('none')", "null"},
     {"size", "size(text)", "4"},
     {"size", "size(body.id)", "2"},
     {"size", "size(none)", "null"},
@@ -105,7 +107,8 @@ static void test_cases(void **state)
 {
     (void)state;
     struct random_stream random;
-    const struct squall_pair fields[] = {{.name = bytes("ETag"), .value = bytes("w/1")}};
+    const struct squall_pair fields[] = {{.name = bytes("ETag"), .value = bytes("w/1")},
+                                         {.name = bytes("cookie.id"), .value = bytes("7")}};
     const struct answer answer = {.outcome = OUTCOME_REJECTED,
                                   .code = 404,
                                   .code_name = "NOT_FOUND",
@@ -113,7 +116,7 @@ static void test_cases(void **state)
                                   .service_ns = 6000000,
                                   .body = bytes("{\"id\": [4, 5], \"none\": null}"),
                                   .fields = fields,
-                                  .field_count = 1};
+                                  .field_count = 2};
     const struct value variables[] = {{.type = VALUE_STRING, .string = bytes("Ab c")}, {.type = VALUE_NULL}};
     random_init(&random, 1, 3);
     for (size_t i = 0; i < CASES; i++) {

@@ -100,8 +100,9 @@ struct squall_server_host {
     /* Numbers with units, whole text: 0 or -1. `type` is SQUALL_UINT, SQUALL_DURATION or SQUALL_SIZE. */
     int32_t (*number_parse)(const char *text, uint32_t type, uint64_t *ret_number);
 
-    /* A request's last byte is in the current input, or the last of what its answer has to wait for: it is stamped,
-     * counted, and will be logged. Never while the connection has none to spare; never NULL. */
+    /* A request's last byte is in the current input, or, where a stream goes on for longer, the byte from which on its
+     * answer may begin: it is stamped, counted, and will be logged. Never while the connection has none to spare; never
+     * NULL. */
     struct squall_server_request *(*arrive)(struct squall_server_conn *, const struct squall_server_arrival *);
     /* After answer() has been called: it is called again in delay_ns, at the earliest when receive() has returned.
      * Asked for again before that, the new time takes the place of the old one. */

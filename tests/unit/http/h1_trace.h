@@ -109,7 +109,7 @@ static inline bool trace_feed(struct trace *trace, struct h1_reader *reader, con
         if (event == H1_END) {
             more = reader->keep_alive;
             if (more)
-                h1_expect(reader, trace->kind, trace->want_fields);
+                h1_expect(reader, trace->kind, trace->want_fields ? H1_FIELDS_ALL : H1_FIELDS_NONE);
         }
         if (event == H1_MALFORMED)
             more = false;
@@ -130,7 +130,7 @@ static inline void trace_run(struct trace *trace, const uint8_t *input, size_t l
     trace->len = 0;
     trace->text[0] = '\0';
     trace->in_body = false;
-    h1_expect(&reader, trace->kind, trace->want_fields);
+    h1_expect(&reader, trace->kind, trace->want_fields ? H1_FIELDS_ALL : H1_FIELDS_NONE);
     bool more = true;
     while (more && come < len) {
         size_t next = cut != 0 ? (come < cut ? cut : len) : come + step;

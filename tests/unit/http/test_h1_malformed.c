@@ -185,7 +185,7 @@ static void nothing_is_scanned_twice(void **state)
     struct h1_piece piece;
     static uint8_t line[H1_HEAD_MAX];
     memset(line, 'x', sizeof line);
-    h1_expect(&reader, H1_REQUEST_OTHER, false);
+    h1_expect(&reader, H1_REQUEST_OTHER, H1_FIELDS_NONE);
     for (size_t len = 1; len < sizeof line; len++) {
         const uint8_t *cursor = line;
         assert_int_equal(h1_read(&reader, &cursor, line + len, &piece), H1_MORE);

@@ -133,6 +133,8 @@ static struct squall_worker worker = {.host = &host, .state = &worker_state};
 static struct squall_step step;
 static struct squall_conn conn;
 static struct squall_exchange exchange;
+static struct http_user user_state;
+static struct squall_user user = {.state = &user_state, .id = 1};
 static uint64_t exchange_state[8];
 
 static struct squall_bytes bytes_of(const char *text)
@@ -175,7 +177,7 @@ static void ask(const struct http_options *options, uint64_t constant, uint64_t 
     memset(exchange_state, 0, sizeof exchange_state);
     assert_true(PLUGIN->exchange_size <= sizeof exchange_state);
     exchange = (struct squall_exchange){
-        .state = exchange_state, .step = &step, .options = options, .constant = constant, .wants = wants};
+        .state = exchange_state, .step = &step, .user = &user, .options = options, .constant = constant, .wants = wants};
     current = &exchange;
     body_len = 0;
     PLUGIN->request(&conn, &exchange);
@@ -288,9 +290,9 @@ static void constant_or_not_the_request_is_the_same(void **state)
     options.headers = (struct squall_map){.pairs = &pair, .count = 1};
     options.body = bytes_of("text");
     static const char expected[] = "POST /p HTTP/1.1\r\n" DEFAULTS "X: y\r\nContent-Length: 4\r\n\r\ntext";
-    for (uint64_t constant = 0; constant < HTTP_BIT(HTTP_EXPECT); constant++) {
+    for (uint64_t constant = 0; constant <= HTTP_BIT(HTTP_BODY) * 2 - 1; constant++) { /* options that are absent are constant */
         struct http_options known = options;
-        uint64_t mask = constant | HTTP_BIT(HTTP_EXPECT);
+        uint64_t mask = constant | ~(HTTP_BIT(HTTP_BODY) * 2 - 1);
         if (!(mask & HTTP_BIT(HTTP_METHOD)))
             known.method = (struct squall_bytes){0};
         if (!(mask & HTTP_BIT(HTTP_PATH)))
