@@ -39,12 +39,14 @@ def faults(check, text):
 
 
 def installed():
-    """Schemes of the protocols whose plugins were built: the schema knows no others."""
-    return {scheme for line in squall("plugin", "list").out.splitlines()[1:] for scheme in line.split()[2].split(",")}
+    """Names and schemes of the protocols whose plugins were built: the schema knows no others."""
+    rows = [line.split() for line in squall("plugin", "list").out.splitlines()[1:]]
+    return {word for row in rows for word in [row[0], *row[2].split(",")]}
 
 
 def speaks(text, schemes):
-    missing = set(re.findall(r"(\w+)://", text)) - schemes
+    rooms = "|".join(sorted(os.listdir(os.path.join(ROOT, "protocols"))))
+    missing = set(re.findall(r"(\w+)://", text) + re.findall(rf"\b({rooms}): ", text)) - schemes
     if missing:
         print(f"SKIP one text: no plugin for {missing}")
     return not missing
@@ -118,6 +120,13 @@ def test_options_are_described():
         own = name in ("http", "target", "name", "check", "save", "tags")
         assert own or re.search(rf"^\s+{re.escape(name)}\b", shown, re.M), name
         assert "description" in row, name
+
+
+def test_every_reference_leads_somewhere():
+    """A key's kind of value is a definition: a row that names none would be found by who meets that key."""
+    made = schema()
+    named = set(re.findall(r'"#/definitions/([^"]+)"', json.dumps(made)))
+    assert named <= set(made["definitions"]), named - set(made["definitions"])
 
 
 def test_only_of_check():
