@@ -122,6 +122,13 @@ def test_options_are_described():
         assert "description" in row, name
 
 
+def test_every_reference_leads_somewhere():
+    """A key's kind of value is a definition: a row that names none would be found by who meets that key."""
+    made = schema()
+    named = set(re.findall(r'"#/definitions/([^"]+)"', json.dumps(made)))
+    assert named <= set(made["definitions"]), named - set(made["definitions"])
+
+
 def test_only_of_check():
     done = squall("run", "--schema")
     assert done.returncode == 2 and "--schema belongs to squall check" in done.err, done.err
