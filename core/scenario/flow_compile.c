@@ -223,7 +223,7 @@ static bool begins_with_protocol(struct compiler *compiler, const struct node *e
 {
     const struct scenario *scenario = compiler->loader->scenario;
     for (uint32_t i = 0; i < scenario->target_count; i++)
-        if (strcmp(node_key(entry, 0)->text, scenario->targets[i].protocol->name) == 0)
+        if (target_speaks(&scenario->targets[i], node_key(entry, 0)->text))
             return true;
     return false;
 }

@@ -162,6 +162,8 @@ int load_shape(const struct loader *loader, const struct node *node, struct load
 /* Of scenario->check_names, which has room for it. */
 uint32_t check_index(const struct loader *loader, const char *name);
 
+/* Whether a step with that protocol's key can go to a target: it speaks it, by whichever engine. */
+bool target_speaks(const struct target *target, const char *key);
 /* Steps, shared by flows and the URL form. `series` and `check_names` have been given their room. */
 int load_step(const struct loader *loader, const struct node *node, struct step *step);
 int step_finish(const struct loader *loader, struct step *step, struct option_set *set, const struct node *place);

@@ -39,6 +39,7 @@ struct target {
     struct squall_target view; /* what the plugin sees; state allocated and target_init called */
     const struct protocol *protocol;
     const char *name;
+    const char *engine;        /* NULL: the protocol's own plugin; else `protocol` is PROTOCOL-ENGINE */
     const char *url;           /* scheme://authority, no path */
     const char *path;          /* the URL's path and query, "" when none: prefixes nothing; used by the URL form only */
     const char *host;          /* IPv6 without brackets */

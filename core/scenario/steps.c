@@ -191,6 +191,13 @@ static int read_checks(const struct loader *loader, const struct node *node, str
     return 0;
 }
 
+bool target_speaks(const struct target *target, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(target->protocol->name, name, len) == 0 &&
+           (target->protocol->name[len] == '\0' || (target->engine && target->protocol->name[len] == '-'));
+}
+
 /* The target that a step names, or the only one of its protocol. */
 static int find_target(const struct loader *loader, const struct protocol *protocol, const struct node *step_node,
                        const struct node *name_node, const struct target **ret_target)
@@ -203,16 +210,16 @@ static int find_target(const struct loader *loader, const struct protocol *proto
         return -1;
     for (uint32_t i = 0; i < scenario->target_count; i++) {
         const struct target *target = &scenario->targets[i];
-        bool speaks = target->protocol == protocol;
+        bool fits = target_speaks(target, step_node->text);
         if (name && strcmp(target->name, name) == 0) {
-            if (!speaks)
+            if (!fits)
                 return fail_at(loader, name_node,
                                "target `%s` speaks %s, and this step %s; name a target of the step's protocol", name,
                                target->protocol->name, protocol->name);
             *ret_target = target;
             return 0;
         }
-        if (speaks) {
+        if (fits) {
             found = target;
             names = arena_printf(loader->arena, "%s%s%s", names, speakers++ ? ", " : "", target->name);
         }
@@ -278,7 +285,7 @@ static int find_protocol(const struct loader *loader, const struct node *node, c
     const struct node *candidate = NULL;
     for (uint32_t i = 0; i < node->count; i++)
         for (uint32_t t = 0; t < scenario->target_count; t++)
-            if (strcmp(node_key(node, i)->text, scenario->targets[t].protocol->name) == 0) {
+            if (target_speaks(&scenario->targets[t], node_key(node, i)->text)) {
                 *ret_protocol = scenario->targets[t].protocol;
                 *ret_key = i;
                 return 0;
@@ -344,6 +351,7 @@ int load_step(const struct loader *loader, const struct node *node, struct step 
         find_target(loader, step->protocol, node_key(node, protocol_key), node_get(node, "target"), &target))
         return -1;
     step->target = target;
+    step->protocol = target->protocol;
     step->line = node->line;
     step->tags = tags_joined(loader, target->tags, loader->tags);
     struct option_set set = {.table = &step->protocol->abi.step_options};

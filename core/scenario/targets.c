@@ -85,8 +85,8 @@ int target_finish(const struct loader *loader, struct target *target, struct opt
 static int read_target_key(const struct loader *loader, const struct node *key, const struct node *value,
                            struct target *target, struct option_set *set)
 {
-    if (strcmp(key->text, "url") == 0)
-        return 0;
+    if (strcmp(key->text, "url") == 0 || strcmp(key->text, "engine") == 0)
+        return 0; /* have been read */
     if (strcmp(key->text, "connections") == 0) {
         target->connections_set = true;
         return read_connections(loader, value, &target->connections);
@@ -115,6 +115,21 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
     return 0;
 }
 
+/* `engine: lib`: the protocol's other plugin, with the same steps and the same options. */
+static int read_engine(const struct loader *loader, const struct node *node, struct target *target)
+{
+    const char *engine;
+    if (!node)
+        return 0;
+    if (read_text(loader, node, &engine))
+        return -1;
+    const char *name = arena_printf(loader->arena, "%s-%s", target->protocol->name, engine);
+    if (protocol_by_name(loader->registry, name, &target->protocol, loader->error))
+        return fail_prefix(loader, node, 0);
+    target->engine = engine;
+    return 0;
+}
+
 static int load_target(const struct loader *loader, const struct node *key, const struct node *node,
                        struct target *target)
 {
@@ -126,6 +141,8 @@ static int load_target(const struct loader *loader, const struct node *key, cons
     if (read_text(loader, url_node, &url) || target_from_url(loader, url_node, url, target))
         return -1;
     target->name = key->text;
+    if (node->kind == NODE_MAP && read_engine(loader, node_get(node, "engine"), target))
+        return -1;
     if (target->path[0] != '\0' && strcmp(target->path, "/") != 0)
         return fail_at(loader, url_node,
                        "a target's URL ends with its port, and this one goes on with '%.200s'; put that into the steps",

@@ -1,6 +1,6 @@
 /* Base64 (RFC 4648): the standard alphabet is written; both alphabets are read, with padding or without. */
-#ifndef GRPC_BASE64_H
-#define GRPC_BASE64_H
+#ifndef SQUALL_GRPC_BASE64_H
+#define SQUALL_GRPC_BASE64_H
 #include <stddef.h>
 #include <stdint.h>
 

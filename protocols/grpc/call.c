@@ -400,8 +400,10 @@ static const char *show_message(struct rpc_call *call)
     const char *why = call->reader.compressed ? inflate_message(call, &message) : NULL;
     if (why != NULL)
         return why;
-    if (call->x == NULL)
-        return rpc_reflection_answer(call->c->reflection, message);
+    if (call->x == NULL) {
+        rpc_reflection_answer(call->c->reflection, message);
+        return NULL;
+    }
     pb_text_reset(&worker->text);
     if (call->step->method.server_streams)
         pb_text_adds(&worker->text, call->body_begun ? "," : "[");

@@ -8,8 +8,8 @@
  *   - the session's callbacks never write to a stream but from `taken`: what an answer gives rise to waits in `ready`
  *     until the session has returned.
  */
-#ifndef GRPC_CALL_H
-#define GRPC_CALL_H
+#ifndef SQUALL_GRPC_CALL_H
+#define SQUALL_GRPC_CALL_H
 #include "decode.h"
 #include "frame.h"
 #include "gzip.h"

@@ -5,8 +5,8 @@
  *
  * Bounds: PB_DEPTH_MAX of nesting, the text's own limit, and memory in proportion to the message.
  */
-#ifndef GRPC_DECODE_H
-#define GRPC_DECODE_H
+#ifndef SQUALL_GRPC_DECODE_H
+#define SQUALL_GRPC_DECODE_H
 #include "text.h"
 #include "types.h"
 

@@ -1,6 +1,6 @@
 /* Header fields that gRPC writes in a way of its own (doc/PROTOCOL-HTTP2.md): the time-out, and metadata. */
-#ifndef GRPC_FIELDS_H
-#define GRPC_FIELDS_H
+#ifndef SQUALL_GRPC_FIELDS_H
+#define SQUALL_GRPC_FIELDS_H
 #include <squall/plugin.h>
 
 #define RPC_TIMEOUT_MAX 10

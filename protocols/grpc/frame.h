@@ -3,8 +3,8 @@
  * message (Length-Prefixed-Message of gRPC's doc/PROTOCOL-HTTP2.md). Keeps no bytes but the prefix: what to do with the
  * message is the caller's.
  */
-#ifndef GRPC_FRAME_H
-#define GRPC_FRAME_H
+#ifndef SQUALL_GRPC_FRAME_H
+#define SQUALL_GRPC_FRAME_H
 #include <squall/plugin.h>
 
 #define RPC_PREFIX 5

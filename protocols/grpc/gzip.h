@@ -1,6 +1,6 @@
 /* Messages compressed on their way out (grpc-encoding: gzip). One compressor serves all calls of a worker. */
-#ifndef GRPC_GZIP_H
-#define GRPC_GZIP_H
+#ifndef SQUALL_GRPC_GZIP_H
+#define SQUALL_GRPC_GZIP_H
 #include <squall/plugin.h>
 #include <stdbool.h>
 #include <zlib.h>

@@ -2,8 +2,8 @@
  * JSON text (RFC 8259), looked at in place. Nothing is allocated, nothing is read behind the text's length, and nesting
  * deeper than PB_JSON_DEPTH_MAX is refused.
  */
-#ifndef GRPC_JSON_H
-#define GRPC_JSON_H
+#ifndef SQUALL_GRPC_JSON_H
+#define SQUALL_GRPC_JSON_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -6,6 +6,7 @@ static const char *const compressions[] = {"none", "gzip", NULL};
 #define TARGET(name) .offset = offsetof(struct rpc_target_options, name)
 #define STEP(name)   .offset = offsetof(struct rpc_step_options, name)
 
+/* Behind RPC_CORE_TARGET_ROWS are those that only our own HTTP/2 has. */
 const struct squall_option rpc_target_rows[RPC_TARGET_ROWS] = {
     {.name = "proto",
      .flag = "--proto",
@@ -50,20 +51,6 @@ const struct squall_option rpc_target_rows[RPC_TARGET_ROWS] = {
      .max = 1000000,
      .type = SQUALL_UINT,
      TARGET(streams)},
-    {.name = "window",
-     .help = "what the server may send on a stream before we say that it was read",
-     .fallback = "1MiB",
-     .min = 1,
-     .max = 0x7fffffff,
-     .type = SQUALL_SIZE,
-     TARGET(window)},
-    {.name = "connection-window",
-     .help = "the same on all streams of a connection together",
-     .fallback = "16MiB",
-     .min = 65535,
-     .max = 0x7fffffff,
-     .type = SQUALL_SIZE,
-     TARGET(connection_window)},
     {.name = "max-receive",
      .help = "the largest message that is taken; a larger one ends its call as RESOURCE_EXHAUSTED",
      .fallback = "4MiB",
@@ -78,6 +65,20 @@ const struct squall_option rpc_target_rows[RPC_TARGET_ROWS] = {
      .max = UINT32_MAX,
      .type = SQUALL_SIZE,
      TARGET(max_send)},
+    {.name = "window",
+     .help = "what the server may send on a stream before we say that it was read",
+     .fallback = "1MiB",
+     .min = 1,
+     .max = 0x7fffffff,
+     .type = SQUALL_SIZE,
+     TARGET(window)},
+    {.name = "connection-window",
+     .help = "the same on all streams of a connection together",
+     .fallback = "16MiB",
+     .min = 65535,
+     .max = 0x7fffffff,
+     .type = SQUALL_SIZE,
+     TARGET(connection_window)},
 };
 
 const struct squall_option rpc_step_rows[RPC_ROWS] = {

@@ -1,6 +1,6 @@
 /* What a scenario may say of a gRPC target and of a step: the tables and the structs that they fill. */
-#ifndef GRPC_OPTIONS_H
-#define GRPC_OPTIONS_H
+#ifndef SQUALL_GRPC_OPTIONS_H
+#define SQUALL_GRPC_OPTIONS_H
 #include <squall/plugin.h>
 
 struct rpc_target_options {
@@ -12,7 +12,7 @@ struct rpc_target_options {
     uint64_t max_receive, max_send;
 };
 
-enum { RPC_TARGET_ROWS = 11 };
+enum { RPC_CORE_TARGET_ROWS = 9, RPC_TARGET_ROWS = 11 };
 extern const struct squall_option rpc_target_rows[RPC_TARGET_ROWS];
 
 enum rpc_row {

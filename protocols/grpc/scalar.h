@@ -4,8 +4,8 @@
  *
  * Source: the JSON mapping of the proto3 language guide.
  */
-#ifndef GRPC_SCALAR_H
-#define GRPC_SCALAR_H
+#ifndef SQUALL_GRPC_SCALAR_H
+#define SQUALL_GRPC_SCALAR_H
 #include "wire.h"
 
 /* Where a scalar goes. */

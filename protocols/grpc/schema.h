@@ -6,8 +6,8 @@
  * Files are read when they are added; a look-up builds what it needs. All files have to be added before the first
  * look-up. Fallible functions return 0, or -1 with the error filled.
  */
-#ifndef GRPC_SCHEMA_H
-#define GRPC_SCHEMA_H
+#ifndef SQUALL_GRPC_SCHEMA_H
+#define SQUALL_GRPC_SCHEMA_H
 #include "types.h"
 
 #ifdef __cplusplus

@@ -3,8 +3,8 @@
  *
  * Sources: gRPC's doc/statuscodes.md, doc/PROTOCOL-HTTP2.md, doc/http-grpc-status-mapping.md.
  */
-#ifndef GRPC_STATUS_H
-#define GRPC_STATUS_H
+#ifndef SQUALL_GRPC_STATUS_H
+#define SQUALL_GRPC_STATUS_H
 #include <squall/plugin.h>
 
 enum rpc_code {

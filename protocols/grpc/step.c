@@ -225,7 +225,7 @@ const char *rpc_message_append(const struct rpc_step *step, const struct rpc_mes
     memmove(begin, writer.at, len);
     rpc_frame_prefix(out->data + at, 0, (uint32_t)len);
     out->len = at + RPC_PREFIX + len;
-    return step->options->compression == RPC_GZIP ? compress_frame(gzip, out, at) : NULL;
+    return step->options->compression == RPC_GZIP && !step->target->plain ? compress_frame(gzip, out, at) : NULL;
 }
 
 const struct squall_tree *rpc_step_tree(const struct rpc_step *step, const struct rpc_step_options *options)

@@ -2,8 +2,8 @@
  * A step of a flow: one call. All that never changes is checked and encoded when the message types are known: header
  * fields, and messages with their prefix. What varies is encoded for each call.
  */
-#ifndef GRPC_STEP_H
-#define GRPC_STEP_H
+#ifndef SQUALL_GRPC_STEP_H
+#define SQUALL_GRPC_STEP_H
 #include "gzip.h"
 #include "options.h"
 #include "schema.h"
@@ -55,8 +55,8 @@ struct rpc_buffer {
 uint8_t *rpc_buffer_reserve(struct rpc_buffer *buffer, size_t more);
 void rpc_buffer_fini(struct rpc_buffer *buffer);
 
-/* Appends the message with its prefix, compressed if the step says so. NULL, or what is wrong: run memory, or in
- * `reason`. `holes` are those of the whole tree. */
+/* Appends the message with its prefix, compressed if the step says so and the target does not leave that to others.
+ * NULL, or what is wrong: run memory, or in `reason`. `holes` are those of the whole tree. */
 #define RPC_REASON_MAX 200
 const char *rpc_message_append(const struct rpc_step *step, const struct rpc_message *message, const char *text,
                                const struct squall_hole *holes, struct rpc_gzip *gzip, struct rpc_buffer *out,

@@ -3,8 +3,8 @@
  * the scenario is loaded; from the server's reflection, once a first connection has asked (reflect.c). Until then no
  * connection has capacity.
  */
-#ifndef GRPC_TARGET_H
-#define GRPC_TARGET_H
+#ifndef SQUALL_GRPC_TARGET_H
+#define SQUALL_GRPC_TARGET_H
 #include "options.h"
 #include "schema.h"
 #include "step.h"
@@ -19,6 +19,7 @@ struct rpc_target {
     struct h2_options h2;
     struct squall_bytes authority;
     bool secure;
+    bool plain;               /* whoever sends messages compresses them */
     bool bound;               /* every step knows its messages: calls can be made */
     struct rpc_step *steps;   /* newest first */
     struct rpc_conn *asking;  /* that connection asks the server for its services */

@@ -9,8 +9,8 @@
  * Holes stand for whole JSON scalars: values, and keys of maps. A hole whose value is null leaves its field out. The
  * order of fields is that of the text. Repeated numbers are packed where the schema says so.
  */
-#ifndef GRPC_TEMPLATE_H
-#define GRPC_TEMPLATE_H
+#ifndef SQUALL_GRPC_TEMPLATE_H
+#define SQUALL_GRPC_TEMPLATE_H
 #include "types.h"
 #include "wire.h"
 

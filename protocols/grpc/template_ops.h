@@ -2,8 +2,8 @@
  * A template's inside, and what builds it: constant bytes, holes, and messages around holes. A message without holes is
  * constant, its length included; only around a hole does a length wait for the request.
  */
-#ifndef GRPC_TEMPLATE_OPS_H
-#define GRPC_TEMPLATE_OPS_H
+#ifndef SQUALL_GRPC_TEMPLATE_OPS_H
+#define SQUALL_GRPC_TEMPLATE_OPS_H
 #include "scalar.h"
 #include "template.h"
 

@@ -1,7 +1,7 @@
 /* JSON text that grows up to a limit. Past it, or without memory, `failed` is set and nothing is added any more: one
  * look at the end is enough. */
-#ifndef GRPC_TEXT_H
-#define GRPC_TEXT_H
+#ifndef SQUALL_GRPC_TEXT_H
+#define SQUALL_GRPC_TEXT_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * google.protobuf.Timestamp and Duration as JSON writes them: "2017-01-15T01:30:15.01Z" (RFC 3339) and "1.5s". Years 1
  * to 9999, and 315,576,000,000 seconds either way.
  */
-#ifndef GRPC_TIMES_H
-#define GRPC_TIMES_H
+#ifndef SQUALL_GRPC_TIMES_H
+#define SQUALL_GRPC_TIMES_H
 #include <stddef.h>
 #include <stdint.h>
 

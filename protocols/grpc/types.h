@@ -7,8 +7,8 @@
  *
  * Source: the protobuf encoding guide, and the JSON mapping of the proto3 language guide.
  */
-#ifndef GRPC_TYPES_H
-#define GRPC_TYPES_H
+#ifndef SQUALL_GRPC_TYPES_H
+#define SQUALL_GRPC_TYPES_H
 #include <squall/plugin.h>
 #include <stdbool.h>
 

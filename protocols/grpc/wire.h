@@ -2,8 +2,8 @@
  * Bytes of the protobuf encoding, written from the end to the beginning: what stands inside a message is there before
  * its length is wanted, so that no length is ever patched or computed ahead.
  */
-#ifndef GRPC_WIRE_H
-#define GRPC_WIRE_H
+#ifndef SQUALL_GRPC_WIRE_H
+#define SQUALL_GRPC_WIRE_H
 #include "types.h"
 #include <string.h>
 

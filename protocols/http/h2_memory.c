@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALL_STEP  64u
-#define SMALL_SIZES 16u
+#define SMALL_STEP  16u
+#define SMALL_SIZES 64u
 #define SMALL_MAX   (SMALL_STEP * SMALL_SIZES)
 #define SMALL_LOG   10u /* of SMALL_MAX, to the base of two */
 #define QUARTERS    4u

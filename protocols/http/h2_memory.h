@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #define H2_KEPT_MAX 65536 /* bytes of the largest block that is kept, with what stands before it */
-#define H2_SIZES    40    /* of blocks: multiples of 64 up to 1,024, then four steps to each power of two */
+#define H2_SIZES    88    /* of blocks: multiples of 16 up to 1,024, then four steps to each power of two */
 
 struct h2_block;
 

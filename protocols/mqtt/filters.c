@@ -131,7 +131,7 @@ static void take_member(struct text *text, struct mqtt_filter *row)
         uint8_t handling = take_digit(text);
         if (handling > 2)
             refuse(text, "filters: retain-handling is 0, 1 or 2");
-        row->options = (uint8_t)((row->options & 0x0fu) | handling << MQTT_RETAIN_HANDLING_SHIFT);
+        row->options = (uint8_t)((row->options & 0x0fu) | (unsigned)handling << MQTT_RETAIN_HANDLING_SHIFT);
     } else {
         refuse(text, "filters: keys of a filter are topic, qos, no-local, retain-as-published, retain-handling");
     }

@@ -9,7 +9,7 @@ from h2server import (ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, 
                       WINDOW_UPDATE, Session, answer, frame, goaway, head, reset, settings, status, window)
 from harness import SQUALL, main, scratch, squall
 from proof import errors, only, run
-from servers import Server
+from servers import OK, Server
 
 USERS, JOURNEYS = 4, 40
 LOAD = ("--h2", "-u", USERS, "-c", 1, "-n", JOURNEYS)
@@ -78,6 +78,19 @@ def test_refused_streams_are_sent_again():
     summary, server = tried(scripted(lambda stream: reset(stream, REFUSED_STREAM), until=9), "--retry", load=("--h2", "-u", 1, "-c", 1, "-n", 5))
     only(summary, disconnected=5)
     assert server.requests == 20, server.requests
+
+
+def test_stale_connections_of_http_1_1():
+    """The option is the target's, not the version's: what may come twice is sent again."""
+    def handler(peer):
+        peer.request()
+        peer.send(OK)
+        peer.request()
+    for more, ok in (("--retry",), 10), ((), 5), (("--retry", "-X", "POST"), 5):
+        with Server(handler) as server:
+            summary, _ = run(server.url(), "-u", 1, "-c", 1, "-n", 10, *more)
+        only(summary, ok=ok, disconnected=10 - ok)
+        assert ok == 10 or "stale keep-alive connection?" in errors(summary), errors(summary)
 
 
 def test_goaway():

@@ -7,7 +7,7 @@ import re
 from harness import main
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-PUBLIC = {"squall/plugin.h", "squall/server.h"}
+PUBLIC = {"squall/plugin.h", "squall/server.h", "squall/importer.h"}
 
 
 def sources(folder):

@@ -96,8 +96,9 @@ struct squall_server_host {
     /* Numbers with units, whole text: 0 or -1. `type` is SQUALL_UINT, SQUALL_DURATION or SQUALL_SIZE. */
     int32_t (*number_parse)(const char *text, uint32_t type, uint64_t *ret_number);
 
-    /* A request's last byte is in the current input: it is stamped, counted, and will be logged. Never while the
-     * connection has none to spare; never NULL. */
+    /* A request's last byte is in the current input, or, where a stream goes on for longer, the byte from which on its
+     * answer may begin: it is stamped, counted, and will be logged. Never while the connection has none to spare; never
+     * NULL. */
     struct squall_server_request *(*arrive)(struct squall_server_conn *, const struct squall_server_arrival *);
     /* After answer() has been called: it is called again in delay_ns, at the earliest when receive() has returned. */
     void (*resume)(struct squall_server_request *, uint64_t delay_ns);

@@ -61,17 +61,6 @@ def need_module(name):
     sys.exit(77)
 
 
-def need_module(name):
-    """A module of Python's; without it the test is skipped, or fails in CI."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        if os.environ.get("CI"):
-            sys.exit(f"FAIL: the Python module {name} is missing")
-        print(f"SKIP: the Python module {name} is missing")
-        sys.exit(77)
-
-
 def free_port():
     """A port that was free a moment ago, for servers that cannot pick one themselves."""
     with socket.socket() as probe:

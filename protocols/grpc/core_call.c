@@ -1,0 +1,627 @@
+/*
+ * Calls by gRPC core. A unary call is one batch; a stream has one for its start, one for its status, and one at a time
+ * for what is received and what is sent. See core_call.h.
+ *
+ * What must stay true: `under_way` counts batches whose event has not come; a call is freed when it is 0 and the
+ * exchange has ended. A finished call has no `x`.
+ */
+#include "core_call.h"
+#include "base64.h"
+#include "fields.h"
+#include "frame.h"
+#include "status.h"
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/compression.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- the queue's thread ---- */
+
+static void deliver(struct squall_worker *worker, void *arg)
+{
+    struct core_tag *tag = arg;
+    (void)worker;
+    tag->fn(tag);
+}
+
+static void *poll_queue(void *arg)
+{
+    struct core_worker *worker = arg;
+    for (;;) {
+        grpc_event event = grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        if (event.type != GRPC_OP_COMPLETE)
+            continue;
+        struct core_tag *tag = event.tag;
+        tag->ok = event.success != 0;
+        const struct timespec moment = {.tv_nsec = 50000};
+        while (tag->worker->host->post(tag->worker, deliver, tag) != 0)
+            nanosleep(&moment, NULL); /* the engine is behind; it takes what there is */
+    }
+}
+
+int core_worker_begin(struct squall_worker *view, struct squall_error *error)
+{
+    struct core_worker *worker = view->state;
+    grpc_init();
+    worker->text.limit = CORE_JSON_MAX;
+    worker->queue = grpc_completion_queue_create_for_next(NULL);
+    if (pthread_create(&worker->thread, NULL, poll_queue, worker) == 0)
+        return 0;
+    grpc_completion_queue_shutdown(worker->queue);
+    grpc_completion_queue_destroy(worker->queue);
+    grpc_shutdown();
+    snprintf(error->text, sizeof error->text, "no thread for gRPC core's completion queue");
+    return -1;
+}
+
+/* Events that were posted and are not delivered any more keep what they belong to: the process is about to end. */
+void core_worker_end(struct squall_worker *view)
+{
+    struct core_worker *worker = view->state;
+    grpc_completion_queue_shutdown(worker->queue);
+    pthread_join(worker->thread, NULL);
+    grpc_completion_queue_destroy(worker->queue);
+    while (worker->free != NULL) {
+        struct core_call *call = worker->free;
+        worker->free = call->next;
+        rpc_buffer_fini(&call->fields);
+        rpc_buffer_fini(&call->out);
+        rpc_buffer_fini(&call->values);
+        free(call->ends);
+        free(call);
+    }
+    pb_decoder_fini(&worker->decoder);
+    pb_text_fini(&worker->text);
+    rpc_buffer_fini(&worker->joined);
+    grpc_shutdown();
+}
+
+/* ---- life ---- */
+
+static struct core_call *take_call(struct core_conn *c)
+{
+    struct core_worker *worker = c->worker;
+    struct core_call *call = worker->free;
+    if (call == NULL) {
+        call = calloc(1, sizeof *call);
+        if (call == NULL)
+            return NULL;
+    } else {
+        worker->free = call->next;
+        struct core_call kept = *call;
+        kept.fields.len = kept.out.len = kept.values.len = 0;
+        *call = (struct core_call){.fields = kept.fields,
+                                   .out = kept.out,
+                                   .values = kept.values,
+                                   .ends = kept.ends,
+                                   .ends_size = kept.ends_size};
+    }
+    call->c = c;
+    call->next = c->calls;
+    if (c->calls != NULL)
+        c->calls->previous = call;
+    c->calls = call;
+    grpc_metadata_array_init(&call->initial);
+    grpc_metadata_array_init(&call->trailing);
+    call->details = grpc_empty_slice();
+    return call;
+}
+
+static void leave_conn(struct core_call *call)
+{
+    struct core_conn *c = call->c;
+    if (c == NULL)
+        return;
+    if (call->previous != NULL)
+        call->previous->next = call->next;
+    else
+        c->calls = call->next;
+    if (call->next != NULL)
+        call->next->previous = call->previous;
+    call->c = NULL;
+}
+
+static void free_if_over(struct core_call *call)
+{
+    struct core_worker *worker = call->start.worker->state;
+    if (call->under_way > 0 || call->x != NULL)
+        return;
+    leave_conn(call);
+    grpc_metadata_array_destroy(&call->initial);
+    grpc_metadata_array_destroy(&call->trailing);
+    grpc_byte_buffer_destroy(call->message);
+    grpc_byte_buffer_destroy(call->sending);
+    grpc_slice_unref(call->details);
+    if (call->call != NULL)
+        grpc_call_unref(call->call);
+    call->next = worker->free;
+    worker->free = call;
+}
+
+void core_call_cancel(struct core_call *call)
+{
+    call->x = NULL;
+    grpc_call_cancel(call->call, NULL);
+    free_if_over(call);
+}
+
+void core_call_forget(struct core_call *call)
+{
+    leave_conn(call);
+    core_call_cancel(call);
+}
+
+static void run_batch(struct core_call *call, struct core_tag *tag, const grpc_op *ops, size_t count)
+{
+    call->under_way++;
+    if (grpc_call_start_batch(call->call, ops, count, tag, NULL) == GRPC_CALL_OK)
+        return;
+    call->under_way--; /* a mistake of ours: core takes none of it */
+    call->malformed = "gRPC core did not take the call";
+    grpc_call_cancel(call->call, NULL);
+}
+
+/* ---- sending ---- */
+
+static grpc_byte_buffer *buffer_of(const struct core_call *call, uint64_t number)
+{
+    const struct rpc_step *step = call->step;
+    uint64_t i = number % step->message_count;
+    const struct rpc_message *message = &step->messages[i];
+    size_t from = i > 0 && message->framed == NULL ? call->ends[i - 1] : 0;
+    const uint8_t *data = message->framed != NULL ? message->framed : call->out.data + from;
+    size_t len = message->framed != NULL ? message->framed_len : call->ends[i] - from;
+    grpc_slice slice = message->framed != NULL
+                           ? grpc_slice_from_static_buffer(data + RPC_PREFIX, len - RPC_PREFIX)
+                           : grpc_slice_from_copied_buffer((const char *)data + RPC_PREFIX, len - RPC_PREFIX);
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_slice_unref(slice);
+    return buffer;
+}
+
+/* Encodes those messages that vary. */
+static const char *prepare(struct core_call *call, const struct rpc_step_options *options, char reason[RPC_REASON_MAX])
+{
+    const struct rpc_step *step = call->step;
+    const struct squall_tree *tree = rpc_step_tree(step, options);
+    if (step->messages_constant)
+        return NULL;
+    if (call->ends_size < step->message_count) {
+        size_t *ends = realloc(call->ends, step->message_count * sizeof *ends);
+        if (ends == NULL)
+            return "no memory for the messages";
+        call->ends = ends;
+        call->ends_size = step->message_count;
+    }
+    for (uint64_t i = 0; i < step->message_count; i++) {
+        if (step->messages[i].framed == NULL) {
+            const char *why = rpc_message_append(step, &step->messages[i], (const char *)tree->text.data, tree->holes,
+                                                 NULL, &call->out, reason);
+            if (why != NULL)
+                return why;
+        }
+        call->ends[i] = call->out.len;
+    }
+    return NULL;
+}
+
+static bool is_all_sent(const struct core_call *call)
+{
+    return call->stopped || call->sent == call->step->total;
+}
+
+static bool is_paced(const struct core_call *call)
+{
+    return call->step->options->every_ns > 0;
+}
+
+static uint64_t key_of(const struct core_call *call, uint64_t number)
+{
+    return call->step->options->ping_pong ? number : SQUALL_NO_ANSWER;
+}
+
+/* What can go, goes: the next message, or the end. */
+static void go_on(struct core_call *call)
+{
+    grpc_op ops[2] = {0};
+    size_t count = 0;
+    if (call->writing || call->half_closed || call->has_status || !call->step->method.client_streams)
+        return;
+    bool due =
+        is_paced(call) ? call->sent < call->turned : !call->step->options->ping_pong || call->received >= call->sent;
+    if (!is_all_sent(call) && !due)
+        return;
+    if (!is_all_sent(call)) {
+        call->sending = buffer_of(call, call->sent++);
+        call->bytes_out += grpc_byte_buffer_length(call->sending);
+        call->writing = true;
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = call->sending;
+    }
+    if (is_all_sent(call)) {
+        call->half_closed = true;
+        ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    }
+    run_batch(call, &call->send, ops, count);
+    /* Told when core has it, and not when core says so: the answer may be here before that. */
+    if (call->writing && !is_paced(call))
+        core_host(call->c)->message_sent(call->x, key_of(call, call->sent - 1));
+}
+
+static void on_sent(struct core_tag *tag)
+{
+    struct core_call *call = (struct core_call *)((char *)tag - offsetof(struct core_call, send));
+    call->under_way--;
+    call->writing = false;
+    grpc_byte_buffer_destroy(call->sending);
+    call->sending = NULL;
+    if (call->x != NULL && tag->ok)
+        go_on(call);
+    free_if_over(call);
+}
+
+void core_call_turn(struct core_call *call)
+{
+    if (is_all_sent(call) || call->turned == call->step->total || call->has_status) {
+        core_host(call->c)->every(call->x, 0);
+        return;
+    }
+    core_host(call->c)->message_sent(call->x, key_of(call, call->turned++));
+    go_on(call);
+}
+
+uint64_t core_call_tick(struct core_call *call, uint64_t now_ns)
+{
+    if (call->stop_ns == 0 || call->x == NULL)
+        return 0;
+    if (now_ns < call->stop_ns)
+        return call->stop_ns;
+    call->stop_ns = 0;
+    call->stopped = true;
+    core_host(call->c)->every(call->x, 0);
+    go_on(call);
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static void keep_field(struct core_call *call, const uint8_t *name, size_t name_len, const uint8_t *value, size_t len)
+{
+    struct squall_bytes key = {name, name_len};
+    bool binary = rpc_metadata_is_binary(key) != 0;
+    size_t room = binary ? RPC_BASE64_SIZE(len) : len;
+    uint8_t *at = rpc_buffer_reserve(&call->fields, 2 * sizeof(uint32_t) + name_len + room);
+    if (at == NULL)
+        return; /* what a store has no memory for is missing from it */
+    uint8_t *to = at + 2 * sizeof(uint32_t);
+    memcpy(to, name, name_len);
+    if (binary)
+        len = rpc_base64_encode(value, len, 0, (char *)to + name_len);
+    else
+        memcpy(to + name_len, value, len);
+    const uint32_t sizes[2] = {(uint32_t)name_len, (uint32_t)len};
+    memcpy(at, sizes, sizeof sizes);
+    call->fields.len += sizeof sizes + name_len + len;
+}
+
+static void keep_metadata(struct core_call *call, const grpc_metadata_array *array)
+{
+    for (size_t i = 0; i < array->count; i++) {
+        const grpc_slice *key = &array->metadata[i].key, *value = &array->metadata[i].value;
+        keep_field(call, GRPC_SLICE_START_PTR(*key), GRPC_SLICE_LENGTH(*key), GRPC_SLICE_START_PTR(*value),
+                   GRPC_SLICE_LENGTH(*value));
+    }
+}
+
+void core_call_record(const struct core_call *call, struct squall_recorder *recorder)
+{
+    for (size_t at = 0; at < call->fields.len;) {
+        uint32_t sizes[2];
+        memcpy(sizes, call->fields.data + at, sizeof sizes);
+        at += sizeof sizes;
+        struct squall_bytes name = {call->fields.data + at, sizes[0]};
+        struct squall_bytes value = {call->fields.data + at + sizes[0], sizes[1]};
+        recorder->field(recorder, name, value);
+        at += (size_t)sizes[0] + sizes[1];
+    }
+}
+
+/* The status's text, without control characters. */
+static void copy_details(const struct core_call *call, char text[200])
+{
+    size_t len = GRPC_SLICE_LENGTH(call->details);
+    const uint8_t *from = GRPC_SLICE_START_PTR(call->details);
+    len = len < 199 ? len : 199;
+    for (size_t i = 0; i < len; i++)
+        text[i] = from[i] < 0x20 || from[i] == 0x7f ? '?' : (char)from[i];
+    text[len] = '\0';
+}
+
+static void finish(struct core_call *call)
+{
+    struct squall_exchange *x = call->x;
+    char text[200];
+    uint32_t code = call->enough ? (uint32_t)RPC_OK : (uint32_t)call->code;
+    if (x == NULL)
+        return;
+    if (code >= RPC_CODES)
+        code = RPC_UNKNOWN;
+    bool ok = (call->step->expect & UINT32_C(1) << code) != 0 && call->malformed == NULL;
+    copy_details(call, text);
+    if (x->wants & SQUALL_WANT_FIELDS) {
+        keep_metadata(call, &call->initial);
+        keep_metadata(call, &call->trailing);
+        keep_field(call, (const uint8_t *)"grpc-message", 12, (const uint8_t *)text, strlen(text));
+    }
+    if (call->body_begun && call->step->method.server_streams)
+        core_host(call->c)->body(x, (struct squall_bytes){(const uint8_t *)"]", 1});
+    const struct squall_result result = {.outcome = call->malformed != NULL ? SQUALL_MALFORMED
+                                                    : ok                    ? SQUALL_OK
+                                                                            : SQUALL_REJECTED,
+                                         .code = call->malformed != NULL ? 0 : RPC_RESULT_CODE(code),
+                                         .bytes_in = call->bytes_in,
+                                         .bytes_out = call->bytes_out,
+                                         .reason = call->malformed != NULL ? call->malformed
+                                                   : ok || text[0] == '\0' ? NULL
+                                                                           : text};
+    call->x = NULL;
+    core_host(call->c)->done(x, &result);
+}
+
+/* ---- receiving ---- */
+
+static const char *show_message(struct core_call *call, const grpc_slice *slice)
+{
+    struct core_worker *worker = call->c->worker;
+    pb_text_reset(&worker->text);
+    if (call->step->method.server_streams)
+        pb_text_adds(&worker->text, call->body_begun ? "," : "[");
+    const char *why = pb_decode(&worker->decoder, call->step->method.output, GRPC_SLICE_START_PTR(*slice),
+                                GRPC_SLICE_LENGTH(*slice), &worker->text);
+    call->body_begun = true;
+    if (why == NULL)
+        core_host(call->c)->body(call->x, (struct squall_bytes){(const uint8_t *)worker->text.data, worker->text.len});
+    return why;
+}
+
+/* A message has come. */
+static void take_message(struct core_call *call)
+{
+    const struct squall_host *host = core_host(call->c);
+    const struct rpc_step *step = call->step;
+    const char *why = NULL;
+    grpc_byte_buffer_reader reader;
+    call->received++;
+    call->bytes_in += grpc_byte_buffer_length(call->message);
+    if (!call->begun)
+        host->first_byte(call->x);
+    call->begun = true;
+    if ((call->x->wants & SQUALL_WANT_BODY) && grpc_byte_buffer_reader_init(&reader, call->message)) {
+        grpc_slice slice = grpc_byte_buffer_reader_readall(&reader);
+        why = show_message(call, &slice);
+        grpc_slice_unref(slice);
+        grpc_byte_buffer_reader_destroy(&reader);
+    }
+    if (step->method.server_streams)
+        host->message_received(call->x);
+    if (step->options->ping_pong)
+        host->message_answered(call->x, call->received - 1);
+    if (why != NULL)
+        call->malformed = why;
+    call->enough = call->received == step->receive;
+    if (call->enough || why != NULL || call->received == step->cancel_after)
+        grpc_call_cancel(call->call, NULL);
+}
+
+static void receive_next(struct core_call *call, bool first)
+{
+    grpc_op ops[2] = {0};
+    size_t count = 0;
+    if (first) {
+        ops[count].op = GRPC_OP_RECV_INITIAL_METADATA;
+        ops[count++].data.recv_initial_metadata.recv_initial_metadata = &call->initial;
+    }
+    ops[count].op = GRPC_OP_RECV_MESSAGE;
+    ops[count++].data.recv_message.recv_message = &call->message;
+    run_batch(call, &call->receive, ops, count);
+}
+
+static void finish_stream(struct core_call *call)
+{
+    if (call->has_status && call->drained)
+        finish(call);
+}
+
+static void on_received(struct core_tag *tag)
+{
+    struct core_call *call = (struct core_call *)((char *)tag - offsetof(struct core_call, receive));
+    call->under_way--;
+    bool has_message = tag->ok && call->message != NULL;
+    if (call->x != NULL && has_message && !call->enough)
+        take_message(call);
+    grpc_byte_buffer_destroy(call->message);
+    call->message = NULL;
+    call->drained = !has_message;
+    if (call->x != NULL && has_message) {
+        receive_next(call, false);
+        go_on(call);
+    }
+    finish_stream(call);
+    free_if_over(call);
+}
+
+static void on_status(struct core_tag *tag)
+{
+    struct core_call *call = (struct core_call *)((char *)tag - offsetof(struct core_call, status));
+    call->under_way--;
+    call->has_status = true;
+    finish_stream(call);
+    free_if_over(call);
+}
+
+/* The one batch of a unary call; of a stream, its start. */
+static void on_started(struct core_tag *tag)
+{
+    struct core_call *call = (struct core_call *)((char *)tag - offsetof(struct core_call, start));
+    bool unary = !call->step->method.client_streams && !call->step->method.server_streams;
+    call->under_way--;
+    grpc_byte_buffer_destroy(call->sending);
+    call->sending = NULL;
+    if (unary && call->x != NULL) {
+        if (call->message != NULL)
+            take_message(call);
+        finish(call);
+    }
+    free_if_over(call);
+}
+
+/* ---- beginning ---- */
+
+static void unsent(struct core_conn *c, struct squall_exchange *x, const char *reason)
+{
+    const struct squall_result result = {.outcome = SQUALL_UNSENT, .reason = reason};
+    core_host(c)->done(x, &result);
+}
+
+/* Core keeps names and values until the batch's event: they are copied. NULL, or why not. */
+static const char *make_metadata(const struct rpc_step *step, const struct rpc_step_options *options,
+                                 grpc_metadata *metadata, size_t *ret_count)
+{
+    size_t count = 0;
+    for (uint64_t i = 0; i < options->metadata.count; i++) {
+        struct squall_bytes name = options->metadata.pairs[i].name, value = options->metadata.pairs[i].value;
+        const char *why = rpc_metadata_check_value(name, value);
+        *ret_count = count;
+        if (why != NULL)
+            return why;
+        metadata[count].key = grpc_slice_from_copied_buffer((const char *)name.data, name.len);
+        metadata[count++].value = grpc_slice_from_copied_buffer((const char *)value.data, value.len);
+    }
+    if (step->options->compression == RPC_GZIP) {
+        metadata[count].key = grpc_slice_from_static_string(GRPC_COMPRESSION_REQUEST_ALGORITHM_MD_KEY);
+        metadata[count++].value = grpc_slice_from_static_string("gzip");
+    }
+    *ret_count = count;
+    return NULL;
+}
+
+static void start(struct core_call *call, grpc_metadata *metadata, size_t metadata_count)
+{
+    const struct rpc_step *step = call->step;
+    bool streams = step->method.client_streams || step->method.server_streams;
+    grpc_op ops[6] = {0};
+    size_t count = 0;
+    ops[count].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[count].flags = step->options->wait_for_ready ? GRPC_INITIAL_METADATA_WAIT_FOR_READY : 0;
+    ops[count].data.send_initial_metadata.metadata = metadata;
+    ops[count++].data.send_initial_metadata.count = metadata_count;
+    if (!step->method.client_streams) {
+        call->sending = buffer_of(call, 0);
+        call->bytes_out = grpc_byte_buffer_length(call->sending);
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = call->sending;
+        ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    }
+    const grpc_op status = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+                            .data.recv_status_on_client = {.trailing_metadata = &call->trailing,
+                                                           .status = &call->code,
+                                                           .status_details = &call->details}};
+    if (streams) {
+        run_batch(call, &call->start, ops, count);
+        receive_next(call, true);
+        run_batch(call, &call->status, &status, 1);
+        return;
+    }
+    ops[count].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[count++].data.recv_initial_metadata.recv_initial_metadata = &call->initial;
+    ops[count].op = GRPC_OP_RECV_MESSAGE;
+    ops[count++].data.recv_message.recv_message = &call->message;
+    ops[count++] = status;
+    run_batch(call, &call->start, ops, count);
+}
+
+static gpr_timespec deadline_of(const struct rpc_step *step)
+{
+    if (step->options->deadline_ns == 0)
+        return gpr_inf_future(GPR_CLOCK_REALTIME);
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                        gpr_time_from_nanos((int64_t)step->options->deadline_ns, GPR_TIMESPAN));
+}
+
+static const char *open_call(struct core_call *call, const struct rpc_step_options *options,
+                             char reason[RPC_REASON_MAX])
+{
+    struct core_conn *c = call->c;
+    const struct rpc_step *step = call->step;
+    size_t count = 0;
+    const char *why = prepare(call, options, reason);
+    if (why != NULL)
+        return why;
+    grpc_metadata *metadata = calloc(options->metadata.count + 1, sizeof *metadata);
+    if (metadata == NULL)
+        return "no memory for the metadata";
+    why = make_metadata(step, options, metadata, &count);
+    if (why == NULL) {
+        call->call =
+            grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, c->worker->queue,
+                                     grpc_slice_from_static_string(step->method.path), NULL, deadline_of(step), NULL);
+        start(call, metadata, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        grpc_slice_unref(metadata[i].key);
+        grpc_slice_unref(metadata[i].value);
+    }
+    free(metadata);
+    return why;
+}
+
+static void set_stop(struct core_call *call)
+{
+    struct core_conn *c = call->c;
+    if (call->step->options->for_ns == 0)
+        return;
+    call->stop_ns = core_host(c)->now_ns(c->conn->worker) + call->step->options->for_ns;
+    if (c->tick_ns > 0 && c->tick_ns <= call->stop_ns)
+        return;
+    c->tick_ns = call->stop_ns;
+    core_host(c)->tick_at(c->conn, c->tick_ns);
+}
+
+void core_call_begin(struct core_conn *c, struct squall_exchange *x)
+{
+    struct squall_worker *worker = c->conn->worker;
+    char reason[RPC_REASON_MAX];
+    struct core_call *call = take_call(c);
+    if (call == NULL) {
+        unsent(c, x, "no memory for the call");
+        return;
+    }
+    call->step = x->step->state;
+    call->start = (struct core_tag){.fn = on_started, .worker = worker};
+    call->receive = (struct core_tag){.fn = on_received, .worker = worker};
+    call->send = (struct core_tag){.fn = on_sent, .worker = worker};
+    call->status = (struct core_tag){.fn = on_status, .worker = worker};
+    core_host(c)->elapsed(worker, x->step, RPC_SLOT_WAIT, x->intended_ns);
+    const char *why = open_call(call, x->options, reason);
+    if (why != NULL) {
+        free_if_over(call);
+        unsent(c, x, why);
+        return;
+    }
+    call->x = x;
+    ((struct core_exchange *)x->state)->call = call;
+    set_stop(call);
+    if (call->step->cancel_after == 0)
+        grpc_call_cancel(call->call, NULL);
+    else if (call->step->method.client_streams && is_paced(call) && !is_all_sent(call))
+        core_host(c)->every(x, call->step->options->every_ns);
+    else
+        go_on(call);
+}

@@ -1,0 +1,96 @@
+/*
+ * The other engine: calls by gRPC core's C API, with sockets and an HTTP/2 of its own. What real clients do, for
+ * comparison with the plugin's own.
+ *
+ * Threads: one polls the completion queue and posts each event to the engine's thread, which does everything else. An
+ * event's tag is a struct core_tag within what it belongs to; that lives until all of its events have come.
+ *
+ * A connection is a channel with a subchannel pool of its own, so that N connections are N connections. Retries and
+ * proxies of the environment are switched off. Deadlines are core's.
+ */
+#ifndef SQUALL_GRPC_CORE_CALL_H
+#define SQUALL_GRPC_CORE_CALL_H
+#include "decode.h"
+#include "step.h"
+#include "target.h"
+#include <grpc/grpc.h>
+#include <pthread.h>
+
+#define CORE_JSON_MAX (UINT64_C(8) << 20)
+
+/* Of one operation or watch that is under way. */
+struct core_tag {
+    void (*fn)(struct core_tag *tag); /* on the engine's thread */
+    struct squall_worker *worker;
+    bool ok;
+};
+
+/* squall_worker.state */
+struct core_worker {
+    grpc_completion_queue *queue;
+    pthread_t thread;
+    struct pb_decoder decoder;
+    struct pb_text text;
+    struct rpc_buffer joined; /* a message that came in several slices */
+    struct core_call *free;
+};
+
+/* squall_conn.state */
+struct core_conn {
+    struct squall_conn *conn;
+    struct core_worker *worker;
+    struct rpc_target *target;
+    grpc_channel *channel;
+    struct core_watch *watch;
+    struct core_call *calls;
+    uint64_t tick_ns;
+};
+
+/* squall_exchange.state */
+struct core_exchange {
+    struct core_call *call;
+};
+
+struct core_call {
+    struct core_conn *c; /* NULL: the connection is gone */
+    struct squall_exchange *x;
+    const struct rpc_step *step;
+    struct core_call *next, *previous;
+    grpc_call *call;
+    struct core_tag start, receive, send, status; /* batches */
+    unsigned under_way;                           /* of them */
+    uint64_t batch_count;
+
+    grpc_metadata_array initial, trailing;
+    grpc_byte_buffer *message, *sending;
+    grpc_status_code code;
+    grpc_slice details;
+    struct rpc_buffer fields, out, values;
+    size_t *ends;
+    size_t ends_size;
+    uint64_t received, sent, turned, bytes_in, bytes_out, stop_ns;
+    bool writing, half_closed, stopped, has_status, drained, enough, body_begun, begun;
+    const char *malformed;
+};
+
+static inline const struct squall_host *core_host(const struct core_conn *c)
+{
+    return c->conn->worker->host;
+}
+
+int core_worker_begin(struct squall_worker *view, struct squall_error *error);
+void core_worker_end(struct squall_worker *view);
+
+void core_call_begin(struct core_conn *c, struct squall_exchange *x);
+void core_call_cancel(struct core_call *call);
+/* The connection is gone, and the exchanges have ended. */
+void core_call_forget(struct core_call *call);
+void core_call_turn(struct core_call *call);
+uint64_t core_call_tick(struct core_call *call, uint64_t now_ns);
+void core_call_record(const struct core_call *call, struct squall_recorder *recorder);
+
+/* Asks the server for its services, and waits for the answers: only before the load, on the first connection. 0, or -1
+ * with the error. */
+int core_reflect(struct core_conn *c, struct squall_error *error);
+
+#endif

@@ -1,0 +1,97 @@
+"""gRPC by other ways than straight to the server: through nginx and haproxy as gRPC proxies, and over TLS, with a client's
+certificate too. Counts agree with the server's, streams stay streams."""
+import os
+import signal
+
+from certificates import Authority
+from harness import Process, accepts, free_port, main, need, scratch, squall, squall_run, wait_until
+import grpc_servers
+from test_grpc import CASES, judge, scenario
+
+# A proxy answers for a server that it does not reach, and ends a call in its own words when the client goes away.
+THROUGH = [case for case in CASES if case[0] not in ("cancel_after_begin",)]
+
+NGINX = """daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+    uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+    server {{
+        listen 127.0.0.1:{port} http2;
+        client_max_body_size 16m;
+        location / {{ grpc_pass grpc://127.0.0.1:{behind}; }}
+    }}
+}}
+"""
+HAPROXY = """defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+frontend front
+    bind 127.0.0.1:{port} proto h2
+    default_backend back
+backend back
+    server one 127.0.0.1:{behind} proto h2
+"""
+
+
+def through(name, config, argv):
+    folder = scratch(name)
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o777)
+    path, port = os.path.join(folder, "conf"), free_port()
+    with grpc_servers.grpcpp() as server:
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(config.format(folder=folder, port=port, behind=server.port))
+        with Process(argv(folder, path)) as proxy:
+            try:
+                wait_until(lambda: accepts(port) or proxy.child.poll() is not None, f"{name} to listen")
+                judge(squall_run(scenario(port, "proto: interop.proto", THROUGH)), THROUGH)
+                summary = squall_run(f"grpc://127.0.0.1:{port}/interop.Interop/Unary", "-r", "200/s", "-n", 100, "-c", 2)
+                assert summary["totals"]["ok"] == 100, summary["totals"]
+            finally:  # nginx's master ends its workers, and nobody else does
+                if proxy.child.poll() is None:
+                    proxy.signal(signal.SIGTERM)
+                proxy.wait()
+
+
+def test_nginx():
+    program = need("nginx")
+    through("nginx", NGINX, lambda folder, path: [program, "-p", folder, "-c", path])
+
+
+def test_haproxy():
+    program = need("haproxy")
+    through("haproxy", HAPROXY, lambda folder, path: [program, "-f", path])
+
+
+def over_tls(authority, port, options, expect=0):
+    path = authority.write("tls.yaml", f'squall: 1\ntargets: {{ s: {{ url: "grpcs://localhost:{port}"{options} }} }}\n'
+                           "load: [ { hold: 200/s, for: 250ms } ]\nflow: [ { grpc: interop.Interop/Unary } ]\n")
+    done = squall("run", path, "--trust", "off")
+    assert done.returncode == expect, (options, done.returncode, done.out, done.err)
+    return done
+
+
+def test_tls():
+    authority = Authority("grpc")
+    server_pem = authority.issue("localhost")
+    authority.issue("client")
+    ca, both = ", tls: { ca: root.pem }", ", tls: { ca: root.pem, cert: client.pem }"
+    with grpc_servers.grpcpp("--cert", server_pem, "--key", server_pem) as server:
+        over_tls(authority, server.port, ca)
+        assert "certificate" in over_tls(authority, server.port, "", expect=3).err
+        assert server.stop() == 50
+    with grpc_servers.grpcpp("--cert", server_pem, "--key", server_pem, "--client-ca", authority.path("root.pem")) as server:
+        over_tls(authority, server.port, both)
+        over_tls(authority, server.port, ca, expect=3)
+        assert server.stop() == 50
+
+
+if __name__ == "__main__":
+    main(globals())
