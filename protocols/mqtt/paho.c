@@ -238,6 +238,7 @@ static void note_filters(struct squall_conn *conn, const struct mqtt_filter_list
         one->options = filter->options;
     }
     call->id = id;
+    call->filters = (uint16_t)list->count;
 }
 
 /* The library wants C strings and a QoS for each. */
@@ -573,4 +574,5 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .record = mqtt_record,
     .code_name = mqtt_code_name,
     .matches = mqtt_matches,
+    .users_advised = 500,
 };

@@ -66,9 +66,13 @@ static void on_success(void *context, MQTTAsync_successData *data)
     struct paho_call *call = context;
     if (call->kind == PAHO_CONNECT)
         call->session_present = data != NULL && data->alt.connect.sessionPresent != 0;
-    /* 3.1.1 grants a QoS, or says 0x80. */
-    bool granted = call->kind == PAHO_SUBSCRIBE && data != NULL;
-    answered(call, false, granted ? (uint32_t)data->alt.qos & 0xff : 0, 0, NULL);
+    uint32_t reason = 0;
+    /* 3.1.1 grants a QoS, or says 0x80: for several filters in a list. */
+    for (int i = 0; call->kind == PAHO_SUBSCRIBE && data != NULL && i < call->filters; i++) {
+        uint32_t one = (uint32_t)(call->filters == 1 ? data->alt.qos : data->alt.qosList[i]) & 0xff;
+        reason = one > reason ? one : reason;
+    }
+    answered(call, false, reason, 0, NULL);
 }
 
 static void on_failure(void *context, MQTTAsync_failureData *data)
@@ -83,7 +87,12 @@ static void on_success5(void *context, MQTTAsync_successData5 *data)
     struct paho_call *call = context;
     if (call->kind == PAHO_CONNECT)
         call->session_present = data != NULL && data->alt.connect.sessionPresent != 0;
-    answered(call, false, data != NULL ? (uint32_t)data->reasonCode & 0xff : 0, 0, NULL);
+    uint32_t reason = data != NULL ? (uint32_t)data->reasonCode & 0xff : 0;
+    for (int i = 0; call->filters > 1 && data != NULL && i < data->alt.sub.reasonCodeCount; i++) {
+        uint32_t one = (uint32_t)data->alt.sub.reasonCodes[i] & 0xff;
+        reason = one > reason ? one : reason;
+    }
+    answered(call, false, reason, 0, NULL);
 }
 
 static void on_failure5(void *context, MQTTAsync_failureData5 *data)

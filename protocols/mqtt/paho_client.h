@@ -22,6 +22,7 @@ struct paho_call {
     uint64_t sent_ns, due_ns;
     uint32_t address; /* of a tracked message; UINT32_MAX: none */
     uint16_t id;      /* of a subscribe or unsubscribe: in its subscriptions */
+    uint16_t filters; /* and how many it has */
     uint8_t kind, qos;
     /* the library's thread */
     bool failed, session_present;
