@@ -21,13 +21,20 @@ function(squall_add_plugin name)
     endif()
 endfunction()
 
-# squall_add_target_server(NAME SOURCES file... [LIBRARIES lib...])
-# A protocol's part of `squall target`: its sources define `const struct squall_server squall_server_NAME`.
+# squall_add_target_server(NAME [DEFAULT] SOURCES file... [LIBRARIES lib...])
+# A protocol's part of `squall target`: its sources define `const struct squall_server squall_server_NAME`. DEFAULT: it
+# is what serves where no protocol is named.
 function(squall_add_target_server name)
-    cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES" ${ARGN})
+    cmake_parse_arguments(arg "DEFAULT" "" "SOURCES;LIBRARIES" ${ARGN})
     add_library(${name}_server OBJECT ${arg_SOURCES})
     target_link_libraries(${name}_server PRIVATE squall_flags squall_plugin_headers ${arg_LIBRARIES})
-    set_property(GLOBAL APPEND PROPERTY SQUALL_TARGET_SERVERS ${name})
+    get_property(servers GLOBAL PROPERTY SQUALL_TARGET_SERVERS)
+    if(arg_DEFAULT)
+        list(PREPEND servers ${name})
+    else()
+        list(APPEND servers ${name})
+    endif()
+    set_property(GLOBAL PROPERTY SQUALL_TARGET_SERVERS ${servers})
 endfunction()
 
 # Links every target server into an executable, with a generated table of them.

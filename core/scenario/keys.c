@@ -32,7 +32,7 @@ const struct key_row key_rows[] = {
     {PART_TARGET, "connections", "{\"type\": [\"integer\", \"string\"]}", "a pool for the whole run; per-user; or new, one for each exchange"},
     {PART_TARGET, "timeout", "duration", "of one exchange; 30s"},
     {PART_TARGET, "connect-timeout", "duration", "of a connection, TLS included; 5s"},
-    {PART_TARGET, "engine", "word", "another plugin for the same protocol: PROTOCOL-ENGINE"},
+    {PART_TARGET, "engine", "text", "another plugin for the same protocol: PROTOCOL-ENGINE"},
     {PART_TARGET, "connect-rate", "rate", "connections opened a second at most"},
     {PART_TARGET, "connect-to", "text", "HOST:PORT or unix:/PATH in place of the URL's"},
     {PART_TARGET, "name-servers", "names", "addresses that are asked for the host's address"},

@@ -9,6 +9,11 @@ static struct client *client_of(struct squall_server_conn *conn)
     return (struct client *)(void *)((char *)conn - offsetof(struct client, room));
 }
 
+uint64_t client_now_ns(const struct squall_server_conn *conn)
+{
+    return client_of((struct squall_server_conn *)(uintptr_t)conn)->now_ns;
+}
+
 /* ---- requests ---- */
 
 static void end_request(struct client *client, struct client_request *request, enum squall_server_outcome outcome,
@@ -67,6 +72,8 @@ struct squall_server_request *client_arrive(struct squall_server_conn *conn,
     request->client = client;
     request->deadline.passed = on_request_due;
     request->due_ns = places_take(&service->places, client->now_ns, distribution_draw(delay, &service->random));
+    if (arrival->within_ns && request->due_ns > client->now_ns + arrival->within_ns)
+        request->due_ns = client->now_ns + arrival->within_ns;
     request->reset = arrival->reset || (options->reset > 0 && random_unit(&service->random) < options->reset);
     request->last = arrival->last;
     if (arrival->stall_ns)

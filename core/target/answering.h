@@ -23,6 +23,7 @@ void client_write_ready(struct client *client);
 void client_abort(struct client *client, struct link *list, uint64_t now_ns);
 
 /* The host functions that act on a client and its requests. */
+uint64_t client_now_ns(const struct squall_server_conn *conn);
 struct squall_server_request *client_arrive(struct squall_server_conn *conn,
                                             const struct squall_server_arrival *arrival);
 void client_resume(struct squall_server_request *room, uint64_t delay_ns);

@@ -60,6 +60,7 @@ static const struct squall_server_host server_host = {
     .distribution_parse = host_distribution_parse,
     .distribution_draw = host_distribution_draw,
     .random_unit = host_random_unit,
+    .now_ns = client_now_ns,
     .number_parse = host_number_parse,
     .arrive = client_arrive,
     .resume = client_resume,

@@ -4,17 +4,38 @@
 #include <stdio.h>
 #include <string.h>
 
+static const struct {
+    uint64_t ns;
+    char name;
+} units[] = {{1, 'n'},
+             {1000, 'u'},
+             {1000000, 'm'},
+             {1000000000, 'S'},
+             {UINT64_C(60000000000), 'M'},
+             {UINT64_C(3600000000000), 'H'}};
+
+int rpc_timeout_parse(struct squall_bytes text, uint64_t *ret_timeout_ns)
+{
+    uint64_t count = 0;
+    if (text.len < 2 || text.len > 9)
+        return -1;
+    for (uint64_t i = 0; i + 1 < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return -1;
+        count = count * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (text.data[text.len - 1] != (uint8_t)units[i].name)
+            continue;
+        /* The longest does not fit into 64 bits of nanoseconds: it is longer than any call. */
+        *ret_timeout_ns = count < INT64_MAX / units[i].ns ? count * units[i].ns : INT64_MAX;
+        return 0;
+    }
+    return -1;
+}
+
 size_t rpc_timeout_write(uint64_t timeout_ns, char text[RPC_TIMEOUT_MAX])
 {
-    static const struct {
-        uint64_t ns;
-        char name;
-    } units[] = {{1, 'n'},
-                 {1000, 'u'},
-                 {1000000, 'm'},
-                 {1000000000, 'S'},
-                 {UINT64_C(60000000000), 'M'},
-                 {UINT64_C(3600000000000), 'H'}};
     uint64_t count = 0;
     char name = 'H';
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {

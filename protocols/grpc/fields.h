@@ -7,6 +7,8 @@
 
 /* grpc-timeout: at most 8 digits and a unit, in the finest unit that holds it, rounded up. Returns the length. */
 size_t rpc_timeout_write(uint64_t timeout_ns, char text[RPC_TIMEOUT_MAX]);
+/* 0, or -1 when it is none. At most 99,999,999 hours. */
+int rpc_timeout_parse(struct squall_bytes text, uint64_t *ret_timeout_ns);
 
 /* Whether the metadata's values are bytes and travel as base64: the name ends in "-bin". */
 int rpc_metadata_is_binary(struct squall_bytes name);

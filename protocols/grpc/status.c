@@ -134,6 +134,23 @@ size_t rpc_message_decode(struct squall_bytes value, char *out, size_t size)
     return written;
 }
 
+size_t rpc_message_encode(const char *text, size_t len, char *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t written = 0;
+    for (size_t i = 0; i < len; i++) {
+        uint8_t byte = (uint8_t)text[i];
+        if (byte >= 0x20 && byte <= 0x7e && byte != '%') {
+            out[written++] = (char)byte;
+            continue;
+        }
+        out[written++] = '%';
+        out[written++] = digits[byte >> 4];
+        out[written++] = digits[byte & 15];
+    }
+    return written;
+}
+
 static int refuse(struct squall_bytes text, struct squall_error *error)
 {
     snprintf(error->text, sizeof error->text,

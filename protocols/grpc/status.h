@@ -47,6 +47,10 @@ uint32_t rpc_code_of_reset(uint32_t h2_error);
  * escape stays as it is, and control characters become '?'. */
 size_t rpc_message_decode(struct squall_bytes value, char *out, size_t size);
 
+/* Encodes it, and returns the length. */
+#define RPC_MESSAGE_SIZE(len) (3 * (len))
+size_t rpc_message_encode(const char *text, size_t len, char *out);
+
 /* Which codes a step takes for ok: a bit each. */
 int rpc_expect_parse(struct squall_bytes text, uint32_t *ret_codes, struct squall_error *error);
 

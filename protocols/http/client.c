@@ -152,15 +152,21 @@ static bool name_is(struct squall_bytes name, const char *literal, size_t len)
 }
 #define NAME_IS(name, literal) name_is(name, literal, sizeof(literal) - 1)
 
+void http_answer_date(struct http_answer *answer, struct squall_bytes value)
+{
+    if (value.len > sizeof answer->date)
+        return;
+    memcpy(answer->date, value.data, value.len);
+    answer->date_len = (uint8_t)value.len;
+}
+
 void http_answer_field(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer, uint32_t status,
                        struct squall_bytes name, struct squall_bytes value)
 {
     switch (name.len) {
     case sizeof "date" - 1:
-        if (NAME_IS(name, "date") && value.len <= sizeof answer->date) {
-            memcpy(answer->date, value.data, value.len);
-            answer->date_len = (uint8_t)value.len;
-        }
+        if (NAME_IS(name, "date"))
+            http_answer_date(answer, value);
         break;
     case sizeof "location" - 1:
         if (is_redirect(status) && step_of(x)->redirects > 0 && NAME_IS(name, "location"))

@@ -45,6 +45,8 @@ enum h1_fields_wanted http_answer_wanted(const struct squall_exchange *x);
 /* Called for each field that is told; others than a client's are passed over. */
 void http_answer_field(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer, uint32_t status,
                        struct squall_bytes name, struct squall_bytes value);
+/* The answer's Date field, where it is not told with the others. */
+void http_answer_date(struct http_answer *answer, struct squall_bytes value);
 /* Body bytes: to the engine where the scenario looks at them. */
 void http_answer_body(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer,
                       struct squall_bytes);

@@ -25,6 +25,7 @@ static void begin_head(struct h1_reader *reader)
     reader->state = H1_STATUS;
     reader->seen = 0;
     reader->fields = 0;
+    reader->date_len = 0;
     reader->budget = H1_HEAD_MAX;
 }
 
@@ -161,8 +162,6 @@ static const char *take_field(struct h1_reader *reader, const uint8_t *name, siz
 static bool client_acts_on(const uint8_t *name, size_t name_len)
 {
     switch (name_len) {
-    case sizeof "Date" - 1:
-        return h1_token_is(name, name_len, "date", name_len);
     case sizeof "Location" - 1:
         return h1_token_is(name, name_len, "location", name_len);
     case sizeof "Set-Cookie" - 1:
@@ -234,6 +233,17 @@ static void set_field(struct h1_piece *piece, const uint8_t *name, size_t name_l
     *piece = (struct h1_piece){.name = name, .name_len = name_len, .data = value, .data_len = (size_t)(end - value)};
 }
 
+/* Not told by itself: a Date is in every head, and changes with every second. */
+static void keep_date(struct h1_reader *reader, const uint8_t *name, const uint8_t *value, const uint8_t *end)
+{
+    struct h1_piece piece;
+    set_field(&piece, name, sizeof "Date" - 1, value, end);
+    if (!h1_token_is(name, piece.name_len, "date", piece.name_len) || piece.data_len > H1_DATE_MAX)
+        return;
+    memcpy(reader->date, piece.data, piece.data_len);
+    reader->date_len = (uint8_t)piece.data_len;
+}
+
 /* Header fields up to the head's end, the end of input, or a field that is wanted. Trailer fields pass the same checks.
  */
 static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **cursor, struct lines *lines,
@@ -266,6 +276,8 @@ static enum h1_event read_fields(struct h1_reader *reader, const uint8_t **curso
         }
         const uint8_t *name = p;
         p = end + 2;
+        if (name_len == sizeof "Date" - 1 && wanted == H1_FIELDS_CLIENT)
+            keep_date(reader, name, colon + 1, end);
         if (wanted == H1_FIELDS_ALL || (wanted == H1_FIELDS_CLIENT && client_acts_on(name, name_len))) {
             set_field(piece, name, name_len, colon + 1, end);
             event = H1_FIELD;

@@ -36,6 +36,7 @@
 #define H1_CHUNK_LINE_MAX 4096  /* bytes of a chunk's size with its extensions */
 #define H1_TRAILER_MAX    16384 /* bytes of a trailer section */
 #define H1_KNOWN_MAX      480   /* bytes of a head that is remembered */
+#define H1_DATE_MAX       32    /* bytes of a Date field that are kept: RFC 9110 5.6.7 needs 29 */
 #define H1_REASON_MAX     112   /* bytes of a reason that h1_read_end writes, with its NUL */
 
 /* What the request was, as far as it changes how its answer is framed. */
@@ -45,7 +46,7 @@ enum h1_request_kind { H1_REQUEST_OTHER, H1_REQUEST_HEAD, H1_REQUEST_CONNECT };
 enum h1_fields_wanted {
     H1_FIELDS_NONE,
     H1_FIELDS_ALL,
-    H1_FIELDS_CLIENT, /* those that a client acts on: Content-Encoding, Date, Location, Set-Cookie */
+    H1_FIELDS_CLIENT, /* those that a client acts on: Content-Encoding, Location, Set-Cookie */
 };
 
 enum h1_event {
@@ -106,6 +107,8 @@ struct h1_reader {
     uint64_t content_length;
     uint64_t body_bytes;    /* taken so far, chunked coding removed */
     uint64_t wire_bytes;    /* taken so far, interim answers and framing included */
+    uint8_t date_len;       /* of the Date field, if it came before the field that is told; unless NONE is wanted */
+    char date[H1_DATE_MAX];
     const char *reason;     /* static text */
     struct h1_known *known; /* the caller's to set and to change between answers; NULL: heads are not remembered */
 };

@@ -218,6 +218,8 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
         return 0;
     if (!stream->want_fields || stream->interim || session->callbacks->field == NULL || name[0] == ':')
         return 0;
+    if (stream->field_lengths != 0 && (name_len > 31 || (stream->field_lengths >> name_len & 1) == 0))
+        return 0;
     const struct h2_field field = {.name = name,
                                    .value = value,
                                    .name_len = name_len,
@@ -310,8 +312,8 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
 
 /* ---- faults ------------------------------------------------------------------------------------ */
 
-/* Of a fault of the connection nghttp2 will say more in its GOAWAY; one of a stream (a window that grows too large) ends it
- * here, as what comes next in the same bytes may end the session. */
+/* Of a fault of the connection nghttp2 will say more in its GOAWAY; one of a stream (a window that grows too large)
+ * ends it here, as what comes next in the same bytes may end the session. */
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int fault, void *arg)
 {
     struct h2_session *session = arg;

@@ -62,12 +62,13 @@ enum h2_answer {
 
 /* One request with its answer. Memory of the caller, all zero before h2_submit; read what is named, leave the rest. */
 struct h2_stream {
-    void *user;        /* the caller's */
-    bool want_fields;  /* tell `field` */
-    uint32_t id;       /* 0: not submitted */
-    uint16_t status;   /* of the final head; 0: not known yet */
-    bool sent;         /* the last byte of the request has been committed */
-    uint64_t bytes_in; /* frames of this stream so far, their heads included */
+    void *user;             /* the caller's */
+    bool want_fields;       /* tell `field` */
+    uint32_t field_lengths; /* with want_fields: bit n: of names of n bytes; 0: of all */
+    uint32_t id;            /* 0: not submitted */
+    uint16_t status;        /* of the final head; 0: not known yet */
+    bool sent;              /* the last byte of the request has been committed */
+    uint64_t bytes_in;      /* frames of this stream so far, their heads included */
     uint64_t bytes_out;
 
     /* The session's. */

@@ -271,6 +271,9 @@ static void unsent(struct squall_conn *conn, struct squall_exchange *x, const ch
     host_of(conn)->done(x, &result);
 }
 
+/* Of the names that http_answer_field looks for: date, location, set-cookie, content-encoding. */
+#define CLIENT_LENGTHS (UINT32_C(1) << 4 | UINT32_C(1) << 8 | UINT32_C(1) << 10 | UINT32_C(1) << 16)
+
 static struct h2_exchange *open_exchange(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
 {
     struct h2_exchange *exchange = h2_memory_take(&c->stock->memory, sizeof *exchange);
@@ -280,6 +283,8 @@ static struct h2_exchange *open_exchange(struct squall_conn *conn, struct h2_con
     c->open++;
     enum h1_fields_wanted wanted = http_answer_wanted(x);
     exchange->stream.want_fields = wanted != H1_FIELDS_NONE;
+    if (wanted == H1_FIELDS_CLIENT)
+        exchange->stream.field_lengths = CLIENT_LENGTHS;
     if (wanted != H1_FIELDS_ALL)
         return exchange;
     exchange->kept = take_kept(c->stock);

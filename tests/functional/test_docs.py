@@ -112,7 +112,7 @@ def options_of(*command):
 def test_options_exist():
     """Options that prose names in backticks are options of the program (or of the tools of this project)."""
     known = {"--help", "--version", "--list", "--tests"} | options_of("run", "http://127.0.0.1/") | options_of("run", "grpc://127.0.0.1/") \
-        | options_of("target") | options_of("check")
+        | options_of("target") | options_of("target", "grpc") | options_of("check")
     known |= set(re.findall(r'"(--[a-z-]+)"', page("tests/bench/compare")))
     problems = []
     for path in PAGES:
@@ -189,7 +189,10 @@ def try_line(line, target, expected):
     if words[0] == "target":
         flags = [word for word in words[1:] if word != "&"]
         if "--listen" not in flags:
-            with Target(*flags, log="--log" not in flags) as another:
+            protocol = None if not flags or flags[0].startswith("-") else flags.pop(0)
+            if "-l" in flags:  # a port that another test may have
+                del flags[flags.index("-l"):flags.index("-l") + 2]
+            with Target(*flags, log="--log" not in flags, protocol=protocol) as another:
                 another.stop()
             return
     if words[0] == "run" and seconds_of(words) > RUN_S:

@@ -3,7 +3,7 @@ import collections
 import json
 import os
 
-from harness import Target, main, scratch, squall
+from harness import Target, main, need, scratch, squall
 from proof import Run
 
 LOAD = "load: [ { users: 2, iterations: 20 } ]\n"
@@ -207,4 +207,7 @@ def test_secrets_of_a_script():
 
 
 if __name__ == "__main__":
+    first = squall("check", scenario(body('user.http.get("/")'), "http://127.0.0.1:1"))
+    if "built without LuaJIT" in first.err:
+        need("LuaJIT, when squall was built")
     main(globals())

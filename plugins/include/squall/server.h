@@ -65,7 +65,7 @@ struct squall_server_request {
     void *state;     /* request_size */
     uint64_t last;   /* from answer() on, 1: the connection closes after this answer; where answers have no order, after
                         this and all others that are in flight */
-    uint32_t status; /* set by the room before answer() first returns: goes to the log */
+    uint32_t status; /* set by the room before the request ends: goes to the log */
     uint64_t bytes;  /* of the answer, for the log: added up by the room of an unordered connection, else by the host */
 };
 
@@ -81,6 +81,7 @@ struct squall_server_arrival {
     struct squall_bytes label;               /* for the log; cut at 160 bytes */
     const struct squall_distribution *delay; /* NULL: the target's */
     uint64_t stall_ns;                       /* the whole target freezes for so long, from now on */
+    uint64_t within_ns;                      /* answer() is called no later than that, whatever the delay; 0: no limit */
     uint32_t reset;                          /* 1: a reset of the connection instead of an answer */
     uint32_t last;                           /* 1: the connection closes after the answer */
 };
@@ -93,6 +94,9 @@ struct squall_server_host {
     /* Uniform in [0, 1), of the target's seeded stream. */
     double (*random_unit)(struct squall_server_run *);
 
+    /* When this turn of the connection began: ns of the clock that arrivals are stamped with. */
+    uint64_t (*now_ns)(const struct squall_server_conn *);
+
     /* Numbers with units, whole text: 0 or -1. `type` is SQUALL_UINT, SQUALL_DURATION or SQUALL_SIZE. */
     int32_t (*number_parse)(const char *text, uint32_t type, uint64_t *ret_number);
 
@@ -100,7 +104,8 @@ struct squall_server_host {
      * answer may begin: it is stamped, counted, and will be logged. Never while the connection has none to spare; never
      * NULL. */
     struct squall_server_request *(*arrive)(struct squall_server_conn *, const struct squall_server_arrival *);
-    /* After answer() has been called: it is called again in delay_ns, at the earliest when receive() has returned. */
+    /* After answer() has been called: it is called again in delay_ns, at the earliest when receive() has returned.
+     * Asked for again before that, the new time takes the place of the old one. */
     void (*resume)(struct squall_server_request *, uint64_t delay_ns);
     /* Unordered only. ANSWERED and RESET: its last byte is what has been committed last, and it ends once the kernel
      * has that byte; ABORTED: it ends at once, at any time. */

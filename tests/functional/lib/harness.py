@@ -121,9 +121,9 @@ class Process:
 class Target(Process):
     """`squall target` on a port of its own choice. log() reads its log after stop()."""
 
-    def __init__(self, *flags, log=True):
+    def __init__(self, *flags, log=True, protocol=None):
         self.log_path = scratch(f"target-{time.monotonic_ns()}.jsonl") if log else None
-        argv = [SQUALL, "target", "--listen", "127.0.0.1:0", *flags]
+        argv = [SQUALL, "target", *([protocol] if protocol else []), "--listen", "127.0.0.1:0", *flags]
         super().__init__(argv + (["--log", self.log_path] if log else []))
         line = self.child.stdout.readline()
         self.out = line

@@ -81,6 +81,16 @@ static void test_message(void **state)
     assert_string_equal(out, "abc");
 }
 
+static void test_message_encode(void **state)
+{
+    static const char text[] = " a~%\n\xc3\xa9\x7f", encoded[] = " a~%25%0A%C3%A9%7F";
+    char out[RPC_MESSAGE_SIZE(sizeof text)];
+    (void)state;
+    assert_int_equal(rpc_message_encode(text, sizeof text - 1, out), sizeof encoded - 1);
+    assert_memory_equal(out, encoded, sizeof encoded - 1);
+    assert_int_equal(rpc_message_encode(text, 0, out), 0);
+}
+
 static void test_expect(void **state)
 {
     uint32_t codes = 0;
@@ -114,6 +124,29 @@ static void test_timeout(void **state)
         assert_int_equal(rpc_timeout_write(values[i].ns, text), strlen(values[i].text));
         assert_memory_equal(text, values[i].text, strlen(values[i].text));
     }
+}
+
+static void test_timeout_parse(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ns;
+    } values[] = {{"1n", 1},
+                  {"250m", 250000000},
+                  {"99999999S", UINT64_C(99999999000000000)},
+                  {"2M", UINT64_C(120000000000)},
+                  {"1H", UINT64_C(3600000000000)},
+                  {"99999999H", INT64_MAX},
+                  {"0u", 0}};
+    static const char *const wrong[] = {"", "1", "n", "1s", "-1m", "1.5S", "123456789n", "1 m"};
+    uint64_t ns;
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        assert_int_equal(rpc_timeout_parse(bytes_of(values[i].text), &ns), 0);
+        assert_true(ns == values[i].ns);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(rpc_timeout_parse(bytes_of(wrong[i]), &ns), -1);
 }
 
 static void test_metadata(void **state)
@@ -217,9 +250,10 @@ static void test_framing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_status),  cmocka_unit_test(test_mappings),
-                                       cmocka_unit_test(test_message), cmocka_unit_test(test_expect),
-                                       cmocka_unit_test(test_timeout), cmocka_unit_test(test_metadata),
-                                       cmocka_unit_test(test_base64),  cmocka_unit_test(test_framing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_status),         cmocka_unit_test(test_mappings),
+                                       cmocka_unit_test(test_message),        cmocka_unit_test(test_expect),
+                                       cmocka_unit_test(test_timeout),        cmocka_unit_test(test_timeout_parse),
+                                       cmocka_unit_test(test_message_encode), cmocka_unit_test(test_metadata),
+                                       cmocka_unit_test(test_base64),         cmocka_unit_test(test_framing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
