@@ -24,7 +24,23 @@ struct attempt {
     struct error error;
 };
 
-static void show_byte(struct attempt *attempt, uint8_t byte)
+/* Length of the character of UTF-8 that begins here, 0: there is none, and a terminal is spared the byte. */
+static size_t character_len(const uint8_t *text, size_t len)
+{
+    size_t whole = *text < 0x80                    ? 1
+                   : *text >= 0xc2 && *text < 0xe0 ? 2
+                   : (*text & 0xf0) == 0xe0        ? 3
+                   : *text >= 0xf0 && *text < 0xf5 ? 4
+                                                   : 0;
+    if (whole > len || (*text == 0xc2 && whole == 2 && text[1] < 0xa0)) /* U+0080 to U+009F control terminals */
+        return 0;
+    for (size_t i = 1; i < whole; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    return whole;
+}
+
+static void show_byte(struct attempt *attempt, uint8_t byte, bool escape)
 {
     if (attempt->gap)
         printf("\n");
@@ -34,7 +50,7 @@ static void show_byte(struct attempt *attempt, uint8_t byte)
     attempt->line_open = byte != '\n';
     if (byte == '\n')
         printf("\n");
-    else if (byte == '\t' || (byte >= 0x20 && byte != 0x7f))
+    else if (!escape && (byte == '\t' || (byte >= 0x20 && byte != 0x7f)))
         putchar(byte);
     else if (byte != '\r')
         printf("\\x%02x", byte);
@@ -44,8 +60,12 @@ static void end_block(struct attempt *attempt)
 {
     size_t len = secret_hide(attempt->block, attempt->held);
     size_t shown = len < SHOWN_MAX ? len : SHOWN_MAX;
-    for (size_t i = 0; i < shown; i++)
-        show_byte(attempt, (uint8_t)attempt->block[i]);
+    const uint8_t *block = (const uint8_t *)attempt->block;
+    for (size_t i = 0; i < shown;) {
+        size_t len_here = character_len(block + i, shown - i), end = i + (len_here ? len_here : 1);
+        while (i < end)
+            show_byte(attempt, block[i++], len_here == 0);
+    }
     if (attempt->line_open)
         printf("\n");
     if (len > shown || attempt->more)

@@ -39,9 +39,9 @@ void mqtt_broken(struct squall_conn *conn, const char *packet, const char *why, 
     struct mqtt_conn *c = conn->state;
     struct mqtt_packet bye = {.type = MQTT_DISCONNECT, .version = c->peer.version, .reason = code};
     uint64_t size;
-    char text[160];
+    char text[200];
     struct squall_exchange *x;
-    snprintf(text, sizeof text, "%s: %s", packet, why);
+    snprintf(text, sizeof text, "%s: %s%s", packet, why, c->state == MQTT_CONNECTING ? "; is it an MQTT broker that listens there?" : "");
     if (c->peer.version >= MQTT_5 && c->state == MQTT_OPEN)
         (void)mqtt_send(conn, &bye, &size); /* a courtesy: without room it is left out */
     c->state = MQTT_OVER;

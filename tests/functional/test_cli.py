@@ -146,6 +146,19 @@ def test_try():
         assert len(target.stop().log()) == 3
 
 
+def test_try_shows_bytes_that_are_no_text():
+    with Target() as target:
+        ended = squall("try", target.url("/echo"), "-X", "POST", "--body", "@" + binary_file())
+        assert ended.returncode == 0 and "> é€😀 \\xff \\xc2\\x9b \\xe2\\x82" in ended.out, ended.out
+
+
+def binary_file():
+    path = scratch("binary")
+    with open(path, "wb") as file:
+        file.write("é€😀 ".encode() + b"\xff \xc2\x9b \xe2\x82")
+    return path
+
+
 def test_output_to_a_full_disk():
     with open("/dev/full", "w", encoding="utf-8") as full:
         ended = subprocess.run([SQUALL, "check", "http://127.0.0.1:1/"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
