@@ -179,8 +179,8 @@ def test_examples_of_the_docs_load():
         blocks = re.findall(r"```yaml\n(.*?)```", text.read(), re.S)
     assert len(blocks) >= 3, blocks
     for block in blocks:
-        more = "" if "load:" in block else "load: [ { users: 1, for: 1s } ]\n"
-        more += "" if "flow:" in block else "flow: [ { mqtt: publish a } ]\n"
+        more = "" if re.search("^load:", block, re.M) else "load: [ { users: 1, for: 1s } ]\n"
+        more += "" if re.search("^(flow|users):", block, re.M) else "flow: [ { mqtt: publish a } ]\n"
         path = scratch("example.yaml")
         with open(path, "w", encoding="utf-8") as out:
             out.write("squall: 1\n" + block + more)
