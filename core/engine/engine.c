@@ -211,6 +211,7 @@ static void free_users(struct engine *engine)
     script_close(engine);
     buffer_fini(&engine->script_json);
     variables_fini(engine);
+    tracks_fini(&engine->tracks);
     for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)
         pool_fini(&engine->pools[i]);
     for (uint32_t i = 0; i < engine->plugin_count; i++)

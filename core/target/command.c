@@ -130,15 +130,24 @@ static void print_parameters(const struct squall_server *server)
     }
 }
 
-static void print_help(const struct flag_table *tables, uint32_t count, const struct squall_server *server,
-                       const struct squall_server *const *servers)
+/* Of a protocol that was named: what it adds. */
+static void print_server_help(const struct flag_table *table, const struct squall_server *server)
+{
+    printf("Usage: squall target %s [flags]\n%s\n", server->name, server->summary);
+    flags_print(table, 1, stdout);
+    print_parameters(server);
+    printf("\n`squall target --help` has the flags that every protocol takes.\n");
+}
+
+/* Fits a screen: what each protocol adds stands in a help of its own. */
+static void print_help(const struct flag_table *table, const struct squall_server *const *servers)
 {
     printf("Usage: squall target [PROTOCOL] [flags]\n"
            "A server to try load tests on: as fast, slow, faulty or silent as its flags say.\n\nProtocols\n");
     for (uint32_t i = 0; servers[i]; i++)
         printf("  %-12s %s%s\n", servers[i]->name, servers[i]->summary, i ? "" : " (default)");
-    flags_print(tables, count, stdout);
-    print_parameters(server);
+    printf("`squall target %s --help` has the flags and parameters that it adds.\n", servers[0]->name);
+    flags_print(table, 1, stdout);
     printf("\nDELAY is 5ms, uniform(1ms,20ms), exponential(10ms), normal(10ms,2ms), lognormal(10ms,0.5),\n"
            "bimodal(2ms,50ms,0.9) (0.9: probability of the first) or pareto(1ms,1.5); at most 60s.\n");
 }
@@ -206,7 +215,8 @@ int target_command(int argc, char **argv, const struct squall_server *const *ser
     struct service_options options = {.server = find_server(servers, argc > 1 ? argv[1] : NULL, error)};
     if (!options.server)
         return -1;
-    if (argc > 1 && argv[1][0] != '-') { /* the protocol's name */
+    bool named = argc > 1 && argv[1][0] != '-';
+    if (named) { /* the protocol's name */
         argc--;
         argv++;
     }
@@ -226,7 +236,10 @@ int target_command(int argc, char **argv, const struct squall_server *const *ser
     if (!result && options.key && !options.cert)
         result = error_set(error, "--key %s: without a certificate: give its file with --cert", options.key);
     if (result == 1) {
-        print_help(tables, 2, options.server, servers);
+        if (named)
+            print_server_help(&tables[1], options.server);
+        else
+            print_help(&tables[0], servers);
         result = 0;
     } else if (!result && rest < argc) {
         result = error_set(error, "squall target: \"%s\" is not a flag: --help lists them", argv[rest]);

@@ -66,7 +66,13 @@ static struct rpc_call *take_call(struct rpc_conn *c)
     if (c->calls != NULL)
         c->calls->previous = call;
     c->calls = call;
+    c->talking++;
     return call;
+}
+
+static bool is_talk(const struct rpc_call *call)
+{
+    return call->step == NULL || call->step->options->ping_pong;
 }
 
 static void give_call(struct rpc_call *call)
@@ -77,6 +83,7 @@ static void give_call(struct rpc_call *call)
             *at = call->next_ready;
             break;
         }
+    c->talking -= is_talk(call);
     if (call->previous != NULL)
         call->previous->next = call->next;
     else
@@ -236,6 +243,7 @@ void rpc_call_begin(struct rpc_conn *c, struct squall_exchange *x)
     }
     call->x = x;
     call->step = step;
+    c->talking -= !is_talk(call); /* take_call() counted it: without a step it would be reflection */
     ((struct rpc_exchange *)x->state)->call = call;
     host->elapsed(c->conn->worker, x->step, RPC_SLOT_WAIT, x->intended_ns);
     const char *why = send_request(call, x->options, reason);

@@ -45,6 +45,9 @@ struct rpc_conn {
     struct rpc_reflection *reflection; /* while this connection asks */
     uint32_t capacity;                 /* what the session allows */
     uint64_t tick_ns;                  /* when the first deadline is due, as far as is known; 0: none */
+    uint32_t talking;                  /* calls that send what answers lead to */
+    uint32_t frame_left;               /* of the frame that is being read: bytes behind its head */
+    uint8_t frame_head;                /* bytes of its head that have come */
     bool waiting, over;
 };
 

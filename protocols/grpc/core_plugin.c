@@ -159,8 +159,7 @@ static bool exchange_question(grpc_completion_queue *queue, grpc_call *call, str
               grpc_byte_buffer_reader_init(&reader, got);
     if (ok) {
         grpc_slice answer = grpc_byte_buffer_reader_readall(&reader);
-        rpc_questions_answer(questions,
-                             (struct squall_bytes){GRPC_SLICE_START_PTR(answer), GRPC_SLICE_LENGTH(answer)});
+        rpc_questions_answer(questions, (struct squall_bytes){GRPC_SLICE_START_PTR(answer), GRPC_SLICE_LENGTH(answer)});
         grpc_slice_unref(answer);
         grpc_byte_buffer_reader_destroy(&reader);
     }
@@ -191,9 +190,9 @@ static int converse(struct core_conn *c, const char *method, struct rpc_question
         ok = exchange_question(queue, call, questions, question, len, first ? &initial : NULL);
     if (ok)
         grpc_call_cancel(call, NULL);
-    const grpc_op end = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-                         .data.recv_status_on_client = {
-                             .trailing_metadata = &trailing, .status = &status, .status_details = &details}};
+    const grpc_op end = {
+        .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+        .data.recv_status_on_client = {.trailing_metadata = &trailing, .status = &status, .status_details = &details}};
     wait_for(queue, call, &end, 1);
     if (!ok)
         ended = (int)status;

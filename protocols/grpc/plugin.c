@@ -6,6 +6,8 @@
 #include "reflect.h"
 #include "status.h"
 
+#define FRAME_HEAD 9
+
 static int32_t worker_init(struct squall_worker *view, struct squall_error *error)
 {
     (void)error;
@@ -97,13 +99,45 @@ static void disconnect(struct squall_conn *conn)
     rpc_conn_settle(next, h2_send(next->session));
 }
 
+/* How much of the input belongs to the frame that is being read. */
+static uint64_t rest_of_frame(struct rpc_conn *c, const uint8_t *data, uint64_t len)
+{
+    uint64_t used = 0;
+    while (c->frame_head < FRAME_HEAD && used < len) {
+        if (c->frame_head < 3) /* the length, RFC 9113 4.1 */
+            c->frame_left = c->frame_left << 8 | data[used];
+        c->frame_head++;
+        used++;
+    }
+    uint64_t body = c->frame_left < len - used ? c->frame_left : len - used;
+    c->frame_left -= c->frame_head == FRAME_HEAD ? (uint32_t)body : 0;
+    used += c->frame_head == FRAME_HEAD ? body : 0;
+    if (c->frame_head == FRAME_HEAD && c->frame_left == 0)
+        c->frame_head = 0;
+    return used;
+}
+
+/* Where an answer leads to the next message, frames are taken one by one: what is sent then does not depend on how many
+ * of them one read brought. Elsewhere nothing is sent in between, and they go in together. */
+static void take_input(struct rpc_conn *c, const uint8_t *data, uint64_t len)
+{
+    uint64_t from = 0;
+    for (uint64_t at = 0; at < len && !c->over;) {
+        at += rest_of_frame(c, data + at, len - at);
+        if (at < len && c->talking == 0)
+            continue;
+        rpc_conn_settle(c, h2_receive(c->session, data + from, at - from));
+        from = at;
+    }
+}
+
 static uint64_t receive(struct squall_conn *conn, const uint8_t *data, uint64_t len)
 {
     struct rpc_conn *c = conn->state;
     if (c->over)
         return len;
     if (len > 0) {
-        rpc_conn_settle(c, h2_receive(c->session, data, len));
+        take_input(c, data, len);
         return len;
     }
     if (c->calls != NULL) {

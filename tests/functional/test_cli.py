@@ -230,7 +230,7 @@ def test_plugins():
 
 
 def test_help_fits_a_screen():
-    for arguments in (("--help",), ("run", "--help"), ("plugin", "--help"), ("target", "--help"), ("run", "http://127.0.0.1/", "--help")):
+    for arguments in (("--help",), ("run", "--help"), ("plugin", "--help"), ("target", "--help"), ("target", "http", "--help"), ("run", "http://127.0.0.1/", "--help")):
         ended = squall(*arguments)
         lines = ended.out.splitlines()
         assert ended.returncode == 0 and not ended.err and 1 < len(lines) <= 45, (arguments, len(lines), ended.err)

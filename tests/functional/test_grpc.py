@@ -150,6 +150,29 @@ def test_what_is_not_there():
     assert broken.returncode == 2 and "did you mean payload?" in broken.err, broken.err
 
 
+def test_new():
+    """From a .proto file: a scenario with every method, which loads and makes its calls."""
+    folder = scratch("new")
+    os.makedirs(folder, exist_ok=True)
+    shutil.copy(grpc_servers.PROTO, folder)
+    made = squall("new", "-o", "made.yaml", "interop.proto", cwd=folder)
+    assert made.returncode == 0, made.err
+    path = os.path.join(folder, "made.yaml")
+    with grpc_servers.grpcpp() as server:
+        with open(path, encoding="utf-8") as text:
+            written = text.read().replace("127.0.0.1:50051", f"127.0.0.1:{server.port}").replace("hold: 10/s, for: 10s", "hold: 10/s, for: 1s")
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(written)
+        steps = {step["name"]: step for step in squall_run(path, expect=99)["steps"]}  # one method is implemented nowhere
+    assert len(steps) == 6, steps.keys()
+    for name, step in steps.items():
+        assert step["ok"] == (0 if name.endswith("/Missing") else 10), (name, step)
+    outside = squall("new", os.path.abspath(os.path.join(folder, "interop.proto")), cwd="/")
+    assert outside.returncode == 2 and "its own folder" in outside.err, outside.err
+    nothing = squall("new", "grpc", "nowhere.proto", cwd=folder)
+    assert nothing.returncode == 2 and "nowhere.proto" in nothing.err, nothing.err
+
+
 def test_documented_examples():
     """The blocks of docs/grpc.md, completed with what a scenario must have."""
     page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "grpc.md")

@@ -180,7 +180,7 @@ def check_url_form(server, url):
     path = scratch("small.txt")
     summary = squall_run(url + "echo", "-X", "POST", "--json", '{"a": [1, "x"]}', "-n", 3)
     assert summary["totals"]["ok"] == 3 and json.loads(server.seen[0]["body"]) == {"a": [1, "x"]}
-    squall_run(url + "echo", "-X", "PUT", "--file", path, "-n", 1)
+    squall_run(url + "echo", "-X", "PUT", "--body", "@" + path, "-n", 1)
     assert server.seen[-1]["body"] == b"a file"
     squall_run(url + "echo", "-X", "POST", "--form", "a: b c", "--bearer", "tok", "-n", 1)
     assert server.seen[-1]["body"] == b"a=b+c" and server.seen[-1]["fields"]["authorization"] == "Bearer tok"
