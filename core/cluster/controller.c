@@ -368,11 +368,15 @@ static void init_store(const struct scenario *scenario, struct store *store)
 static int check_limits(struct controller *controller, uint32_t workers, struct error *error)
 {
     struct rlimit limit;
-    char text[200];
+    char text[300];
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY &&
         limits_descriptors(controller->scenario, workers, limit.rlim_max, error) < 0)
         return -1;
     if (limits_ports_short(controller->scenario, limits_ports(), text, sizeof text)) {
+        log_line(LOG_WARNING, "%s", text);
+        verdict_note(&controller->result->verdict, "%s", text);
+    }
+    if (limits_users_many(controller->scenario, workers, text, sizeof text)) {
         log_line(LOG_WARNING, "%s", text);
         verdict_note(&controller->result->verdict, "%s", text);
     }

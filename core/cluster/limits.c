@@ -72,3 +72,19 @@ bool limits_ports_short(const struct scenario *scenario, uint32_t ports, char *t
     }
     return false;
 }
+
+bool limits_users_many(const struct scenario *scenario, uint32_t workers, char *text, size_t size)
+{
+    for (uint32_t i = 0; i < scenario->target_count; i++) {
+        const struct target *target = &scenario->targets[i];
+        uint64_t advised = target->protocol ? target->protocol->abi.users_advised : 0;
+        uint64_t users = (scenario_target_users(scenario, target) + workers - 1) / workers;
+        if (!advised || users <= advised || !is_used(scenario, target))
+            continue;
+        snprintf(text, size,
+                 "target %s: %llu users in one worker, and beyond %llu each makes all others of %s cost more: use more workers (-w), or another engine",
+                 target->name, (unsigned long long)users, (unsigned long long)advised, target->protocol->name);
+        return true;
+    }
+    return false;
+}

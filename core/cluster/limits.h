@@ -11,6 +11,8 @@ int limits_descriptors(const struct scenario *scenario, uint32_t workers, uint64
 /* How many local ports ip_local_port_range gives; 0: not known. */
 uint32_t limits_ports(void);
 /* True when a target has more connections than its source addresses have ports; `text` says so. */
+/* Whether some plugin will have more users in a worker than it is good for. */
+bool limits_users_many(const struct scenario *scenario, uint32_t workers, char *text, size_t size);
 bool limits_ports_short(const struct scenario *scenario, uint32_t ports, char *text, size_t size);
 
 #endif

@@ -231,6 +231,7 @@ void engine_free(struct engine *engine)
     uint64_t lost = 0;
     spool_close(engine->spool, &lost);
     load_fini(engine);
+    tracks_fini(&engine->tracks);
     store_fini(&engine->store);
     timers_fini(&engine->timers);
     host_fini(engine);

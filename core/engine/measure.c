@@ -28,7 +28,8 @@ static void format_error(struct engine *engine, char *text, size_t size, uint32_
         return;
     }
     if (series == UINT32_MAX) { /* a connection of target `code` */
-        snprintf(text, size, "connecting to %s: %s", engine->scenario->targets[code].url, reason);
+        snprintf(text, size, "%s %s: %s", outcome == OUTCOME_DISCONNECTED ? "connection lost to" : "connecting to",
+                 engine->scenario->targets[code].url, reason);
         return;
     }
     const struct series_info *info = &engine->scenario->series[series];

@@ -385,6 +385,9 @@ void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed)
         pool->up--;
         engine->connections_up--;
         conn->failures = conn->served || pool->fresh ? 0 : conn->failures + 1;
+        /* A session may be lost while no exchange is there to tell it. */
+        if (pool->sessions && why && !engine->finished)
+            measure_error(engine, UINT32_MAX, OUTCOME_DISCONNECTED, (uint32_t)(pool - engine->pools), why);
     }
     if (engine->finished)
         return;

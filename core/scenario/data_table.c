@@ -3,6 +3,7 @@
  * entry goes and the stride doubles: so its size has a limit, whatever the file's, and reading stays one pass.
  */
 #include "scenario/data.h"
+#include "scenario/copied_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -158,12 +159,12 @@ static int map_file(struct data_table *table, int fd, const char *file, struct e
         return error_set(error, "%.200s: is no plain file; a feed is read again and again", file);
     if (status.st_size == 0)
         return error_set(error, "%.200s: is empty; a feed wants one row at least", file);
-    void *text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (text == MAP_FAILED)
-        return error_set(error, "%.200s: cannot be mapped: %s", file, strerror(errno));
-    table->text = text;
-    table->len = (uint64_t)status.st_size;
-    table->mapped = true;
+    struct squall_bytes bytes;
+    if (copied_file_map(fd, file, &bytes, error) < 0)
+        return -1;
+    table->text = bytes.data;
+    table->len = bytes.len;
+    table->mapped = bytes.len > 0;
     return 0;
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Lengths of the names that a call ends by: grpc-status, grpc-message and content-type, grpc-encoding. */
+#define STATUS_FIELDS (1u << 11 | 1u << 12 | 1u << 13)
 #define OUTPUT_ENOUGH 65536 /* bytes that wait for the kernel: DATA is held back until they are gone */
 
 /* ---- life ---- */
@@ -243,6 +245,8 @@ void rpc_call_begin(struct rpc_conn *c, struct squall_exchange *x)
     }
     call->x = x;
     call->step = step;
+    if (!(x->wants & SQUALL_WANT_FIELDS))
+        call->stream.field_lengths = STATUS_FIELDS;
     c->talking -= !is_talk(call); /* take_call() counted it: without a step it would be reflection */
     ((struct rpc_exchange *)x->state)->call = call;
     host->elapsed(c->conn->worker, x->step, RPC_SLOT_WAIT, x->intended_ns);

@@ -2,6 +2,7 @@
  * The room's part of `squall new`: a scenario from a .proto file, with a step for each method and a message to start
  * from.
  */
+#include "new_server.h"
 #include "schema.h"
 #include "skeleton.h"
 #include <squall/importer.h>
@@ -37,9 +38,16 @@ static bool ends_in(const char *text, const char *end)
     return len > end_len && strcmp(text + len - end_len, end) == 0;
 }
 
+static bool is_url(const char *text)
+{
+    return strncmp(text, "grpc://", 7) == 0;
+}
+
 static int32_t claims(const struct squall_import *import)
 {
-    return import->kind == NULL ? ends_in(import->argument, ".proto") : strcmp(import->kind, "grpc") == 0;
+    if (import->kind != NULL)
+        return strcmp(import->kind, "grpc") == 0;
+    return ends_in(import->argument, ".proto") || is_url(import->argument);
 }
 
 /* JSON is YAML too. "${" cannot come up: names of fields and enum values hold neither. */
@@ -76,6 +84,31 @@ static int check_place(const char *path, struct squall_error *error)
     return -1;
 }
 
+static int learn(const struct squall_import *import, struct pb_schema *schema, struct squall_error *error)
+{
+    if (is_url(import->argument))
+        return new_server_read(import->argument, schema, error);
+    if (ends_in(import->argument, ".proto"))
+        return check_place(import->argument, error) < 0 ? -1 : pb_schema_add_proto(schema, import->argument, error);
+    snprintf(error->text, sizeof error->text,
+             "grpc: name a .proto file or a server without TLS, as in squall new grpc://127.0.0.1:50051");
+    return -1;
+}
+
+static void write_head(struct writer *writer, const char *argument)
+{
+    int len = (int)strcspn(is_url(argument) ? argument + 7 : argument, "/?#") + 7;
+    say(writer,
+        "squall: 1\n# Does the service answer in time? Fill in the messages, and keep the calls that matter.\n");
+    if (is_url(argument))
+        say(writer, "targets:\n  server: { url: \"%.*s\", connections: 4 }\n", len, argument);
+    else
+        say(writer, "targets:\n  server: { url: \"grpc://127.0.0.1:50051\", proto: \"%s\", connections: 4 }\n",
+            argument);
+    say(writer, "load:\n  - { hold: 10/s, for: 10s }\nthresholds:\n  - rate(failed) < 1%%\n  - p99(latency) < 500ms\n");
+    say(writer, "flow:\n");
+}
+
 static int32_t write_scenario(const struct squall_import *import, struct squall_import_out *out,
                               struct squall_error *error)
 {
@@ -84,16 +117,8 @@ static int32_t write_scenario(const struct squall_import *import, struct squall_
     int32_t result = -1;
     if (schema == NULL) {
         snprintf(error->text, sizeof error->text, "no memory for the message types");
-    } else if (!ends_in(import->argument, ".proto")) {
-        snprintf(error->text, sizeof error->text, "grpc: name a .proto file, as in squall new orders.proto");
-    } else if (check_place(import->argument, error) == 0 && pb_schema_add_proto(schema, import->argument, error) == 0) {
-        say(&writer,
-            "squall: 1\n# Does the service answer in time? Fill in the messages, and keep the calls that matter.\n");
-        say(&writer, "targets:\n  server: { url: \"grpc://127.0.0.1:50051\", proto: \"%s\", connections: 4 }\n",
-            import->argument);
-        say(&writer,
-            "load:\n  - { hold: 10/s, for: 10s }\nthresholds:\n  - rate(failed) < 1%%\n  - p99(latency) < 500ms\n");
-        say(&writer, "flow:\n");
+    } else if (learn(import, schema, error) == 0) {
+        write_head(&writer, import->argument);
         pb_schema_each_method(schema, write_step, &writer);
         if (writer.methods > METHODS_MAX)
             say(&writer, "  # %u further methods are left out\n", writer.methods - METHODS_MAX);
@@ -108,7 +133,8 @@ static int32_t write_scenario(const struct squall_import *import, struct squall_
 
 const struct squall_importer squall_importer_grpc = {
     .name = "grpc",
-    .help = "FILE.proto             a call of each method that the file defines\n",
+    .help = "FILE.proto             a call of each method that the file defines\n"
+            "grpc://host:port       the same, of a server with gRPC's reflection service\n",
     .claims = claims,
     .write = write_scenario,
 };

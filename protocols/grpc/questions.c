@@ -207,7 +207,7 @@ size_t rpc_questions_next(struct rpc_questions *questions, uint8_t out[RPC_QUEST
     while (questions->step != NULL) {
         const struct rpc_step *step = questions->step;
         questions->step = step->next;
-        if (service_to_ask(questions->target, step, service))
+        if (service_to_ask(questions->target, step, service) && strcmp(service, PB_HEALTH_SERVICE) != 0)
             return ask(questions, RPC_ASK_SYMBOL, service, out);
     }
     return 0;

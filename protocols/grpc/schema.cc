@@ -112,6 +112,45 @@ int no_memory(squall_error *error)
     return -1;
 }
 
+/* grpc/health/v1/health.proto: many servers offer the service and describe it nowhere. */
+pb::FileDescriptorProto health_file()
+{
+    pb::FileDescriptorProto file;
+    file.set_name("grpc/health/v1/health.proto");
+    file.set_package("grpc.health.v1");
+    file.set_syntax("proto3");
+    pb::DescriptorProto *request = file.add_message_type(), *response = file.add_message_type();
+    request->set_name("HealthCheckRequest");
+    response->set_name("HealthCheckResponse");
+    pb::EnumDescriptorProto *status = response->add_enum_type();
+    status->set_name("ServingStatus");
+    for (const char *name : {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"}) {
+        pb::EnumValueDescriptorProto *value = status->add_value();
+        value->set_name(name);
+        value->set_number(status->value_size() - 1);
+    }
+    pb::FieldDescriptorProto *service = request->add_field(), *answer = response->add_field();
+    for (pb::FieldDescriptorProto *field : {service, answer}) {
+        field->set_number(1);
+        field->set_label(pb::FieldDescriptorProto::LABEL_OPTIONAL);
+    }
+    service->set_name("service");
+    service->set_type(pb::FieldDescriptorProto::TYPE_STRING);
+    answer->set_name("status");
+    answer->set_type(pb::FieldDescriptorProto::TYPE_ENUM);
+    answer->set_type_name(".grpc.health.v1.HealthCheckResponse.ServingStatus");
+    pb::ServiceDescriptorProto *health = file.add_service();
+    health->set_name("Health");
+    for (const char *name : {"Check", "Watch"}) {
+        pb::MethodDescriptorProto *method = health->add_method();
+        method->set_name(name);
+        method->set_input_type(".grpc.health.v1.HealthCheckRequest");
+        method->set_output_type(".grpc.health.v1.HealthCheckResponse");
+        method->set_server_streaming(name[0] == 'W');
+    }
+    return file;
+}
+
 std::string folder_of(const std::string &path)
 {
     size_t slash = path.rfind('/');
@@ -128,7 +167,8 @@ struct pb_schema {
     pb::compiler::DiskSourceTree tree;
     pb::DescriptorPoolDatabase carried{*pb::DescriptorPool::generated_pool()};
     pb::compiler::SourceTreeDescriptorDatabase on_disk{&tree, &carried};
-    pb::MergedDescriptorDatabase merged{{&added, &on_disk, &carried}};
+    pb::SimpleDescriptorDatabase health;
+    pb::MergedDescriptorDatabase merged{{&added, &on_disk, &carried, &health}};
     pb::DescriptorPool pool{&merged, on_disk.GetValidationErrorCollector()}; /* knows line and column */
     std::set<std::string> folders, imports;
     std::vector<std::string> roots; /* files whose services the operator asked for */
@@ -260,6 +300,7 @@ struct pb_schema *pb_schema_new(void)
         pb::SetLogHandler(nullptr); /* what it would print to stderr comes back as an error's text */
         pb_schema *schema = new pb_schema();
         schema->on_disk.RecordErrorsTo(&schema->errors);
+        schema->health.Add(health_file());
         return schema;
     } catch (...) {
         return nullptr;
@@ -510,6 +551,8 @@ int pb_schema_method(struct pb_schema *schema, const char *name, struct pb_metho
             put_error(error, schema->errors.text);
             return -1;
         }
+        if (found == nullptr && service_name == PB_HEALTH_SERVICE)
+            found = schema->pool.FindServiceByName(service_name);
         if (found == nullptr) {
             refuse_service(schema, service_name, error);
             return -1;

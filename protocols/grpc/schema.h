@@ -22,6 +22,9 @@ struct pb_method {
     bool client_streams, server_streams;
 };
 
+/* gRPC's health service is known to every schema, unless its files define another. */
+#define PB_HEALTH_SERVICE "grpc.health.v1.Health"
+
 struct pb_schema *pb_schema_new(void); /* NULL: no memory */
 void pb_schema_free(struct pb_schema *schema);
 

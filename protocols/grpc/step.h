@@ -4,6 +4,7 @@
  */
 #ifndef SQUALL_GRPC_STEP_H
 #define SQUALL_GRPC_STEP_H
+#include "buffer.h"
 #include "gzip.h"
 #include "options.h"
 #include "schema.h"
@@ -45,15 +46,6 @@ int32_t rpc_step_init(struct squall_step *view, const void *constant_options, ui
                       struct squall_error *error);
 void rpc_step_fini(struct squall_step *view);
 int rpc_step_bind(struct rpc_step *step, struct pb_schema *schema, struct squall_error *error);
-
-/* Memory that grows and is kept. */
-struct rpc_buffer {
-    uint8_t *data;
-    size_t len, size;
-};
-/* Room for `more` bytes behind len, or NULL: no memory. */
-uint8_t *rpc_buffer_reserve(struct rpc_buffer *buffer, size_t more);
-void rpc_buffer_fini(struct rpc_buffer *buffer);
 
 /* Appends the message with its prefix, compressed if the step says so and the target does not leave that to others.
  * NULL, or what is wrong: run memory, or in `reason`. `holes` are those of the whole tree. */

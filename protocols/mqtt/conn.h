@@ -73,6 +73,20 @@ static inline struct mqtt_session *mqtt_session_of(const struct squall_conn *con
     return ((const struct mqtt_conn *)conn->state)->session;
 }
 
+/* Books what belongs to no step of its own. */
+static inline const struct squall_step *mqtt_first_step(const struct squall_conn *conn)
+{
+    return ((const struct mqtt_target *)conn->target->state)->first;
+}
+
+/* ---- deliver.c ---- */
+
+/* As squall_result.code wants a reason code; 0 is for exchanges that no reason came for. */
+#define MQTT_CODE(reason) ((uint32_t)(reason) + 1)
+/* Ends x. reason: static or NULL; a failure's code makes OK a rejection. */
+void mqtt_end(struct squall_conn *conn, struct squall_exchange *x, enum squall_outcome outcome, uint32_t code,
+              const char *reason);
+
 /* ---- open.c ---- */
 
 /* Sends CONNECT, for a connect step (options as its clean-start says) or of our own accord (exchange NULL). */
@@ -92,12 +106,6 @@ bool mqtt_send(struct squall_conn *conn, const struct mqtt_packet *packet, uint6
 /* A SUBSCRIBE or UNSUBSCRIBE with a slot; NULL: sent, else why not. `exchange` may be NULL. */
 const char *mqtt_send_filters(struct squall_conn *conn, struct squall_exchange *exchange,
                               const struct squall_step *step, struct mqtt_packet *packet, uint32_t subscription_id);
-/* As squall_result.code wants a reason code; 0 is for exchanges that no reason came for. */
-#define MQTT_CODE(reason) ((uint32_t)(reason) + 1)
-/* Ends x. reason: static or NULL; a failure's code makes OK a rejection. */
-void mqtt_end(struct squall_conn *conn, struct squall_exchange *x, enum squall_outcome outcome, uint32_t code,
-              const char *reason);
-
 /* ---- handle.c ---- */
 
 uint64_t mqtt_receive(struct squall_conn *conn, const uint8_t *data, uint64_t len);

@@ -3,16 +3,11 @@
 #include "alias.h"
 #include "await.h"
 #include "conn.h"
+#include "deliver.h"
 #include "encode.h"
-#include "payload.h"
 #include "reason.h"
 #include "wire.h"
 #include <stdio.h>
-
-static const struct squall_step *first_step(const struct squall_conn *conn)
-{
-    return ((const struct mqtt_target *)conn->target->state)->first;
-}
 
 /* ---- the broker breaks the protocol ---------------------------------------------------------------------- */
 
@@ -57,24 +52,6 @@ void mqtt_broken(struct squall_conn *conn, const char *packet, const char *why, 
 
 /* ---- messages ------------------------------------------------------------------------------------------------ */
 
-static void deliver(struct squall_conn *conn, const struct mqtt_packet *packet, struct squall_bytes topic)
-{
-    const struct squall_host *host = mqtt_host(conn);
-    const struct mqtt_subscription *one =
-        mqtt_subscription_of(mqtt_session_of(conn), topic, packet->properties.encoded);
-    const struct squall_step *step = one != NULL ? one->step : first_step(conn);
-    if (one == NULL) {
-        host->sample(conn->worker, step, MQTT_UNEXPECTED, 1);
-    } else if (packet->retain && !(one->options & MQTT_RETAIN_AS_PUBLISHED)) {
-        host->sample(conn->worker, step, MQTT_RETAINED, 1);
-        host->elapsed(conn->worker, step, MQTT_RETAINED_NS, one->since_ns);
-    } else {
-        host->sample(conn->worker, step, MQTT_DELIVERED, 1);
-        mqtt_track(conn, step, packet->payload);
-    }
-    mqtt_await_message(conn, packet, topic, step);
-}
-
 /* QoS 1 and 2: at most as many without our acknowledgement as we said (3.3.4). */
 static bool within_window(struct squall_conn *conn)
 {
@@ -93,7 +70,7 @@ static void on_publish(struct squall_conn *conn, const struct mqtt_packet *packe
         return;
     }
     if (packet->qos == 0) {
-        deliver(conn, packet, topic);
+        mqtt_deliver(conn, packet, topic);
         return;
     }
     int fresh = packet->qos == 2 ? mqtt_received_add(mqtt_session_of(conn), packet->packet_id) : 1;
@@ -108,7 +85,7 @@ static void on_publish(struct squall_conn *conn, const struct mqtt_packet *packe
     }
     c->unacknowledged = (uint16_t)(c->unacknowledged + fresh);
     if (fresh)
-        deliver(conn, packet, topic);
+        mqtt_deliver(conn, packet, topic);
     if (c->state == MQTT_OPEN)
         mqtt_ack(conn, packet->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, packet->packet_id);
 }
@@ -117,7 +94,7 @@ static void on_publish(struct squall_conn *conn, const struct mqtt_packet *packe
 static void on_pubrel(struct squall_conn *conn, const struct mqtt_packet *packet)
 {
     if (!mqtt_received_remove(mqtt_session_of(conn), packet->packet_id))
-        mqtt_host(conn)->sample(conn->worker, first_step(conn), MQTT_LATE_ACKS, 1);
+        mqtt_host(conn)->sample(conn->worker, mqtt_first_step(conn), MQTT_LATE_ACKS, 1);
     mqtt_ack(conn, MQTT_PUBCOMP, packet->packet_id);
 }
 
@@ -128,7 +105,7 @@ static struct mqtt_slot *slot_for(struct squall_conn *conn, const struct mqtt_pa
 {
     struct mqtt_slot *slot = mqtt_slot_find(mqtt_session_of(conn), packet->packet_id);
     if (slot == NULL)
-        mqtt_host(conn)->sample(conn->worker, first_step(conn), MQTT_LATE_ACKS, 1);
+        mqtt_host(conn)->sample(conn->worker, mqtt_first_step(conn), MQTT_LATE_ACKS, 1);
     else if (slot->state != state)
         mqtt_broken(conn, mqtt_type_name(packet->type), "it does not answer what has this packet identifier (2.2.1)",
                     MQTT_PROTOCOL_ERROR);
@@ -143,7 +120,7 @@ static void settle(struct squall_conn *conn, struct mqtt_slot *slot, const struc
         mqtt_host(conn)->sent_to(conn->worker, slot->address, slot->due_ns);
     mqtt_slot_free(mqtt_session_of(conn), slot);
     if (x == NULL) {
-        mqtt_host(conn)->sample(conn->worker, first_step(conn), MQTT_LATE_ACKS, 1);
+        mqtt_host(conn)->sample(conn->worker, mqtt_first_step(conn), MQTT_LATE_ACKS, 1);
         return;
     }
     struct mqtt_exchange *exchange = x->state;
@@ -264,7 +241,7 @@ static void on_pingresp(struct squall_conn *conn, const struct mqtt_packet *pack
         mqtt_broken(conn, "PINGRESP", "nobody asked for it (3.13)", MQTT_PROTOCOL_ERROR);
         return;
     }
-    mqtt_host(conn)->elapsed(conn->worker, x != NULL ? x->step : first_step(conn), MQTT_PING_NS, c->ping_ns);
+    mqtt_host(conn)->elapsed(conn->worker, x != NULL ? x->step : mqtt_first_step(conn), MQTT_PING_NS, c->ping_ns);
     c->ping_ns = 0;
     c->pinging = NULL;
     if (x == NULL)

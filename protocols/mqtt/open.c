@@ -14,11 +14,6 @@
 #define PACKET_MAX_5 UINT32_MAX
 #define CONNECT_ROWS 5
 
-static const struct squall_step *first_step(const struct squall_conn *conn)
-{
-    return ((const struct mqtt_target *)conn->target->state)->first;
-}
-
 /* ---- CONNECT ------------------------------------------------------------------------------------------- */
 
 static void add(struct mqtt_property *rows, uint64_t *count, uint8_t id, uint64_t number)
@@ -304,7 +299,7 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
         mqtt_host(conn)->fail(conn, "no memory for the client identifier");
         return;
     }
-    mqtt_host(conn)->elapsed(conn->worker, x != NULL ? x->step : first_step(conn), MQTT_CONNACK_NS, c->connect_ns);
+    mqtt_host(conn)->elapsed(conn->worker, x != NULL ? x->step : mqtt_first_step(conn), MQTT_CONNACK_NS, c->connect_ns);
     session->wanted = true;
     if (packet->session_present) {
         send_again(conn);

@@ -39,6 +39,7 @@ struct mqtt_worker {
     uint64_t size, used;
     uint8_t *noise; /* random bytes to fill payloads with; NULL: not needed yet */
     uint64_t noise_at;
+    struct paho_client *closed; /* of the other engine: clients that a thread of its library may still come back to */
 };
 void mqtt_worker_fini(struct squall_worker *worker);
 /* The pair, found or made; NULL: the limit is reached, or there is no memory. */

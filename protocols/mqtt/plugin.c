@@ -6,6 +6,7 @@
 #include "alias.h"
 #include "await.h"
 #include "conn.h"
+#include "deliver.h"
 #include "encode.h"
 #include "payload.h"
 #include "reason.h"
@@ -13,21 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A publish step with `subscribers`: its first users have a subscription from the start. */
-static void subscribe_from_the_start(struct squall_conn *conn)
-{
-    const struct mqtt_target *target = conn->target->state;
-    const struct mqtt_step *step = target->subscribed != NULL ? target->subscribed->state : NULL;
-    struct mqtt_session *session = mqtt_session_of(conn);
-    if (step == NULL || conn->user->id > step->subscribers || mqtt_subscription_find(session, step->topic) != NULL)
-        return;
-    struct mqtt_subscription *one = mqtt_subscription_to(session, step->topic);
-    if (one == NULL)
-        return;
-    one->step = target->subscribed;
-    one->options = step->qos;
-}
 
 static void connect(struct squall_conn *conn)
 {
@@ -47,7 +33,7 @@ static void connect(struct squall_conn *conn)
         mqtt_host(conn)->capacity(conn, 1);
         return;
     }
-    subscribe_from_the_start(conn);
+    mqtt_subscribe_from_the_start(conn);
     mqtt_open(conn, NULL, session->connect_clean);
 }
 
@@ -95,78 +81,6 @@ static void disconnect(struct squall_conn *conn)
     mqtt_acks_fini(c);
 }
 
-static const char *code_name(uint32_t code)
-{
-    return code > 0 ? mqtt_reason_name(code - 1) : NULL;
-}
-
-static int32_t matches(struct squall_bytes pattern, struct squall_bytes address)
-{
-    struct squall_bytes share;
-    (void)mqtt_filter_unshared(pattern, &share);
-    if (!mqtt_filter_matches(pattern, address))
-        return 0;
-    return share.len > 0 ? 2 : 1;
-}
-
-/* ---- record --------------------------------------------------------------------------------------------------- */
-
-static struct squall_bytes text_of(const char *text)
-{
-    return (struct squall_bytes){.data = (const uint8_t *)text, .len = strlen(text)};
-}
-
-/* "Content Type" is named content-type. */
-static struct squall_bytes field_name(const char *title, char *room, size_t size)
-{
-    size_t len = 0;
-    for (; title[len] != '\0' && len + 1 < size; len++)
-        room[len] = (char)(title[len] == ' '                        ? '-'
-                           : title[len] >= 'A' && title[len] <= 'Z' ? title[len] + 32
-                                                                    : title[len]);
-    return (struct squall_bytes){.data = (const uint8_t *)room, .len = len};
-}
-
-static void tell_number(struct squall_recorder *recorder, struct squall_bytes name, uint32_t number)
-{
-    char text[16];
-    snprintf(text, sizeof text, "%u", number);
-    recorder->field(recorder, name, text_of(text));
-}
-
-static void tell_properties(struct squall_recorder *recorder, struct squall_bytes block)
-{
-    struct mqtt_property property;
-    char room[48];
-    while (mqtt_property_next(&block, &property)) {
-        const struct mqtt_property_row *row = mqtt_property_row(property.id);
-        struct squall_bytes name = field_name(row->name, room, sizeof room);
-        if (row->type == MQTT_PAIR)
-            recorder->field(recorder, property.name, property.value);
-        else if (row->type <= MQTT_VARINT)
-            tell_number(recorder, name, property.number);
-        else
-            recorder->field(recorder, name, property.value);
-    }
-}
-
-static void record(const struct squall_exchange *x, struct squall_recorder *recorder)
-{
-    const struct mqtt_exchange *exchange = x->state;
-    const struct mqtt_packet *answer = exchange->answer;
-    if (answer == NULL || !(x->wants & SQUALL_WANT_FIELDS))
-        return;
-    tell_properties(recorder, answer->properties.encoded);
-    if (answer->type == MQTT_CONNACK)
-        recorder->field(recorder, text_of("session-present"), text_of(answer->session_present ? "1" : "0"));
-    if (answer->type != MQTT_PUBLISH)
-        return;
-    recorder->field(recorder, text_of("topic"), exchange->topic);
-    tell_number(recorder, text_of("qos"), answer->qos);
-    tell_number(recorder, text_of("retain"), answer->retain);
-    tell_number(recorder, text_of("dup"), answer->dup);
-}
-
 SQUALL_EXPORT extern const struct squall_protocol SQUALL_PROTOCOL;
 const struct squall_protocol SQUALL_PROTOCOL = {
     .magic = SQUALL_PLUGIN_MAGIC,
@@ -205,7 +119,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .disconnect = disconnect,
     .request = mqtt_request,
     .cancel = mqtt_cancel,
-    .record = record,
-    .code_name = code_name,
-    .matches = matches,
+    .record = mqtt_record,
+    .code_name = mqtt_code_name,
+    .matches = mqtt_matches,
 };

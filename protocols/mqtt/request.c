@@ -14,20 +14,6 @@
 #define NS_PER_S UINT64_C(1000000000)
 #define NO_ROOM  "no room in the output"
 
-void mqtt_end(struct squall_conn *conn, struct squall_exchange *x, enum squall_outcome outcome, uint32_t code,
-              const char *reason)
-{
-    const struct mqtt_exchange *exchange = x->state;
-    struct squall_result result = {.outcome = outcome,
-                                   .code = code,
-                                   .bytes_in = exchange->bytes_in,
-                                   .bytes_out = exchange->bytes_out,
-                                   .reason = reason};
-    if (outcome == SQUALL_OK && code >= MQTT_CODE(MQTT_UNSPECIFIED_ERROR))
-        result.outcome = SQUALL_REJECTED;
-    mqtt_host(conn)->done(x, &result);
-}
-
 static void unsent(struct squall_conn *conn, struct squall_exchange *x, const char *why)
 {
     mqtt_end(conn, x, SQUALL_UNSENT, 0, why);

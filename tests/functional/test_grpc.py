@@ -76,7 +76,7 @@ def scenario(port, source, cases=CASES, users=1):
     return path
 
 
-CODES = {"OK": "0", "CANCELLED": "1", "UNKNOWN": "2", "DEADLINE_EXCEEDED": "4", "UNIMPLEMENTED": "12"}
+CODES = {"OK": "0", "NOT_FOUND": "5", "CANCELLED": "1", "UNKNOWN": "2", "DEADLINE_EXCEEDED": "4", "UNIMPLEMENTED": "12"}
 
 
 def judge(summary, cases):
@@ -119,6 +119,17 @@ def test_sources_of_messages():
     with grpc_servers.grpcpp() as server:
         for source in ("descriptor-set: interop.protoset", "reflection: true"):
             judge(squall_run(scenario(server.port, source)), CASES)
+
+
+def test_health_and_reflection_as_steps():
+    cases = [("health", "grpc.health.v1.Health/Check", "", "OK", {"serving": 'body.status == "SERVING"'}),
+             ("unknown", "grpc.health.v1.Health/Check", "message: { service: nowhere }", "NOT_FOUND", {}),
+             ("watch", "grpc.health.v1.Health/Watch", "receive: 1", "OK", {"one": 'body[0].status == "SERVING"'}),
+             ("services", "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", 'send: [ { list_services: "" } ]', "OK",
+              {"listed": 'body[0].listServicesResponse.service[0].name != ""'})]
+    with grpc_servers.grpcpp() as server:
+        judge(squall_run(scenario(server.port, "reflection: true", cases)), cases)
+        judge(squall_run(scenario(server.port, "proto: interop.proto", cases[:3])), cases[:3])
 
 
 def test_url_form():
@@ -167,6 +178,13 @@ def test_new():
     assert len(steps) == 6, steps.keys()
     for name, step in steps.items():
         assert step["ok"] == (0 if name.endswith("/Missing") else 10), (name, step)
+    with grpc_servers.grpcpp() as server, grpc_servers.grpcio() as silent:
+        made = squall("new", server.url(), cwd=folder)
+        assert made.returncode == 0 and "interop.Interop/Duplex" in made.out and "interop.Interop/Empty" in made.out, (made.out, made.err)
+        asked = squall("new", silent.url(), cwd=folder)
+        assert asked.returncode == 2 and "no reflection service" in asked.err, asked.err
+    gone = squall("new", server.url(), cwd=folder)
+    assert gone.returncode == 2 and "cannot be reached" in gone.err, gone.err
     outside = squall("new", os.path.abspath(os.path.join(folder, "interop.proto")), cwd="/")
     assert outside.returncode == 2 and "its own folder" in outside.err, outside.err
     nothing = squall("new", "grpc", "nowhere.proto", cwd=folder)

@@ -193,6 +193,28 @@ flow:
     assert sum(row["metrics"]["delivery_ns"]["count"] for row in summary["steps"] if row["metrics"].get("delivery_ns")) == 50, summary["steps"]
 
 
+def test_acknowledgements_that_wait():
+    """ack-delay: what comes with QoS 1 or 2 is acknowledged so much later, and the broker waits for it."""
+    path, delay_ms = scratch("acks.yaml"), 100
+    with Mosquitto("max_inflight_messages 2") as broker:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f"""
+squall: 1
+targets: {{ broker: {{ url: "{broker.url()[:-1]}", client-id: slow, version: 3.1.1, ack-delay: {delay_ms}ms }} }}
+load: [ {{ users: 1, iterations: 1 }} ]
+flow:
+  - {{ mqtt: "subscribe slow/#", qos: 1 }}
+  - {{ mqtt: "publish slow/a", qos: 1, count: 6 }}
+  - repeat: 6
+    flow: [ {{ mqtt: "await slow/+", name: await }} ]
+""")
+        summary = squall_run(path, "--trust", "off")
+    await_ns = step_of(summary, "await")["latency_ns"]
+    assert await_ns["count"] == 6 == step_of(summary, "await")["ok"], summary["totals"]
+    # The third waits for the acknowledgements of the two before; the broker then forgets its own limit.
+    assert delay_ms * MS <= await_ns["max"] < 20 * delay_ms * MS, await_ns
+
+
 def test_a_broker_that_restarts():
     """All devices come back by themselves, subscriptions included, and the run goes on."""
     with Mosquitto() as broker:
@@ -205,6 +227,8 @@ def test_a_broker_that_restarts():
         summary = process.summary()
     step = step_of(summary)
     assert step["ok"] > 150 and summary["totals"]["begun"] == 300, summary["totals"]
+    lost = [error for error in summary["errors"] if error["text"].startswith("connection lost to")]
+    assert sum(error["count"] for error in lost) >= 30, summary["errors"]
     assert step["metrics"]["suback_ns"]["count"] >= 3, step["metrics"]
     assert step["metrics"]["delivered_messages"] > 3 * 100, step["metrics"]
 

@@ -433,6 +433,7 @@ struct squall_protocol {
     /* Whether a message to the address goes to receivers of the pattern. 0: no; 1: to each of them; 2: to one. In the
      * controller, before init too. */
     int32_t (*matches)(struct squall_bytes pattern, struct squall_bytes address);           /* optional */
+    uint64_t users_advised; /* of one worker: with more, each costs more, which is said before the run; 0: any number */
 };
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && UINTPTR_MAX == UINT64_MAX

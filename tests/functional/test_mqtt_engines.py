@@ -1,0 +1,90 @@
+"""The two engines, squall's own and Paho's, on the same scenario: every step that both have, the same counts and codes."""
+import os
+
+from brokers import Mosquitto
+from harness import SQUALL, main, missing, scratch, squall, squall_run
+
+SCENARIO = """
+squall: 1
+targets:
+  broker: {{ url: "{url}", {engine}version: "{version}", client-id: "{name}-{version}-${{user.id}}" }}
+load: [ {{ users: 4, iterations: 40 }} ]
+flow:
+  - {{ mqtt: connect, name: connect }}
+  - {{ mqtt: "subscribe a/${{user.id}}/#", name: subscribe, qos: 2 }}
+  - {{ mqtt: "publish a/${{user.id}}/0", name: publish 0, payload: hello }}
+  - {{ mqtt: "await a/${{user.id}}/0", name: await, check: {{ "the payload": 'body == "hello"', "the topic": 'matches(header("topic"), "a/.*/0")' }} }}
+  - {{ mqtt: "publish a/${{user.id}}/1", name: publish 1, qos: 1, track: true, size: 200 }}
+  - {{ mqtt: "publish a/${{user.id}}/2", name: publish 2, qos: 2, count: 5, track: true }}
+  - {{ mqtt: "await a/${{user.id}}/1", name: await 1 }}
+  - repeat: 5
+    flow: [ {{ mqtt: "await a/${{user.id}}/2", name: await 2, check: {{ "its QoS": 'header("qos") == "2"' }} }} ]
+  - {{ mqtt: "unsubscribe a/${{user.id}}/#", name: unsubscribe }}
+  - {{ mqtt: subscribe, name: several, filters: [ "b/+", {{ topic: "c/#", qos: 1 }} ] }}
+  - {{ mqtt: disconnect, name: disconnect }}
+"""
+SHARED = ("connack_ns", "suback_ns", "unsuback_ns", "puback_ns", "qos2_ns", "delivery_ns", "duplicate_messages",
+          "out_of_order_messages", "unexpected_messages", "delivered_messages")
+
+
+def count(value):
+    return value["count"] if isinstance(value, dict) else value
+
+
+def walk(engine, broker, version):
+    path = scratch(f"{engine}-{version}.yaml")
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(SCENARIO.format(url=broker.url()[:-1], engine=f"engine: {engine}, " if engine else "", name=engine or "own", version=version))
+    summary = squall_run(path, "--trust", "off")
+    assert summary["totals"]["ok"] == summary["totals"]["begun"] == 15 * 40, (engine, version, summary["totals"], summary["errors"])
+    return {"checks": summary["checks"],
+            "steps": [(row["name"], row["count"], row["codes"], [count(row["metrics"].get(name, 0)) for name in SHARED])
+                      for row in summary["steps"]]}
+
+
+def test_both_engines_agree():
+    with Mosquitto() as broker:
+        for version in ("3.1.1", "5"):
+            own, paho = walk("", broker, version), walk("paho", broker, version)
+            assert own["checks"] == paho["checks"], (own["checks"], paho["checks"])
+            for one, other in zip(own["steps"], paho["steps"]):
+                assert one == other, (version, one, other)
+
+
+def test_load_with_subscribers():
+    with Mosquitto() as broker:
+        summary = squall_run(f"mqtt-paho://127.0.0.1:{broker.port}/t", "-u", 5, "-r", "200/s", "-d", "1s", "--qos", 1, "--subscribers",
+                             2, "--trust", "off", "-w", 2)
+        (step,) = summary["steps"]
+        assert step["ok"] == 200 and step["deliveries"] == {"expected": 400, "delivered": 400, "undelivered": 0}, step
+
+
+def test_what_it_cannot_do():
+    for line in ("mqtt: ping", "mqtt: drop", "{ mqtt: publish a, content-type: text }"):
+        path = scratch("cannot.yaml")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f'squall: 1\ntargets: {{ b: {{ url: "mqtt://127.0.0.1", engine: paho }} }}\nload: [ {{ users: 1, iterations: 1 }} ]\n'
+                      f"flow: [ {line} ]\n")
+        checked = squall("check", path)
+        assert checked.returncode == 2 and "not with engine: paho" in checked.err, (line, checked.err)
+
+
+def test_many_users_are_advised_against():
+    path = scratch("many.yaml")
+    for users, said in ((500, False), (501, True)):
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f'squall: 1\ntargets: {{ b: {{ url: "mqtt://127.0.0.1", engine: paho }} }}\n'
+                      f"load: [ {{ users: {users}, iterations: 1 }} ]\nflow: [ {{ mqtt: publish a }} ]\n")
+        checked = squall("check", path)
+        assert checked.returncode == 0 and ("users in one worker" in checked.err) == said, (users, checked.err)
+
+
+def test_nobody_listens():
+    summary = squall("run", "mqtt-paho://127.0.0.1:1/t", "-u", 1, "-d", "1s", "--quiet")
+    assert summary.returncode == 3, (summary.returncode, summary.err)
+
+
+if __name__ == "__main__":
+    if not os.path.exists(os.path.join(os.path.dirname(SQUALL), "..", "lib", "squall", "mqtt-paho.so")):
+        missing("mqtt-paho.so: build with libpaho-mqtt-dev")
+    main(globals())
