@@ -20,12 +20,15 @@ struct attempt {
     bool out, failed, unreachable;
     char block[SHOWN_MAX + 3 * SECRET_LEN_MAX]; /* of one direction: a secret may begin before what is shown ends */
     size_t held, more;
-    bool line_open;
+    bool line_open, gap; /* gap: an empty line is due before the next block */
     struct error error;
 };
 
 static void show_byte(struct attempt *attempt, uint8_t byte)
 {
+    if (attempt->gap)
+        printf("\n");
+    attempt->gap = false;
     if (!attempt->line_open)
         printf("%c ", attempt->out ? '>' : '<');
     attempt->line_open = byte != '\n';
@@ -107,22 +110,35 @@ static void show_saved(const struct scenario *scenario, const struct assignment 
     printf("\n");
 }
 
+static void on_checked(void *arg, const char *name, bool passed)
+{
+    struct attempt *attempt = arg;
+    end_block(attempt);
+    printf("  %s %s\n", passed ? "✓" : "✗", name);
+    attempt->failed |= !passed;
+    attempt->gap = true;
+}
+
 static void on_ended(void *arg, const struct step *step, const struct answer *answer, const char *reason,
                      const bool *passed, const struct value *variables)
 {
     struct attempt *attempt = arg;
     char latency[32];
     end_block(attempt);
+    if (attempt->gap)
+        printf("\n");
+    attempt->gap = true;
     if (!answer) {
         printf("= %s: failed", step->name);
         print_reason(": ", reason ? reason : "no answer");
-        printf("\n\n");
+        printf("\n");
         attempt->failed = true;
         return;
     }
     printf("= %s: %s", step->name, outcome_word((enum outcome)answer->outcome));
     if (answer->code)
-        printf(", %u%s%s", answer->code - answer->code_base, answer->code_name ? " " : "", answer->code_name ? answer->code_name : "");
+        printf(", %u%s%s", answer->code - answer->code_base, answer->code_name ? " " : "",
+               answer->code_name ? answer->code_name : "");
     printf(" in %s", units_print_duration(latency, sizeof latency, answer->latency_ns));
     if (reason)
         print_reason(": ", reason);
@@ -130,11 +146,17 @@ static void on_ended(void *arg, const struct step *step, const struct answer *an
     attempt->failed |= answer->outcome != OUTCOME_OK;
     for (uint32_t i = 0; i < step->save_count; i++)
         show_saved(attempt->scenario, &step->saves[i], &variables[step->saves[i].variable]);
-    for (uint32_t i = 0; i < step->check_count; i++) {
-        printf("  %s %s\n", passed[i] ? "✓" : "✗", step->checks[i].name);
-        attempt->failed |= !passed[i];
-    }
+    for (uint32_t i = 0; i < step->check_count; i++)
+        on_checked(attempt, step->checks[i].name, passed[i]);
+}
+
+static void on_script_failed(void *arg, const char *reason)
+{
+    struct attempt *attempt = arg;
+    end_block(attempt);
+    print_reason("= the script failed: ", reason);
     printf("\n");
+    attempt->failed = attempt->gap = true;
 }
 
 static void on_ready(void *arg, const char *error)
@@ -168,7 +190,9 @@ static int walk_class(struct scenario *scenario, uint32_t class, struct error *e
                                    .ready = on_ready,
                                    .finished = on_finished,
                                    .tap = on_tap,
-                                   .ended = on_ended};
+                                   .ended = on_ended,
+                                   .checked = on_checked,
+                                   .script_failed = on_script_failed};
     attempt.engine = engine_new(&config, error);
     if (!attempt.engine)
         return cli_fail(error);
@@ -177,6 +201,8 @@ static int walk_class(struct scenario *scenario, uint32_t class, struct error *e
     engine_connect(attempt.engine);
     loop_run(engine_loop(attempt.engine));
     engine_free(attempt.engine);
+    if (attempt.gap)
+        printf("\n");
     fflush(stdout);
     if (attempt.unreachable)
         return cli_fail(&attempt.error);

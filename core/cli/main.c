@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "cli/cli.h"
 #include "cluster/worker.h"
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -64,6 +65,17 @@ int cli_fail(const struct error *error)
     return error->exit_code ? error->exit_code : EXIT_CODE_INTERNAL;
 }
 
+/* What did not reach a full disk was not said; a reader that has gone away, as of a pager, has read enough. */
+static int printed(int code)
+{
+    errno = 0;
+    bool lost = fflush(stdout) == EOF || ferror(stdout);
+    if (!lost || errno == EPIPE || code != EXIT_CODE_OK)
+        return code;
+    fprintf(stderr, "squall: the output could not be written: %s\n", errno ? strerror(errno) : "write error");
+    return EXIT_CODE_INTERNAL;
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -78,7 +90,7 @@ int main(int argc, char **argv)
         name = "version";
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return printed(commands[i].run(argc - 1, argv + 1));
     struct error error = {0};
     const char *nearest = error_nearest(name, &commands[0].name, COMMANDS, sizeof *commands);
     if (strstr(name, "://") || strchr(name, '.'))

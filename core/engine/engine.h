@@ -55,6 +55,9 @@ struct engine_config {
     /* variables: the user's, with what the step has saved. */
     void (*ended)(void *arg, const struct step *step, const struct answer *answer, const char *reason, const bool *passed,
                   const struct value *variables);
+    /* A check of a script's own; and why a script's journey ended before its end. */
+    void (*checked)(void *arg, const char *name, bool passed);
+    void (*script_failed)(void *arg, const char *reason);
 };
 
 struct engine *engine_new(const struct engine_config *config, struct error *error);

@@ -142,7 +142,7 @@ static const char *sample_answer(struct engine *engine, const struct check *chec
         body[i] = answer->body.data[i] < ' ' ? ' ' : (char)answer->body.data[i];
     body[len] = '\0';
     return arena_printf(&engine->arena, "check \"%.60s\" failed; one such answer: %u%s%.40s%s%s%s", check->name,
-                        answer->code, answer->code_name ? " " : "", answer->code_name ? answer->code_name : "",
+                        answer->code - answer->code_base, answer->code_name ? " " : "", answer->code_name ? answer->code_name : "",
                         len ? ", " : "", body, answer->body.len > len ? "..." : "");
 }
 

@@ -203,6 +203,8 @@ static int check(lua_State *lua)
     struct check_count *count = &user->engine->store.checks[lua_tointeger(lua, -1)];
     if (user->walk == WALK_JOURNEY && user->ready_ns >= user->engine->warm_until_ns)
         *(passed ? &count->passed : &count->failed) += 1;
+    if (user->engine->config.checked)
+        user->engine->config.checked(user->engine->config.arg, lua_tostring(lua, 1), passed);
     lua_pushboolean(lua, passed);
     return 1;
 }

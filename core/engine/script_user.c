@@ -129,6 +129,8 @@ static void journey_failed(struct user *user, const char *text, int status)
         snprintf(whole, sizeof whole, "%s%s%s", strncmp(text, file, strlen(file)) == 0 ? "" : file, strncmp(text, file, strlen(file)) == 0 ? "" : ": ",
                  text);
     measure_script_error(engine, whole, user->walk == WALK_JOURNEY && user->journey_block == BLOCK_WARMUP);
+    if (engine->config.script_failed)
+        engine->config.script_failed(engine->config.arg, whole);
     flow_failed(user);
     give_up_thread(user);
     lua_gc(engine->scripts->sandbox.lua, status == LUA_ERRMEM ? LUA_GCCOLLECT : LUA_GCSTEP, 0);

@@ -208,7 +208,7 @@ static const char *certificate_text(long code)
     static const struct text_row rows[] = {
         {X509_V_ERR_CERT_HAS_EXPIRED, "the server's certificate has expired: renew it there"},
         {X509_V_ERR_CERT_NOT_YET_VALID, "the server's certificate is not valid yet: look at its dates, and at this machine's clock"},
-        {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the server's certificate is self-signed: trust it with tls: { ca: FILE }"},
+        {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the server's certificate is self-signed: trust it with tls: { ca: FILE }, or any certificate with tls: { insecure: true } (-k)"},
         {X509_V_ERR_CERT_REVOKED, "the server's certificate is revoked by the `crl`: it needs a new one"},
         {X509_V_ERR_UNABLE_TO_GET_CRL, "the `crl` says nothing of the server's issuer: give the list of that authority"},
         {X509_V_ERR_CRL_HAS_EXPIRED, "the `crl` has expired: fetch the present one"},

@@ -119,9 +119,12 @@ static int parse_function(struct parser *parser, struct threshold *threshold)
             return 0;
         }
     }
+    for (unsigned i = 0; i < threshold_row_count; i++)
+        if (strcmp(word, threshold_rows[i].name) == 0)
+            return error_set(parser->error, "\"%s\" is a metric, and a threshold begins with what is made of it; write for example rate(failed) < 1%%, p99(latency) < 200ms", word);
     const char *nearest = suggestion(word, &function_rows[0].name, COUNT(function_rows), sizeof(function_rows[0]));
-    return error_set(parser->error, "\"%s\" is no function%s%s%s; there are p50, p99.9 and the like (up to p100), mean, min, max, rate, count",
-                     word, nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    return error_set(parser->error, "\"%s\" is no function%s%s%s p50, p99.9 and the like (up to p100), mean, min, max, rate, count",
+                     word, nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"? There are" : "; there are");
 }
 
 static int unknown_metric(struct parser *parser, const char *word)
@@ -135,8 +138,8 @@ static int unknown_metric(struct parser *parser, const char *word)
         const char *name = i < threshold_row_count ? threshold_rows[i].name : parser->metrics[i - threshold_row_count].name;
         used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", name);
     }
-    return error_set(parser->error, "\"%s\" is no metric%s%s%s; there are %s", word, nearest ? ": did you mean \"" : "",
-                     nearest ? nearest : "", nearest ? "\"?" : "", all);
+    return error_set(parser->error, "\"%s\" is no metric%s%s%s %s", word, nearest ? "; did you mean \"" : "",
+                     nearest ? nearest : "", nearest ? "\"? There are" : "; there are", all);
 }
 
 static bool ends_in(const char *text, const char *end)

@@ -240,8 +240,8 @@ static void judge_queues(struct verdict *verdict, const struct verdict_end *end)
             units_print_grouped(count, sizeof(count), dropped));
     if (end->facts->spool_lost)
         verdict_distrust(verdict,
-                         "%s exchanges are missing in the raw log because the disk did not keep up: write it to a "
-                         "faster disk or lower the rate",
+                         "%s exchanges are missing in the raw log because the disk was full or did not keep up: write "
+                         "it to another disk or lower the rate",
                          units_print_grouped(count, sizeof(count), end->facts->spool_lost));
 }
 
@@ -287,21 +287,26 @@ static void note_network(struct verdict *verdict, const struct verdict_end *end)
                      units_print_grouped(count, sizeof(count), end->facts->syn_retransmits));
     if (end->facts->retransmits)
         verdict_note(verdict,
-                     "%s segments were sent again: packets were lost on the way, and latency includes the wait",
+                     "segments sent again: %s; packets were lost on the way, and latency includes the wait",
                      units_print_grouped(count, sizeof(count), end->facts->retransmits));
 }
 
-/* A new connection for each answer is another load than a kept one; here it is the server that wants it so. */
+/* A new connection for each answer is another load than a kept one; here it is the server that wants it so. Where the
+ * answer timed out or was malformed, it may have been us who closed. */
 static void note_reopened(struct verdict *verdict, const struct verdict_end *end)
 {
     figure reopened, exchanges;
-    uint64_t ended = 0;
-    for (int i = 0; i < BLOCK_COUNT; i++)
-        ended += ledger_ended(&end->total->ledgers[i]);
-    if (ended < REOPENED_MIN || (double)end->facts->reopened < REOPENED_SHARE * (double)ended)
+    uint64_t ended = 0, ours = 0;
+    for (int i = 0; i < BLOCK_COUNT; i++) {
+        const struct ledger *ledger = &end->total->ledgers[i];
+        ended += ledger_ended(ledger);
+        ours += ledger->outcomes[OUTCOME_TIMED_OUT] + ledger->outcomes[OUTCOME_MALFORMED];
+    }
+    uint64_t theirs = end->facts->reopened > ours ? end->facts->reopened - ours : 0;
+    if (ended < REOPENED_MIN || (double)theirs < REOPENED_SHARE * (double)ended)
         return;
     verdict_note(verdict, "connections were opened again %s times in %s exchanges: the server closes them after nearly every one (no keep-alive), and the time that takes is in the numbers",
-                 units_print_grouped(reopened, sizeof(reopened), end->facts->reopened),
+                 units_print_grouped(reopened, sizeof(reopened), theirs),
                  units_print_grouped(exchanges, sizeof(exchanges), ended));
 }
 

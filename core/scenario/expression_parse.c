@@ -109,9 +109,13 @@ static struct expression *fail_unknown(struct parser *parser, const char *name, 
         names[i] = i < known                 ? expression_functions[i].name
                    : i < known + more->count ? more->list[i - known]
                                              : more->feeds[i - known - more->count].name;
-    const char *near = error_nearest(name, names, count, sizeof names[0]);
+    const char *near = error_nearest(name, names, count, sizeof names[0]), *rest = "";
+    if (!near && strchr(name, '.')) { /* a path: the fault may be in what it begins with */
+        near = error_nearest(arena_copy(parser->arena, name, strcspn(name, ".")), names, count, sizeof names[0]);
+        rest = strchr(name, '.');
+    }
     if (near)
-        error_set(parser->error, "`%s` is not known; did you mean `%s`? Text needs quotes", name, near);
+        error_set(parser->error, "`%s` is not known; did you mean `%s%s`? Text needs quotes", name, near, rest);
     else
         error_set(parser->error, "`%s` is not known; put quotes around text, or see docs/scenario.md for the names",
                   name);

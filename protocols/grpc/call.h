@@ -3,7 +3,7 @@
  *
  * What must stay true:
  *   - a call lives from rpc_call_begin to the end of its stream, whoever ends it: the server, the engine's cancel, a
- *     limit of the step, the end of the connection. call_close() in call.c is where all of these meet.
+ *     limit of the step, the end of the connection. rpc_call_close() is where those that the engine is told of meet.
  *   - `x` is NULL when the engine's exchange is over or never was (reflection); then nothing is told to the host.
  *   - the session's callbacks never write to a stream but from `taken`: what an answer gives rise to waits in `ready`
  *     until the session has returned.
@@ -106,6 +106,20 @@ void rpc_conn_settle(struct rpc_conn *c, const char *why);
 /* The connection is gone: its calls with it. */
 void rpc_conn_forget(struct rpc_conn *c);
 void rpc_call_record(const struct rpc_call *call, struct squall_recorder *recorder);
+
+/* How a call ends, for the engine. */
+struct rpc_verdict {
+    uint32_t outcome;
+    uint32_t code; /* RPC_RESULT_CODE, or 0 */
+    const char *reason;
+};
+
+/* What answer.c ends calls by. close: the stream is over; stop: we end it, and the server is told by RST_STREAM; give:
+ * nothing is told to the engine. */
+struct rpc_verdict rpc_judge(const struct rpc_call *call, uint32_t code, const char *reason);
+void rpc_call_close(struct rpc_call *call, struct rpc_verdict verdict);
+void rpc_call_stop(struct rpc_call *call, struct rpc_verdict verdict);
+void rpc_give_call(struct rpc_call *call);
 
 /* stream.c: sending on a stream of requests. */
 const char *rpc_stream_prepare(struct rpc_call *call, const struct rpc_step_options *options,

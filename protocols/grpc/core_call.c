@@ -15,75 +15,22 @@
 #include <grpc/compression.h>
 #include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-/* ---- the queue's thread ---- */
+/* ---- life ---- */
 
-static void deliver(struct squall_worker *worker, void *arg)
+void core_calls_free(struct core_worker *worker)
 {
-    struct core_tag *tag = arg;
-    (void)worker;
-    tag->fn(tag);
-}
-
-static void *poll_queue(void *arg)
-{
-    struct core_worker *worker = arg;
-    for (;;) {
-        grpc_event event = grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-        if (event.type == GRPC_QUEUE_SHUTDOWN)
-            return NULL;
-        if (event.type != GRPC_OP_COMPLETE)
-            continue;
-        struct core_tag *tag = event.tag;
-        tag->ok = event.success != 0;
-        const struct timespec moment = {.tv_nsec = 50000};
-        while (tag->worker->host->post(tag->worker, deliver, tag) != 0)
-            nanosleep(&moment, NULL); /* the engine is behind; it takes what there is */
-    }
-}
-
-int core_worker_begin(struct squall_worker *view, struct squall_error *error)
-{
-    struct core_worker *worker = view->state;
-    grpc_init();
-    worker->text.limit = CORE_JSON_MAX;
-    worker->queue = grpc_completion_queue_create_for_next(NULL);
-    if (pthread_create(&worker->thread, NULL, poll_queue, worker) == 0)
-        return 0;
-    grpc_completion_queue_shutdown(worker->queue);
-    grpc_completion_queue_destroy(worker->queue);
-    grpc_shutdown();
-    snprintf(error->text, sizeof error->text, "no thread for gRPC core's completion queue");
-    return -1;
-}
-
-/* Events that were posted and are not delivered any more keep what they belong to: the process is about to end. */
-void core_worker_end(struct squall_worker *view)
-{
-    struct core_worker *worker = view->state;
-    grpc_completion_queue_shutdown(worker->queue);
-    pthread_join(worker->thread, NULL);
-    grpc_completion_queue_destroy(worker->queue);
     while (worker->free != NULL) {
         struct core_call *call = worker->free;
         worker->free = call->next;
         rpc_buffer_fini(&call->fields);
         rpc_buffer_fini(&call->out);
-        rpc_buffer_fini(&call->values);
         free(call->ends);
         free(call);
     }
-    pb_decoder_fini(&worker->decoder);
-    pb_text_fini(&worker->text);
-    rpc_buffer_fini(&worker->joined);
-    grpc_shutdown();
 }
-
-/* ---- life ---- */
 
 static struct core_call *take_call(struct core_conn *c)
 {
@@ -96,12 +43,9 @@ static struct core_call *take_call(struct core_conn *c)
     } else {
         worker->free = call->next;
         struct core_call kept = *call;
-        kept.fields.len = kept.out.len = kept.values.len = 0;
-        *call = (struct core_call){.fields = kept.fields,
-                                   .out = kept.out,
-                                   .values = kept.values,
-                                   .ends = kept.ends,
-                                   .ends_size = kept.ends_size};
+        kept.fields.len = kept.out.len = 0;
+        *call =
+            (struct core_call){.fields = kept.fields, .out = kept.out, .ends = kept.ends, .ends_size = kept.ends_size};
     }
     call->c = c;
     call->next = c->calls;

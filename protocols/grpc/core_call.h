@@ -15,6 +15,7 @@
 #include "target.h"
 #include <grpc/grpc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define CORE_JSON_MAX (UINT64_C(8) << 20)
 
@@ -22,6 +23,7 @@
 struct core_tag {
     void (*fn)(struct core_tag *tag); /* on the engine's thread */
     struct squall_worker *worker;
+    struct core_tag *next, *previous; /* posted and not delivered yet */
     bool ok;
 };
 
@@ -29,9 +31,11 @@ struct core_tag {
 struct core_worker {
     grpc_completion_queue *queue;
     pthread_t thread;
+    atomic_bool ending; /* the engine takes nothing any more */
+    pthread_mutex_t lock;
+    struct core_tag *posted; /* under the lock: the newest first */
     struct pb_decoder decoder;
     struct pb_text text;
-    struct rpc_buffer joined; /* a message that came in several slices */
     struct core_call *free;
 };
 
@@ -59,13 +63,12 @@ struct core_call {
     grpc_call *call;
     struct core_tag start, receive, send, status; /* batches */
     unsigned under_way;                           /* of them */
-    uint64_t batch_count;
 
     grpc_metadata_array initial, trailing;
     grpc_byte_buffer *message, *sending;
     grpc_status_code code;
     grpc_slice details;
-    struct rpc_buffer fields, out, values;
+    struct rpc_buffer fields, out;
     size_t *ends;
     size_t ends_size;
     uint64_t received, sent, turned, bytes_in, bytes_out, stop_ns;
@@ -81,6 +84,7 @@ static inline const struct squall_host *core_host(const struct core_conn *c)
 int core_worker_begin(struct squall_worker *view, struct squall_error *error);
 void core_worker_end(struct squall_worker *view);
 
+void core_calls_free(struct core_worker *worker);
 void core_call_begin(struct core_conn *c, struct squall_exchange *x);
 void core_call_cancel(struct core_call *call);
 /* The connection is gone, and the exchanges have ended. */

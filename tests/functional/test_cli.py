@@ -146,6 +146,12 @@ def test_try():
         assert len(target.stop().log()) == 3
 
 
+def test_output_to_a_full_disk():
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        ended = subprocess.run([SQUALL, "check", "http://127.0.0.1:1/"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+    assert ended.returncode == 1 and "could not be written: No space left" in ended.stderr, ended
+
+
 def test_try_shows_what_is_saved():
     with Target() as target:
         path = scratch("saves.yaml")

@@ -164,6 +164,16 @@ def test_try_shows_a_journey():
         assert "info: user.lua: got 200" in done.err, done.err
 
 
+def test_try_shows_what_a_script_checks():
+    """Its checks stand below the answer that they were made of, and what ended it early is told; both make exit 99."""
+    with Target() as target:
+        for more, code, wanted in (("", 0, "  ✓ held\n"), ('user.check("broken", false)', 99, "  ✓ held\n  ✗ broken\n"),
+                                   ("user.nothing()", 99, "= the script failed: user.lua:4:")):
+            script = body('local x = user.http.get("/a")\nuser.check("held", x.ok)\n' + more)
+            done = squall("try", scenario(script, target.url("")))
+            assert done.returncode == code and wanted in done.out, (more, done.returncode, done.out)
+
+
 def test_ten_thousand_users():
     """In one worker: each is a coroutine with state of its own."""
     _, summary = run(body("""

@@ -178,6 +178,7 @@ static const struct {
     const char *error;
 } refused[] = {
     {"tokn == 1", PLACE_CHECK, 1, "did you mean `token`?"},
+    {"boddy.id == 1", PLACE_CHECK, 1, "did you mean `body.id`?"},
     {"body.", PLACE_CHECK, 5, "this is no path"},
     {"body[x]", PLACE_CHECK, 5, "this is no path"},
     {"body[1", PLACE_CHECK, 5, "this is no path"},

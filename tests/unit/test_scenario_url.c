@@ -151,7 +151,7 @@ static const struct {
     {{.url = "xyz://127.0.0.1"}, "xyz"},
     {{.url = "bus://127.0.0.1/topic"}, "names no port"},
     {{.url = "web://h/x#part"}, "the URL goes on behind a '#', which no server is sent; leave that out"},
-    {{.url = "web://h", .thresholds = bad_thresholds, .threshold_count = 2}, "--threshold: \"latncy\" is no metric: did you mean \"latency\"?"},
+    {{.url = "web://h", .thresholds = bad_thresholds, .threshold_count = 2}, "--threshold: \"latncy\" is no metric; did you mean \"latency\"?"},
     {{.url = "bus://127.0.0.1:1"}, "`topic` is missing: where to publish; write topic: ..."},
     {{.url = "web://h", FLAGS({"--metod", "PUT"})}, "--metod: web has no such flag; did you mean --method?"},
     {{.url = "web://h", FLAGS({"--zzzzzzzzz", "PUT"})}, "`squall plugin show web` lists them"},

@@ -222,6 +222,7 @@ static const struct refused {
     {"p101(latency) < 1s", 1, "is no function"},
     {"p99.(latency) < 1s", 1, "is no function"},
     {"p(latency) < 1s", 1, "is no function"},
+    {"failed < 1%", 1, "is a metric, and a threshold begins with"},
     {"p99 latency < 1s", 5, "'(' is missing"},
     {"p99(latncy) < 1s", 5, "did you mean \"latency\"?"},
     {"rate(requests) > 1/s", 6, "did you mean \"exchanges\"?"},

@@ -1,0 +1,82 @@
+/* The completion queue's thread, and what it hands to the engine's. See core_call.h. */
+#include "core_call.h"
+#include <grpc/support/time.h>
+#include <stdio.h>
+#include <time.h>
+
+static void add_posted(struct core_worker *worker, struct core_tag *tag)
+{
+    pthread_mutex_lock(&worker->lock);
+    tag->previous = NULL;
+    tag->next = worker->posted;
+    if (tag->next != NULL)
+        tag->next->previous = tag;
+    worker->posted = tag;
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void deliver(struct squall_worker *view, void *arg)
+{
+    struct core_worker *worker = view->state;
+    struct core_tag *tag = arg;
+    pthread_mutex_lock(&worker->lock);
+    if (tag->previous != NULL)
+        tag->previous->next = tag->next;
+    else
+        worker->posted = tag->next;
+    if (tag->next != NULL)
+        tag->next->previous = tag->previous;
+    pthread_mutex_unlock(&worker->lock);
+    tag->fn(tag);
+}
+
+static void *poll_queue(void *arg)
+{
+    struct core_worker *worker = arg;
+    for (;;) {
+        grpc_event event = grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        if (event.type != GRPC_OP_COMPLETE)
+            continue;
+        struct core_tag *tag = event.tag;
+        tag->ok = event.success != 0;
+        add_posted(worker, tag);
+        const struct timespec moment = {.tv_nsec = 50000};
+        while (tag->worker->host->post(tag->worker, deliver, tag) != 0 && !atomic_load(&worker->ending))
+            nanosleep(&moment, NULL); /* the engine is behind; it takes what there is */
+    }
+}
+
+int core_worker_begin(struct squall_worker *view, struct squall_error *error)
+{
+    struct core_worker *worker = view->state;
+    grpc_init();
+    worker->text.limit = CORE_JSON_MAX;
+    pthread_mutex_init(&worker->lock, NULL);
+    worker->queue = grpc_completion_queue_create_for_next(NULL);
+    if (pthread_create(&worker->thread, NULL, poll_queue, worker) == 0)
+        return 0;
+    grpc_completion_queue_shutdown(worker->queue);
+    grpc_completion_queue_destroy(worker->queue);
+    grpc_shutdown();
+    snprintf(error->text, sizeof error->text, "no thread for gRPC core's completion queue");
+    return -1;
+}
+
+/* The engine delivers nothing any more: what was posted is taken from the list. */
+void core_worker_end(struct squall_worker *view)
+{
+    struct core_worker *worker = view->state;
+    atomic_store(&worker->ending, true);
+    grpc_completion_queue_shutdown(worker->queue);
+    pthread_join(worker->thread, NULL);
+    while (worker->posted != NULL)
+        deliver(view, worker->posted);
+    grpc_completion_queue_destroy(worker->queue);
+    pthread_mutex_destroy(&worker->lock);
+    core_calls_free(worker);
+    pb_decoder_fini(&worker->decoder);
+    pb_text_fini(&worker->text);
+    grpc_shutdown();
+}
