@@ -102,7 +102,8 @@ static int inflate_message(struct demo_call *call, struct squall_bytes *message)
     decoder_give(&run->decoders, decoder);
     if (reason != NULL)
         demo_fail(call, RPC_INTERNAL, "a message could not be decompressed: %s", reason);
-    *message = (struct squall_bytes){run->inflated.data, run->inflated.len};
+    *message =
+        (struct squall_bytes){run->inflated.len > 0 ? run->inflated.data : (const uint8_t *)"", run->inflated.len};
     return call->ending ? -1 : 0;
 }
 

@@ -213,11 +213,12 @@ def test_reflection():
 
 
 def test_squall_runs_on_reflection_alone():
-    with grpc_target("--delay", "2ms") as target:
-        url = f"grpc://127.0.0.1:{target.port}/squall.demo.Demo/"
-        summary = squall_run(url + "Unary", "-n", "200", "-u", "10", "--data", '{"size": "100", "tag": "t"}')
-        log = [line for line in counts_match_log(target.stop()) if "Demo" in line["label"]]
-    assert summary["totals"]["ok"] == len(log) == 200, summary["totals"]
+    for scheme, flags, client in ("grpc", (), ()), ("grpcs", ("--tls",), ("-k",)):
+        with grpc_target("--delay", "2ms", *flags) as target:
+            url = f"{scheme}://127.0.0.1:{target.port}/squall.demo.Demo/"
+            summary = squall_run(url + "Unary", "-n", "200", "-u", "10", *client, "--data", '{"size": "100", "tag": "t"}')
+            log = [line for line in counts_match_log(target.stop()) if "Demo" in line["label"]]
+        assert summary["totals"]["ok"] == len(log) == 200, summary["totals"]
 
 
 main(globals())

@@ -1,246 +1,26 @@
 /*
  * What clients send to the http room of `squall target`, in either version: any bytes are read, refused or answered;
  * the room keeps the laws of squall/server.h, and nothing of a connection is left when it has ended. Input: a byte of
- * choices (bit 0: the room speaks HTTP/2 alone; bit 1: a small output that is never quite empty; bit 2: every other
- * answer waits a turn), a byte for the size of the pieces, what the client sends.
+ * choices (bit 0: the room speaks HTTP/2 alone; the others in fake_target.h), a byte for the size of the pieces, what
+ * the client sends.
  */
-#include "base/error.h"
-#include "base/random.h"
-#include "base/units.h"
-#include "target/behaviour.h"
-#include <stdbool.h>
-#include <stdlib.h>
+#include "fake_target.h"
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 extern const struct squall_server squall_server_http;
 
-#define REQUESTS_MAX 64
-#define OUTPUT_SMALL (65 * 1024)
-#define OUTPUT_LARGE (512 * 1024)
-#define ROUNDS_MAX   200 /* of answers behind the input: bodies may be large, and pauses many */
-
-struct fake_request {
-    struct squall_server_request room;
-    bool begun, again;
-    _Alignas(16) uint8_t state[512];
-};
-
-struct fake {
-    struct squall_server_run run;
-    struct squall_server_conn conn;
-    struct random_stream random;
-    struct fake_request *requests[REQUESTS_MAX];
-    uint32_t count; /* in order of arrival */
-    uint64_t turns;
-    size_t output, output_max;
-    bool receiving, ended;
-    uint8_t out[OUTPUT_LARGE];
-};
-
-static struct fake fake;
-
-static void require(bool kept)
+static const char *option(const struct squall_option *row, uint8_t choices)
 {
-    if (!kept)
-        abort();
-}
-
-static uint32_t index_of(const struct squall_server_request *room)
-{
-    for (uint32_t i = 0; i < fake.count; i++)
-        if (&fake.requests[i]->room == room)
-            return i;
-    abort(); /* a request that is not, or no longer, the room's */
-}
-
-static void drop(uint32_t index)
-{
-    free(fake.requests[index]);
-    memmove(&fake.requests[index], &fake.requests[index + 1], (fake.count - index - 1) * sizeof fake.requests[0]);
-    fake.count--;
-    fake.conn.in_flight--;
-    fake.conn.spare++;
-}
-
-/* ---- the host ---- */
-
-static int32_t host_distribution_parse(const char *text, uint32_t type, struct squall_distribution *ret_distribution,
-                                       struct squall_error *ret_error)
-{
-    struct error error;
-    (void)ret_error;
-    return distribution_parse(text, type, ret_distribution, &error);
-}
-
-/* Bodies stay small, so that an input is over soon. */
-static uint64_t host_distribution_draw(struct squall_server_run *run, const struct squall_distribution *distribution)
-{
-    (void)run;
-    return distribution_draw(distribution, &fake.random) % 100000;
-}
-
-static double host_random_unit(struct squall_server_run *run)
-{
-    (void)run;
-    return random_unit(&fake.random);
-}
-
-static int32_t host_number_parse(const char *text, uint32_t type, uint64_t *ret_number)
-{
-    if (type == SQUALL_DURATION)
-        return units_parse_duration(text, ret_number);
-    return type == SQUALL_SIZE ? units_parse_size(text, ret_number) : units_parse_count(text, ret_number);
-}
-
-static struct squall_server_request *host_arrive(struct squall_server_conn *conn,
-                                                 const struct squall_server_arrival *arrival)
-{
-    require(fake.receiving && conn->spare && arrival->label.len <= 1 << 16);
-    struct fake_request *request = calloc(1, sizeof *request);
-    require(request && squall_server_http.request_size <= sizeof request->state);
-    request->room.state = request->state;
-    request->room.last = arrival->last;
-    fake.requests[fake.count++] = request;
-    conn->in_flight++;
-    conn->spare--;
-    return &request->room;
-}
-
-static void host_resume(struct squall_server_request *room, uint64_t delay_ns)
-{
-    struct fake_request *request = fake.requests[index_of(room)];
-    (void)delay_ns;
-    require(request->begun && !request->again);
-    request->again = true;
-}
-
-static void host_finish(struct squall_server_request *room, enum squall_server_outcome outcome)
-{
-    require(fake.conn.unordered && outcome <= SQUALL_SERVER_ABORTED);
-    drop(index_of(room));
-}
-
-static uint8_t *host_out_reserve(struct squall_server_conn *conn, uint64_t len)
-{
-    require(conn->unordered || !fake.receiving || !conn->in_flight);
-    return len <= fake.output_max - fake.output ? fake.out + fake.output : NULL;
-}
-
-static void host_out_commit(struct squall_server_conn *conn, uint64_t len)
-{
-    (void)conn;
-    require(len <= fake.output_max - fake.output);
-    fake.output += len;
-}
-
-static void host_malformed(struct squall_server_conn *conn)
-{
-    require(conn->unordered || !conn->in_flight);
-    fake.ended = true;
-    while (fake.count)
-        drop(0);
-}
-
-static const struct squall_server_host host = {
-    .distribution_parse = host_distribution_parse,
-    .distribution_draw = host_distribution_draw,
-    .random_unit = host_random_unit,
-    .number_parse = host_number_parse,
-    .arrive = host_arrive,
-    .resume = host_resume,
-    .finish = host_finish,
-    .out_reserve = host_out_reserve,
-    .out_commit = host_out_commit,
-    .malformed = host_malformed,
-};
-
-/* ---- turns ---- */
-
-static void answer_in_order(void)
-{
-    while (fake.count && !fake.ended) {
-        struct fake_request *request = fake.requests[0];
-        bool last = request->room.last;
-        request->begun = true;
-        request->again = false;
-        if (!squall_server_http.answer(&fake.conn, &request->room))
-            return;
-        drop(0);
-        fake.ended = last;
-    }
-}
-
-static void answer_unordered(bool some_wait)
-{
-    for (uint32_t i = 0; i < fake.count; i++) {
-        struct fake_request *request = fake.requests[i];
-        if ((request->begun && !request->again) || (some_wait && ++fake.turns & 1))
-            continue;
-        request->begun = true;
-        request->again = false;
-        squall_server_http.answer(&fake.conn, &request->room);
-    }
-    squall_server_http.write(&fake.conn);
-}
-
-static void turn(bool some_wait)
-{
-    if (fake.conn.unordered && !fake.ended)
-        answer_unordered(some_wait);
-    else if (!fake.ended)
-        answer_in_order();
-    fake.output = fake.output_max == OUTPUT_SMALL ? fake.output / 2 : 0;
-}
-
-static void converse(const uint8_t *data, size_t size, size_t step, bool some_wait)
-{
-    size_t used = 0;
-    for (size_t come = 0; come < size && !fake.ended;) {
-        come = size - come > step ? come + step : size;
-        for (uint32_t round = 0; round < 4 && used < come && !fake.ended; round++) {
-            fake.receiving = true;
-            uint64_t count = squall_server_http.receive(&fake.conn, data + used, come - used);
-            fake.receiving = false;
-            require(count <= come - used);
-            used += count;
-            turn(some_wait);
-        }
-    }
-    for (uint32_t round = 0; round < ROUNDS_MAX && fake.count && !fake.ended; round++)
-        turn(some_wait);
+    return strcmp(row->name, "only") == 0 && choices & 1 ? "2" : NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
         return 0;
-    memset(&fake, 0, offsetof(struct fake, out));
-    random_init(&fake.random, 1, 0);
-    uint8_t *options = calloc(1, squall_server_http.options_size);
-    for (uint32_t i = 0; i < squall_server_http.option_count; i++) {
-        const struct squall_option *row = &squall_server_http.options[i];
-        const char *text = strcmp(row->name, "only") == 0 && data[0] & 1 ? "2" : row->fallback;
-        struct squall_bytes bytes = {(const uint8_t *)text, text ? strlen(text) : 0};
-        uint64_t number = 0;
-        if (row->type == SQUALL_STRING)
-            memcpy(options + row->offset, &bytes, sizeof bytes);
-        else if (text && host_number_parse(text, row->type, &number) == 0)
-            memcpy(options + row->offset, &number, sizeof number);
-    }
-    fake.output_max = data[0] & 2 ? OUTPUT_SMALL : OUTPUT_LARGE;
-    fake.run = (struct squall_server_run){&host, options, calloc(1, squall_server_http.run_size)};
-    fake.conn = (struct squall_server_conn){
-        .state = calloc(1, squall_server_http.conn_size), .run = &fake.run, .spare = REQUESTS_MAX};
-    struct squall_error error;
-    require(squall_server_http.init(&fake.run, &error) == 0);
-    converse(data + 2, size - 2, data[1] ? data[1] * 16u : 1, data[0] & 4);
-    while (fake.count)
-        drop(0);
-    squall_server_http.disconnect(&fake.conn);
-    squall_server_http.fini(&fake.run);
-    free(fake.conn.state);
-    free(fake.run.state);
-    free(options);
+    fake_target_run(
+        &(struct fake_target){.server = &squall_server_http, .option = option, .choices = data[0], .step = data[1]},
+        data + 2, size - 2);
     return 0;
 }

@@ -82,8 +82,8 @@ class Frames:
             self.body(head.stream_id, body)
         return head.stream_id
 
-    def body(self, stream, body):
-        """Sends a body to its end, as windows allow; one that the peer resets is not sent any further."""
+    def body(self, stream, body, end=True):
+        """Sends a body to its end, as windows allow; one that the peer ends or resets is not sent any further."""
         self.windows.setdefault(stream, self.peer_window)
         answer = self.streams.setdefault(stream, Answer())
         while answer.reset is None:
@@ -92,7 +92,7 @@ class Frames:
             body = body[len(part):]
             self.windows[0] -= len(part)
             self.windows[stream] -= len(part)
-            self.send(hf.DataFrame(stream, data=part, flags=[] if body else ["END_STREAM"]))
+            self.send(hf.DataFrame(stream, data=part, flags=["END_STREAM"] if end and not body else []))
             if not body:
                 return
 
