@@ -37,6 +37,7 @@ struct core_worker {
     struct pb_decoder decoder;
     struct pb_text text;
     struct core_call *free;
+    struct core_watch *watches; /* all there are; of the engine's thread */
 };
 
 /* squall_conn.state */
@@ -85,6 +86,7 @@ int core_worker_begin(struct squall_worker *view, struct squall_error *error);
 void core_worker_end(struct squall_worker *view);
 
 void core_calls_free(struct core_worker *worker);
+void core_watches_free(struct core_worker *worker);
 void core_call_begin(struct core_conn *c, struct squall_exchange *x);
 void core_call_cancel(struct core_call *call);
 /* The connection is gone, and the exchanges have ended. */

@@ -22,7 +22,26 @@ struct core_watch {
     struct core_conn *c;
     grpc_channel *channel;
     grpc_connectivity_state seen;
+    struct core_watch *next, *previous; /* in worker->watches */
 };
+
+static void watch_free(struct core_watch *watch)
+{
+    struct core_worker *worker = watch->tag.worker->state;
+    if (watch->previous != NULL)
+        watch->previous->next = watch->next;
+    else
+        worker->watches = watch->next;
+    if (watch->next != NULL)
+        watch->next->previous = watch->previous;
+    free(watch);
+}
+
+void core_watches_free(struct core_worker *worker)
+{
+    while (worker->watches != NULL)
+        watch_free(worker->watches);
+}
 
 static gpr_timespec in_seconds(int64_t seconds)
 {
@@ -52,7 +71,7 @@ static void on_state(struct core_tag *tag)
     struct core_watch *watch = (struct core_watch *)((char *)tag - offsetof(struct core_watch, tag));
     struct core_conn *c = watch->c;
     if (c == NULL) {
-        free(watch);
+        watch_free(watch);
         return;
     }
     grpc_connectivity_state before = watch->seen;
@@ -65,7 +84,7 @@ static void on_state(struct core_tag *tag)
         core_host(c)->retire(c->conn); /* calls in flight get their status from core */
     } else if (watch->seen == GRPC_CHANNEL_TRANSIENT_FAILURE || watch->seen == GRPC_CHANNEL_SHUTDOWN) {
         c->watch = NULL;
-        free(watch);
+        watch_free(watch);
         core_host(c)->fail(c->conn, "gRPC core could not connect");
     } else {
         watch_on(watch);
@@ -115,7 +134,11 @@ static void connect(struct squall_conn *conn)
         return;
     }
     c->channel = open_channel(conn->target, c->target);
-    *c->watch = (struct core_watch){.tag = {.fn = on_state, .worker = conn->worker}, .c = c, .channel = c->channel};
+    *c->watch = (struct core_watch){
+        .tag = {.fn = on_state, .worker = conn->worker}, .c = c, .channel = c->channel, .next = c->worker->watches};
+    if (c->watch->next != NULL)
+        c->watch->next->previous = c->watch;
+    c->worker->watches = c->watch;
     c->watch->seen = grpc_channel_check_connectivity_state(c->channel, 1);
     watch_on(c->watch);
 }

@@ -76,6 +76,7 @@ void core_worker_end(struct squall_worker *view)
     grpc_completion_queue_destroy(worker->queue);
     pthread_mutex_destroy(&worker->lock);
     core_calls_free(worker);
+    core_watches_free(worker); /* whose last event core has kept */
     pb_decoder_fini(&worker->decoder);
     pb_text_fini(&worker->text);
     grpc_shutdown();
