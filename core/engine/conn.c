@@ -534,7 +534,6 @@ void conn_close(struct conn *conn, const char *why, bool reset)
 {
     struct engine *engine = engine_of(conn);
     bool attempt_failed = !conn->counted;
-    char *reason = conn->fail_reason; /* `why` may point there */
     if (conn->state == CONN_IDLE || conn->state == CONN_BACKOFF)
         return;
     conn->close_wanted = true;
@@ -557,6 +556,7 @@ void conn_close(struct conn *conn, const char *why, bool reset)
         output_give(conn);
     if (conn->transit)
         transit_give(conn);
+    char *reason = conn->fail_reason; /* `why` may point there */
     conn->fail_reason = NULL;
     conn->state = CONN_IDLE;
     if (!conn->counted)
