@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "engine/resolver.h"
 #include "engine/timers.h"
+#include "metrics/crossings.h"
 #include "metrics/tracks.h"
 #include <openssl/types.h>
 #include <pthread.h>
@@ -310,6 +311,7 @@ struct engine {
     const char **check_samples; /* of the scenario's checks: what failed first; NULL: nothing yet */
     struct generator_facts facts;
     struct tracks tracks;       /* of the whole run */
+    struct crossings crossings; /* of the whole run */
     uint64_t last_delivery_ns;  /* 0: none yet */
     struct timer linger;        /* after the load: until a second has passed without one */
     struct spool *spool;

@@ -100,6 +100,7 @@ void mqtt_open(struct squall_conn *conn, struct squall_exchange *x, uint8_t clea
     }
     packet.connect.clean_start = clean == MQTT_CLEAN_TARGET ? options->clean_start != 0 : clean == MQTT_CLEAN_TRUE;
     uint64_t size = 0;
+    c->connect_ns = mqtt_host(conn)->stamp_ns(conn->worker); /* ahead of the will, which bears it */
     const char *why = send_connect(conn, &packet, options->will_track != 0, &size);
     if (why != NULL) {
         open_failed(conn, x, why);
@@ -110,7 +111,6 @@ void mqtt_open(struct squall_conn *conn, struct squall_exchange *x, uint8_t clea
     c->keep = c->peer.version < MQTT_5 ? !c->clean : options->session_expiry_ns > 0;
     c->keep_alive_ns = options->keep_alive_ns / NS_PER_S * NS_PER_S;
     c->ack_delay_ns = options->ack_delay_ns;
-    c->connect_ns = mqtt_host(conn)->stamp_ns(conn->worker);
     c->opening = x;
     session->connect_clean = clean;
     if (x != NULL) {
