@@ -251,7 +251,8 @@ void mqtt_will_dropped(struct squall_conn *conn)
 {
     const struct mqtt_conn *c = conn->state;
     const struct mqtt_target_options *options = conn->target->options;
-    if (options->will_track && mqtt_host(conn)->set_out(conn->worker, loss_of(mqtt_session_of(conn)->number, c->connect_ns)) < 0)
+    if (options->will_track &&
+        mqtt_host(conn)->set_out(conn->worker, loss_of(mqtt_session_of(conn)->number, c->connect_ns)) < 0)
         mqtt_host(conn)->sample(conn->worker, mqtt_first_step(conn), MQTT_UNTRACKED, 1);
 }
 

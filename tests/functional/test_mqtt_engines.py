@@ -60,11 +60,12 @@ def test_load_with_subscribers():
 
 
 def test_what_it_cannot_do():
-    for line in ("mqtt: ping", "mqtt: drop", "{ mqtt: publish a, content-type: text }"):
+    for line, option in (("mqtt: ping", ""), ("mqtt: drop", ""), ("{ mqtt: publish a, content-type: text }", ""),
+                         ("mqtt: publish a", ", auth-method: TOKEN"), ("mqtt: publish a", ", will-track: true")):
         path = scratch("cannot.yaml")
         with open(path, "w", encoding="utf-8") as out:
-            out.write(f'squall: 1\ntargets: {{ b: {{ url: "mqtt://127.0.0.1", engine: paho }} }}\nload: [ {{ users: 1, iterations: 1 }} ]\n'
-                      f"flow: [ {line} ]\n")
+            out.write(f'squall: 1\ntargets: {{ b: {{ url: "mqtt://127.0.0.1", engine: paho{option} }} }}\n'
+                      f"load: [ {{ users: 1, iterations: 1 }} ]\nflow: [ {line} ]\n")
         checked = squall("check", path)
         assert checked.returncode == 2 and "not with engine: paho" in checked.err, (line, checked.err)
 
