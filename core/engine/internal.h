@@ -320,7 +320,8 @@ struct engine {
     /* record() */
     struct squall_recorder recorder;
     struct series *recording; /* NULL: warm-up */
-    uint8_t recording_metrics[64]; /* enum squall_metric_kind of each row */
+    const struct protocol *recorded; /* whose metrics these are; NULL: nobody's yet */
+    uint8_t recording_metrics[64];   /* enum squall_metric_kind of each row */
     struct squall_pair fields[FIELDS_MAX];
     uint32_t field_count;
 
