@@ -284,7 +284,7 @@ static void check_connected(struct engine *engine)
             char limit[32];
             units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns);
             snprintf(text, sizeof text, "no connection to target %s (%s)%s%s: %s", pool->target->name, pool->target->url,
-                     pool->name_wrong ? "" : " within its connect time-out of ", pool->name_wrong ? "" : limit,
+                     pool_hopeless(pool) ? "" : " within its connect time-out of ", pool_hopeless(pool) ? "" : limit,
                      pool->last_error[0] ? pool->last_error : "no answer");
             engine->connecting = false;
             engine->config.ready(engine->config.arg, text);
