@@ -8,6 +8,7 @@
 #include "cluster/windows.h"
 #include "engine/timers.h"
 #include "metrics/threshold_watch.h"
+#include "metrics/crossings.h"
 #include "metrics/tracks.h"
 
 #define WORKERS_MAX 64
@@ -56,7 +57,8 @@ struct controller {
     struct snapshot snapshot; /* scratch for unpacking */
     struct windows windows;
     struct threshold_watch *watch;
-    struct tracks tracks; /* of all workers that have ended */
+    struct tracks tracks;       /* of all workers that have ended */
+    struct crossings crossings; /* and theirs */
     struct error failure; /* text set: the run cannot go on */
     uint64_t ended_before, shown_ns, ticks, ticked_ns;
     double cpu_share, rate_per_s;

@@ -198,6 +198,24 @@ static void join_deliveries(struct controller *controller)
         result->deliveries[i].unknown = true;
 }
 
+static void take_crossing(void *arg, uint32_t series, uint32_t metric, uint64_t ns)
+{
+    struct controller *controller = arg;
+    struct series *into = &controller->result->store.series[series];
+    const struct squall_table *rows = &controller->scenario->series[series].protocol->abi.metrics;
+    if (metric < into->metric_count && protocol_metric(rows, metric)->kind == SQUALL_HISTOGRAM)
+        histogram_record(&into->metrics[metric].histogram, ns);
+}
+
+/* Times whose beginning one worker saw and whose end another did. */
+static void join_crossings(struct controller *controller)
+{
+    crossings_join(&controller->crossings, take_crossing, controller);
+    if (controller->crossings.refused)
+        store_error(&controller->result->store, "times from one worker to another: more than the controller keeps, and these are missing",
+                    controller->crossings.refused, controller->result->duration_ns, controller->result->duration_ns);
+}
+
 void controller_fill_result(struct controller *controller)
 {
     struct result *result = controller->result;
@@ -212,6 +230,7 @@ void controller_fill_result(struct controller *controller)
     result->cpu_ns = result->facts.cpu_ns;
     result->measured_ns = measured_ns(controller);
     join_deliveries(controller);
+    join_crossings(controller);
     tell_what_was_cut_off(controller);
     tell_what_tables_lack(controller);
     judge(controller);

@@ -44,7 +44,7 @@ void plan_pack(const struct plan *plan, struct buffer *out)
 {
     msgpack_packer packer;
     message_packer(&packer, out);
-    msgpack_pack_map(&packer, 9);
+    msgpack_pack_map(&packer, 10);
     message_pack_number(&packer, "v", MESSAGE_VERSION);
     message_pack_key(&packer, "text");
     message_pack_text(&packer, plan->text);
@@ -55,6 +55,7 @@ void plan_pack(const struct plan *plan, struct buffer *out)
     pack_texts(&packer, "plugin_files", plan->plugin_files, plan->plugin_file_count);
     pack_texts(&packer, "plugin_directories", plan->plugin_directories, plan->plugin_directory_count);
     message_pack_number(&packer, "workers", plan->workers);
+    message_pack_number(&packer, "run", plan->run);
     message_pack_key(&packer, "raw_path");
     message_pack_text(&packer, plan->raw_path);
     message_pack_number(&packer, "log_level", plan->log_level);
@@ -120,8 +121,9 @@ int plan_unpack(const uint8_t *data, size_t len, struct arena *arena, struct pla
         plan.raw_path = message_text(&map, "raw_path", arena);
         uint64_t workers = message_number(&map, "workers", 0), log_level = message_number(&map, "log_level", LOG_WARNING);
         plan.workers = (uint32_t)workers;
+        plan.run = message_number(&map, "run", 0);
         plan.log_level = (enum log_level)log_level;
-        if (workers > 0 && workers <= UINT32_MAX && log_level <= LOG_DEBUG &&
+        if (workers > 0 && workers <= UINT32_MAX && plan.run && log_level <= LOG_DEBUG &&
             unpack_overrides(message_find(&map, "overrides"), arena, &plan.overrides) == 0 &&
             unpack_texts(&map, "plugin_files", arena, plan.plugin_files, &plan.plugin_file_count) == 0 &&
             unpack_texts(&map, "plugin_directories", arena, plan.plugin_directories, &plan.plugin_directory_count) == 0)

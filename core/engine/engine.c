@@ -44,6 +44,7 @@ static int init_plugins(struct engine *engine, struct error *error)
         worker->engine = engine;
         worker->view.state = arena_alloc(&engine->arena, protocol->abi.worker_size);
         worker->view.host = &engine->host;
+        worker->view.run = engine->config.run;
         struct squall_error text = {""};
         if (protocol->abi.worker_init && protocol->abi.worker_init(&worker->view, &text) != 0)
             return error_set_code(error, EXIT_CODE_INTERNAL, "plugin %s could not start: %s", protocol->name, text.text);
@@ -215,7 +216,6 @@ static void free_users(struct engine *engine)
     script_close(engine);
     buffer_fini(&engine->script_json);
     variables_fini(engine);
-    tracks_fini(&engine->tracks);
     for (uint32_t i = 0; engine->pools && i < scenario->target_count; i++)
         pool_fini(&engine->pools[i]);
     for (uint32_t i = 0; i < engine->plugin_count; i++)
@@ -236,6 +236,7 @@ void engine_free(struct engine *engine)
     spool_close(engine->spool, &lost);
     load_fini(engine);
     tracks_fini(&engine->tracks);
+    crossings_fini(&engine->crossings);
     store_fini(&engine->store);
     timers_fini(&engine->timers);
     host_fini(engine);
@@ -553,4 +554,9 @@ void engine_snapshot_taken(struct engine *engine)
 const struct tracks *engine_tracks(const struct engine *engine)
 {
     return &engine->tracks;
+}
+
+const struct crossings *engine_crossings(const struct engine *engine)
+{
+    return &engine->crossings;
 }

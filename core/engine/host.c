@@ -332,6 +332,33 @@ static void host_elapsed(struct squall_worker *view, const struct squall_step *s
     measure_metric(engine, step, metric, now_ns > since_ns ? now_ns - since_ns : 0, since_ns);
 }
 
+/* ---- times that cross workers ---- */
+
+static int32_t host_set_out(struct squall_worker *view, uint64_t key)
+{
+    struct engine *engine = engine_of(view);
+    uint64_t at_ns = engine_stamp(engine);
+    if (!engine->started || at_ns < engine->warm_until_ns)
+        return 0;
+    return crossings_start(&engine->crossings, CROSSINGS_MAX, key, at_ns);
+}
+
+/* What set out in this worker is known at once; what did not may have in another, which only the controller sees. */
+static int32_t host_arrived(struct squall_worker *view, const struct squall_step *step, uint32_t metric, uint64_t key)
+{
+    struct engine *engine = engine_of(view);
+    uint64_t start_ns, at_ns = engine->posted_ns ? engine->posted_ns : engine_stamp(engine);
+    engine->last_delivery_ns = engine->now_ns;
+    if (crossings_find(&engine->crossings, key, &start_ns)) {
+        measure_metric(engine, step, metric, at_ns > start_ns ? at_ns - start_ns : 0, start_ns);
+        return 0;
+    }
+    if (!engine->started || engine->config.workers < 2)
+        return 0;
+    uint32_t series = ((const struct step *)(const void *)step)->series;
+    return crossings_end(&engine->crossings, CROSSINGS_MAX, &(struct crossing_end){key, at_ns, series, metric});
+}
+
 /* ---- posts from other threads ---- */
 
 static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
@@ -403,7 +430,9 @@ void host_init(struct engine *engine)
                                         .tick_at = host_tick_at,
                                         .address = host_address,
                                         .sent_to = host_sent_to,
-                                        .want = host_want};
+                                        .want = host_want,
+                                        .set_out = host_set_out,
+                                        .arrived = host_arrived};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

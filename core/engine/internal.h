@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "engine/resolver.h"
 #include "engine/timers.h"
+#include "metrics/crossings.h"
 #include "metrics/tracks.h"
 #include <openssl/types.h>
 #include <pthread.h>
@@ -312,6 +313,7 @@ struct engine {
     const char **check_samples; /* of the scenario's checks: what failed first; NULL: nothing yet */
     struct generator_facts facts;
     struct tracks tracks;       /* of the whole run */
+    struct crossings crossings; /* of the whole run */
     uint64_t last_delivery_ns;  /* 0: none yet */
     struct timer linger;        /* after the load: until a second has passed without one */
     struct spool *spool;
@@ -320,7 +322,8 @@ struct engine {
     /* record() */
     struct squall_recorder recorder;
     struct series *recording; /* NULL: warm-up */
-    uint8_t recording_metrics[64]; /* enum squall_metric_kind of each row */
+    const struct protocol *recorded; /* whose metrics these are; NULL: nobody's yet */
+    uint8_t recording_metrics[64];   /* enum squall_metric_kind of each row */
     struct squall_pair fields[FIELDS_MAX];
     uint32_t field_count;
 

@@ -124,8 +124,11 @@ static void call_record(struct exchange *exchange)
     if (!abi->record || (!exchange->view.wants && !abi->metrics.count && !engine->config.ended))
         return;
     engine->recording = exchange->block == BLOCK_MEASURED ? &engine->store.series[exchange->step->series] : NULL;
-    for (uint32_t i = 0; i < abi->metrics.count; i++)
-        engine->recording_metrics[i] = (uint8_t)protocol_metric(&abi->metrics, i)->kind;
+    if (engine->recorded != exchange->step->protocol) {
+        engine->recorded = exchange->step->protocol;
+        for (uint32_t i = 0; i < abi->metrics.count; i++)
+            engine->recording_metrics[i] = (uint8_t)protocol_metric(&abi->metrics, i)->kind;
+    }
     abi->record(&exchange->view, &engine->recorder);
 }
 

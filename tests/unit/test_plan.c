@@ -29,6 +29,7 @@ static void fill(struct plan *plan)
     plan->file = "a file.yaml";
     plan->raw_path = "/tmp/raw.jsonl";
     plan->workers = 7;
+    plan->run = UINT64_MAX - 1;
     plan->log_level = LOG_DEBUG;
     for (uint32_t i = 0; i < PLAN_PATHS_MAX; i++) {
         plan->plugin_files[i] = i % 2 ? "/a.so" : "/b.so";
@@ -63,6 +64,7 @@ static void assert_same(const struct plan *a, const struct plan *b)
     OVERRIDE_SWITCHES(SAME_SWITCH)
     OVERRIDE_LISTS(SAME_LIST)
     assert_int_equal(a->workers, b->workers);
+    assert_int_equal(a->run, b->run);
     assert_int_equal(a->log_level, b->log_level);
     assert_int_equal(a->plugin_file_count, b->plugin_file_count);
     assert_int_equal(a->plugin_directory_count, b->plugin_directory_count);
@@ -102,7 +104,7 @@ static void test_round_trip(void **state)
 static void test_empty_round_trip(void **state)
 {
     (void)state;
-    struct plan plan = {.workers = 1}, back;
+    struct plan plan = {.workers = 1, .run = 1}, back;
     struct buffer out = {0};
     struct arena arena;
     struct error error = {0};
@@ -121,9 +123,10 @@ static void test_refused_values(void **state)
 {
     (void)state;
     static const struct plan table[] = {
-        {.workers = 0},
-        {.workers = 1, .log_level = (enum log_level)(LOG_DEBUG + 1)},
-        {.workers = 1, .plugin_file_count = 1}, /* nil instead of a path */
+        {.workers = 0, .run = 1},
+        {.workers = 1, .run = 0},
+        {.workers = 1, .run = 1, .log_level = (enum log_level)(LOG_DEBUG + 1)},
+        {.workers = 1, .run = 1, .plugin_file_count = 1}, /* nil instead of a path */
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct plan back;
@@ -169,7 +172,7 @@ static void test_load(void **state)
 {
     (void)state;
     static const struct flag_value flags[] = {{"--method", "PUT"}};
-    struct plan plan = {.workers = 2,
+    struct plan plan = {.workers = 2, .run = 1,
                         .overrides = {.url = "web://127.0.0.1:81/x",
                                       .rate = "50/s",
                                       .duration = "3s",
