@@ -156,14 +156,18 @@ static int init_spool(struct engine *engine, struct error *error)
     if (!engine->config.raw_path)
         return 0;
     const struct scenario *scenario = engine->scenario;
-    const char **names = arena_alloc(&engine->arena, (scenario->series_count + 1) * sizeof *names);
+    const char **steps = arena_alloc(&engine->arena, (scenario->series_count + 1) * sizeof *steps);
+    size_t longest = 0;
     for (uint32_t i = 0; i < scenario->series_count; i++) {
-        char *escaped = raw_escape(scenario->series[i].name);
-        names[i] = arena_copy(&engine->arena, escaped, strlen(escaped));
-        free(escaped);
+        char *text = raw_step(scenario->series[i].name, &scenario->series[i].tags);
+        size_t len = strlen(text);
+        steps[i] = arena_copy(&engine->arena, text, len);
+        longest = len > longest ? len : longest;
+        free(text);
     }
-    engine->raw_names = (struct raw_names){.step_names = names, .worker = engine->config.worker};
-    engine->spool = spool_open(engine->config.raw_path, sizeof(struct raw_record), RAW_LINE_MAX, raw_format, &engine->raw_names);
+    engine->raw_names = (struct raw_names){.steps = steps, .worker = engine->config.worker};
+    engine->spool =
+        spool_open(engine->config.raw_path, sizeof(struct raw_record), RAW_LINE_MAX + longest, raw_format, &engine->raw_names);
     if (!engine->spool)
         return error_set_code(error, EXIT_CODE_INTERNAL, "cannot write %s: %s", engine->config.raw_path, strerror(errno));
     return 0;
@@ -306,7 +310,7 @@ static void check_connected(struct engine *engine)
             char limit[32];
             units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns);
             snprintf(text, sizeof text, "no connection to target %s (%s)%s%s: %s", pool->target->name, pool->target->url,
-                     pool->name_wrong ? "" : " within its connect time-out of ", pool->name_wrong ? "" : limit,
+                     pool_hopeless(pool) ? "" : " within its connect time-out of ", pool_hopeless(pool) ? "" : limit,
                      pool->last_error[0] ? pool->last_error : "no answer");
             engine->connecting = false;
             engine->config.ready(engine->config.arg, text);

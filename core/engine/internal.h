@@ -121,7 +121,9 @@ struct pool {
     uint32_t address_count;
     uint64_t addresses_until_ns; /* when the name must be looked up again; 0: it never was */
     struct resolver *resolver;   /* NULL: nothing to look up */
-    bool looking_up, name_wrong; /* wrong: the name server says that there is no such name */
+    bool looking_up;
+    bool name_wrong;             /* the name server says that there is no such name */
+    bool untrusted;              /* a certificate of the server's did not verify */
     struct link resolving;       /* conns, by their turn */
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
@@ -497,6 +499,8 @@ void pool_connect(struct pool *pool);                       /* opens all its con
 struct conn *pool_pick(struct pool *pool, struct exchange *exchange); /* NULL: wait */
 void pool_available(struct conn *conn);                     /* capacity or in_flight changed */
 void pool_handed(struct conn *conn);                        /* it has one exchange more */
+/* No connection has come up, and neither waiting nor trying again will change that. */
+bool pool_hopeless(const struct pool *pool);
 bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns); /* before the run: no more connections are to come */
 void pool_conn_up(struct conn *conn);
 void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed);

@@ -184,6 +184,11 @@ void pool_connect(struct pool *pool)
     pool_next_turn(pool);
 }
 
+bool pool_hopeless(const struct pool *pool)
+{
+    return !pool->ever_up && (pool->name_wrong || pool->untrusted);
+}
+
 /* Goes on for as long as connections keep coming up, or connect-rate makes them wait for their turn; after a connect
  * time-out without one it is over, and some must be enough. */
 bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns)
@@ -191,7 +196,7 @@ bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns)
     if (!pool->early || pool->lazy || pool->up >= pool->early)
         return true;
     uint64_t from_ns = pool->last_up_ns;
-    if (!pool->ever_up && pool->name_wrong) { /* it will not come to be by waiting */
+    if (pool_hopeless(pool)) {
         *ret_deadline_ns = pool->engine->now_ns;
         return true;
     }

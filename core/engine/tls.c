@@ -289,6 +289,7 @@ static void failure_text(struct conn *conn, char *text, size_t size)
     unsigned long code = ERR_peek_last_error();
     int reason = ERR_GET_REASON(code);
     const char *found;
+    conn->pool->untrusted |= verified != X509_V_OK && !target->tls_insecure;
     if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH)
         snprintf(text, size, "TLS: the server's certificate is not for %.60s: see tls: { server-name: NAME }", server_name(target));
     else if (verified != X509_V_OK && !target->tls_insecure)
