@@ -105,19 +105,22 @@ static grpc_channel *open_channel(const struct squall_target *view, const struct
     } numbers[] = {{GRPC_ARG_ENABLE_RETRIES, 0},
                    {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},
                    {GRPC_ARG_ENABLE_HTTP_PROXY, 0},
+                   /* When to try again is the engine's to say; while this one waits core's threads cannot end. */
+                   {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100},
                    {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)(options->max_receive & 0x7fffffff)},
                    {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, (int)(options->max_send & 0x7fffffff)}};
     const char *const texts[][2] = {{GRPC_ARG_PRIMARY_USER_AGENT_STRING, agent},
                                     {GRPC_ARG_DEFAULT_AUTHORITY, authority}};
-    grpc_arg list[7];
-    for (size_t i = 0; i < 5; i++)
+    enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
+    grpc_arg list[NUMBERS + 2];
+    for (size_t i = 0; i < NUMBERS; i++)
         list[i] = (grpc_arg){
             .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)numbers[i].name, .value.integer = numbers[i].value};
     for (size_t i = 0; i < 2; i++)
-        list[5 + i] = (grpc_arg){.type = GRPC_ARG_STRING,
-                                 .key = (char *)(uintptr_t)texts[i][0],
-                                 .value.string = (char *)(uintptr_t)texts[i][1]};
-    const grpc_channel_args args = {.num_args = 7, .args = list};
+        list[NUMBERS + i] = (grpc_arg){.type = GRPC_ARG_STRING,
+                                       .key = (char *)(uintptr_t)texts[i][0],
+                                       .value.string = (char *)(uintptr_t)texts[i][1]};
+    const grpc_channel_args args = {.num_args = NUMBERS + 2, .args = list};
     grpc_channel_credentials *plain = grpc_insecure_credentials_create();
     grpc_channel *channel = grpc_channel_create(address, plain, &args);
     grpc_channel_credentials_release(plain);

@@ -1,7 +1,9 @@
 /* The completion queue's thread, and what it hands to the engine's. See core_call.h. */
 #include "core_call.h"
+#include <dirent.h>
 #include <grpc/support/time.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static void add_posted(struct core_worker *worker, struct core_tag *tag)
@@ -48,6 +50,58 @@ static void *poll_queue(void *arg)
     }
 }
 
+/* ---- the end of core's threads ---- */
+
+#define ENDING_MS 1500 /* a connection that core was about to try again keeps its threads for a second */
+
+/* As core names them; the kernel keeps 15 characters. */
+static bool is_core_thread(const char *name)
+{
+    static const char *const names[] = {"default-executo", "resolver-execut", "grpc_global_tim",
+                                        "event_engine",    "timer_manager",   "grpc_shutdown"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool core_threads_live(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    bool live = false;
+    if (tasks == NULL)
+        return false;
+    for (struct dirent *entry; !live && (entry = readdir(tasks)) != NULL;) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fgets(name, sizeof name, file) != NULL)
+            name[strcspn(name, "\n")] = '\0';
+        fclose(file);
+        live = is_core_thread(name);
+    }
+    closedir(tasks);
+    return live;
+}
+
+/*
+ * Blocking, though the header advises against it: the plain one may leave the work to a thread of its own, which would
+ * run on while the process ends and its memory goes. Neither waits for what core itself still holds, such as a
+ * channel's next attempt to connect; hence the look at the threads. It is bounded: core gives up a connection request
+ * only after 20 s, and nobody is to wait for that.
+ */
+static void shut_down(void)
+{
+    const struct timespec moment = {.tv_nsec = 2000000};
+    grpc_shutdown_blocking();
+    for (int left = ENDING_MS / 2; left > 0 && core_threads_live(); left--)
+        nanosleep(&moment, NULL);
+}
+
+/* ---- a worker ---- */
+
 int core_worker_begin(struct squall_worker *view, struct squall_error *error)
 {
     struct core_worker *worker = view->state;
@@ -59,7 +113,7 @@ int core_worker_begin(struct squall_worker *view, struct squall_error *error)
         return 0;
     grpc_completion_queue_shutdown(worker->queue);
     grpc_completion_queue_destroy(worker->queue);
-    grpc_shutdown();
+    shut_down();
     snprintf(error->text, sizeof error->text, "no thread for gRPC core's completion queue");
     return -1;
 }
@@ -79,5 +133,5 @@ void core_worker_end(struct squall_worker *view)
     core_watches_free(worker); /* whose last event core has kept */
     pb_decoder_fini(&worker->decoder);
     pb_text_fini(&worker->text);
-    grpc_shutdown();
+    shut_down();
 }
