@@ -334,7 +334,7 @@ static void host_elapsed(struct squall_worker *view, const struct squall_step *s
 
 /* ---- posts from other threads ---- */
 
-static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+static int32_t host_hold(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
 {
     struct engine *engine = engine_of(view);
     int32_t status = -1;
@@ -345,8 +345,19 @@ static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_wo
         status = 0;
     }
     pthread_mutex_unlock(&engine->post_lock);
+    return status;
+}
+
+static void host_wake(struct squall_worker *view)
+{
+    loop_wake(engine_of(view)->loop);
+}
+
+static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+{
+    int32_t status = host_hold(view, fn, arg);
     if (status == 0)
-        loop_wake(engine->loop);
+        host_wake(view);
     return status;
 }
 
@@ -403,7 +414,9 @@ void host_init(struct engine *engine)
                                         .tick_at = host_tick_at,
                                         .address = host_address,
                                         .sent_to = host_sent_to,
-                                        .want = host_want};
+                                        .want = host_want,
+                                        .hold = host_hold,
+                                        .wake = host_wake};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);
