@@ -1,5 +1,7 @@
 /* Seeded random numbers. See random.h for the two kinds and their sources. */
 #include "base/random.h"
+#include "base/clock.h"
+#include <sys/random.h>
 
 #define GOLDEN_GAMMA UINT64_C(0x9e3779b97f4a7c15)
 
@@ -63,4 +65,14 @@ uint64_t random_below(struct random_stream *stream, uint64_t bound)
 double random_unit(struct random_stream *stream)
 {
     return (double)(random_next(stream) >> 11) * 0x1p-53;
+}
+
+uint64_t random_unique(void)
+{
+    uint64_t number = 0;
+    /* Eight bytes are never cut short; without the call (a kernel before 3.17) the clock is what differs. */
+    while (number == 0)
+        if (getrandom(&number, sizeof number, 0) != sizeof number)
+            number = mix(clock_now_ns());
+    return number;
 }

@@ -22,4 +22,7 @@ uint64_t random_at(uint64_t seed, uint64_t stream_id, uint64_t index);
 /* random_at as a double in (0, 1]: safe for log(). */
 double random_unit_at(uint64_t seed, uint64_t stream_id, uint64_t index);
 
+/* A number that no other call has had, here or anywhere, as far as chance goes; not 0. Of no use with a seed. */
+uint64_t random_unique(void);
+
 #endif

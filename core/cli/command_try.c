@@ -1,6 +1,7 @@
 /* squall try: one journey of one user of each class, in this process, with every byte shown as it went over the wire.
  */
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -203,6 +204,7 @@ static int walk_class(struct scenario *scenario, uint32_t class, struct error *e
     struct attempt attempt = {.scenario = scenario, .out = true};
     struct engine_config config = {.scenario = scenario,
                                    .workers = 1,
+                                   .run = random_unique(),
                                    .page = &page,
                                    .single_journey = true,
                                    .single_class = class,

@@ -5,6 +5,7 @@
 #include "cluster/controller_state.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/units.h"
 #include "cluster/bus.h"
 #include "cluster/limits.h"
@@ -69,6 +70,10 @@ static void lose_worker(struct controller *controller, uint32_t number, const ch
     bus_drop(controller->bus, number);
     char text[120];
     spawn_kill(&worker->child, text, sizeof text);
+    if (controller->phase != RUN_CONNECTING && !controller->lost_ns) {
+        controller->lost_ns = clock_now_ns();
+        controller->lost_number = number;
+    }
     verdict_incomplete(&controller->result->verdict, "worker %u %s%s (%s)%s", number, how,
                        controller->phase == RUN_CONNECTING ? " before the start" : "", text,
                        controller->phase == RUN_CONNECTING ? "" : "; what it had counted until then is in the totals");
@@ -289,6 +294,15 @@ static void on_tracks(void *arg, uint32_t from, const uint8_t *data, size_t len)
         lose_worker(controller, from, error.text);
 }
 
+/* As on_tracks. */
+static void on_crossings(void *arg, uint32_t from, const uint8_t *data, size_t len)
+{
+    struct controller *controller = arg;
+    struct error error = {0};
+    if (crossings_unpack(data, len, controller->scenario->series_count, &controller->crossings, &error) < 0)
+        lose_worker(controller, from, error.text);
+}
+
 /* ---- interrupts ---- */
 
 static void stop_now(struct controller *controller)
@@ -391,6 +405,7 @@ static int start_workers(struct controller *controller, struct error *error)
         return -1;
     controller->worker_count = wanted;
     controller->options->plan->workers = controller->worker_count;
+    controller->options->plan->run = random_unique();
     const struct scenario *scenario = controller->scenario;
     controller->watch = threshold_watch_new(scenario->thresholds, scenario->threshold_count, controller->worker_count, scenario->warmup_ns,
                                             scenario_length_ns(scenario));
@@ -407,6 +422,7 @@ static int start_workers(struct controller *controller, struct error *error)
     bus_subscribe(controller->bus, "ready", on_ready, controller);
     bus_subscribe(controller->bus, "snapshot", on_snapshot, controller);
     bus_subscribe(controller->bus, "tracks", on_tracks, controller);
+    bus_subscribe(controller->bus, "crossings", on_crossings, controller);
     struct buffer plan = {0};
     plan_pack(controller->options->plan, &plan);
     bus_publish(controller->bus, "plan", plan.data, plan.len);
@@ -462,6 +478,7 @@ int controller_run(const struct controller_options *options, struct result *ret_
     windows_fini(&controller->windows);
     threshold_watch_free(controller->watch);
     tracks_fini(&controller->tracks);
+    crossings_fini(&controller->crossings);
     store_fini(&controller->snapshot.store);
     timers_fini(&controller->timers);
     loop_free(controller->loop);

@@ -8,6 +8,7 @@
 #include "cluster/windows.h"
 #include "engine/timers.h"
 #include "metrics/threshold_watch.h"
+#include "metrics/crossings.h"
 #include "metrics/tracks.h"
 
 #define WORKERS_MAX 64
@@ -50,11 +51,14 @@ struct controller {
     bool values_put;      /* by the run's setup */
     uint64_t began_ns, start_ns, ended_ns;
     uint32_t interrupts;
+    uint64_t lost_ns;      /* when the first worker was lost after the start; 0: none was */
+    uint32_t lost_number;  /* which it was */
     bool told_now; /* workers have been told to stop at once */
     struct snapshot snapshot; /* scratch for unpacking */
     struct windows windows;
     struct threshold_watch *watch;
-    struct tracks tracks; /* of all workers that have ended */
+    struct tracks tracks;       /* of all workers that have ended */
+    struct crossings crossings; /* and theirs */
     struct error failure; /* text set: the run cannot go on */
     uint64_t ended_before, shown_ns, ticks, ticked_ns;
     double cpu_share, rate_per_s;

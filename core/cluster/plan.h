@@ -15,6 +15,7 @@ struct plan {
     const char *plugin_files[PLAN_PATHS_MAX], *plugin_directories[PLAN_PATHS_MAX];
     uint32_t plugin_file_count, plugin_directory_count;
     uint32_t workers;
+    uint64_t run; /* the run's id; the controller's to make up */
     const char *raw_path; /* NULL: no raw log */
     enum log_level log_level;
 };

@@ -8,6 +8,7 @@
 #include "cluster/plan.h"
 #include "cluster/values.h"
 #include "engine/tls_memory.h"
+#include "metrics/crossings.h"
 #include "metrics/tracks.h"
 #include <signal.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ struct worker {
     struct bus *bus;
     struct engine *engine;
     const struct scenario *scenario;
-    uint32_t number;
+    uint32_t number, workers;
     bool values_told;
     struct buffer out;
     uint64_t sequence, window;
@@ -83,6 +84,9 @@ static void on_finished(void *arg)
     const struct tracks *tracks = engine_tracks(worker->engine);
     if (tracks->count && tracks_pack(tracks, &worker->out) == 0)
         publish(worker, "tracks");
+    const struct crossings *crossings = engine_crossings(worker->engine);
+    if (worker->workers > 1 && crossings->start_count + crossings->end_count > 0 && crossings_pack(crossings, &worker->out) == 0)
+        publish(worker, "crossings");
     send_snapshot(worker, worker->window, true);
     loop_stop(engine_loop(worker->engine));
 }
@@ -169,6 +173,7 @@ static int run(struct worker *worker, const struct plan *plan, const struct scen
     struct engine_config config = {.scenario = scenario,
                                    .worker = number,
                                    .workers = plan->workers,
+                                   .run = plan->run,
                                    .page = page,
                                    .raw_path = plan->raw_path,
                                    .arg = worker,
@@ -181,6 +186,7 @@ static int run(struct worker *worker, const struct plan *plan, const struct scen
     int socket = WORKER_BUS_FD;
     worker->scenario = scenario;
     worker->number = number;
+    worker->workers = plan->workers;
     worker->bus = bus_connect_local(engine_loop(worker->engine), &socket, 1, on_lost, worker);
     if (number > 0)
         bus_subscribe(worker->bus, "values", on_values, worker);

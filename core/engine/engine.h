@@ -14,6 +14,7 @@
 
 struct engine;
 struct exchange;
+struct crossings;
 struct tracks;
 
 /* One page that the worker writes and the controller reads: what survives a kill -9. */
@@ -39,6 +40,7 @@ static inline uint64_t page_get(const uint64_t *cell)
 struct engine_config {
     const struct scenario *scenario;
     uint32_t worker, workers;
+    uint64_t run;                      /* the run's id, of all its workers; not 0 */
     struct page *page;                 /* zeroed */
     const char *raw_path;              /* NULL: no raw log */
     uint32_t single_class;             /* of which class, with single_journey */
@@ -85,5 +87,7 @@ void engine_snapshot(struct engine *engine, struct snapshot *ret_snapshot);
 void engine_snapshot_taken(struct engine *engine);
 /* What was sent to where and who wants what, so far. */
 const struct tracks *engine_tracks(const struct engine *engine);
+/* Times that began here, or that arrived here and began elsewhere, so far. */
+const struct crossings *engine_crossings(const struct engine *engine);
 
 #endif

@@ -37,6 +37,7 @@ struct mqtt_conn {
     bool retain_available, wildcard_available, shared_available, identifiers_available;
     bool keep;     /* the broker keeps the session when the connection goes */
     bool clean;    /* CONNECT asked for a new session */
+    bool auth;     /* CONNECT named a method of authentication */
     bool said_bye; /* closed on purpose: the session is not wanted any more */
     uint16_t alias_max;
     uint16_t unacknowledged; /* received with QoS 1 or 2, and our last word not sent */

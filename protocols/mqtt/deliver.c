@@ -33,8 +33,8 @@ void mqtt_deliver(struct squall_conn *conn, const struct mqtt_packet *packet, st
         host->sample(conn->worker, step, MQTT_RETAINED, 1);
         host->elapsed(conn->worker, step, MQTT_RETAINED_NS, one->since_ns);
     } else {
-        host->sample(conn->worker, step, MQTT_DELIVERED, 1);
-        mqtt_track(conn, step, packet->payload);
+        bool ours = mqtt_track(conn, step, packet->payload);
+        host->sample(conn->worker, step, ours ? MQTT_DELIVERED : MQTT_UNEXPECTED, 1);
     }
     mqtt_await_message(conn, packet, topic, step);
 }

@@ -229,6 +229,14 @@ static const char *refuse_text(struct squall_bytes text)
     return mqtt_utf8_valid(text) ? NULL : "not UTF-8, or holds U+0000 (1.5.4)";
 }
 
+static bool has_row(const struct mqtt_packet *packet, uint8_t id)
+{
+    for (uint64_t i = 0; i < packet->properties.count; i++)
+        if (packet->properties.rows[i].id == id)
+            return true;
+    return false;
+}
+
 static const char *refuse_will(const struct mqtt_packet *packet)
 {
     const struct mqtt_will *will = &packet->connect.will;
@@ -256,6 +264,8 @@ static const char *refuse_connect(const struct mqtt_packet *packet)
         why = "a password without a user name (3.1.2.9)";
     if (why == NULL && connect->will.present)
         why = refuse_will(packet);
+    if (why == NULL && has_row(packet, MQTT_AUTH_DATA) && !has_row(packet, MQTT_AUTH_METHOD))
+        why = "auth-data without auth-method (3.1.2.11.10)";
     return why;
 }
 
@@ -265,10 +275,7 @@ static const char *refuse_publish(const struct mqtt_packet *packet)
         return "QoS 3 (3.3.1.2)";
     if (packet->topic.len > 0 || !is_5(packet))
         return mqtt_topic_refuse(packet->topic);
-    for (uint64_t i = 0; i < packet->properties.count; i++)
-        if (packet->properties.rows[i].id == MQTT_TOPIC_ALIAS)
-            return NULL;
-    return "neither topic name nor topic alias (3.3.2.1)";
+    return has_row(packet, MQTT_TOPIC_ALIAS) ? NULL : "neither topic name nor topic alias (3.3.2.1)";
 }
 
 static const char *refuse_filters(const struct mqtt_packet *packet)

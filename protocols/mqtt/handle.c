@@ -1,6 +1,7 @@
 /* What the broker sends, packet by packet. */
 #include "acks.h"
 #include "alias.h"
+#include "auth.h"
 #include "await.h"
 #include "conn.h"
 #include "deliver.h"
@@ -41,7 +42,8 @@ void mqtt_broken(struct squall_conn *conn, const char *packet, const char *why, 
     uint64_t size;
     char text[200];
     struct squall_exchange *x;
-    snprintf(text, sizeof text, "%s: %s%s", packet, why, c->state == MQTT_CONNECTING ? "; is it an MQTT broker that listens there?" : "");
+    snprintf(text, sizeof text, "%s: %s%s", packet, why,
+             c->state == MQTT_CONNECTING ? "; is it an MQTT broker that listens there?" : "");
     if (c->peer.version >= MQTT_5 && c->state == MQTT_OPEN)
         (void)mqtt_send(conn, &bye, &size); /* a courtesy: without room it is left out */
     c->state = MQTT_OVER;
@@ -288,7 +290,7 @@ static void dispatch(struct squall_conn *conn, const struct mqtt_packet *packet)
         on_disconnect(conn, packet);
         break;
     case MQTT_AUTH:
-        mqtt_broken(conn, "AUTH", "no method of authentication was named (4.12)", MQTT_PROTOCOL_ERROR);
+        mqtt_on_auth(conn, packet);
         break;
     default:
         mqtt_broken(conn, mqtt_type_name(packet->type), "the session is open already (3.2)", MQTT_PROTOCOL_ERROR);
@@ -296,7 +298,7 @@ static void dispatch(struct squall_conn *conn, const struct mqtt_packet *packet)
     }
 }
 
-/* Until CONNACK nothing else may come (3.2). */
+/* Until CONNACK nothing else may come (3.2), but for AUTH (4.12). */
 static void handle(struct squall_conn *conn, const struct mqtt_packet *packet)
 {
     struct mqtt_conn *c = conn->state;
@@ -306,6 +308,8 @@ static void handle(struct squall_conn *conn, const struct mqtt_packet *packet)
         dispatch(conn, packet);
     else if (packet->type == MQTT_CONNACK)
         mqtt_on_connack(conn, packet);
+    else if (packet->type == MQTT_AUTH)
+        mqtt_on_auth(conn, packet);
     else
         mqtt_broken(conn, mqtt_type_name(packet->type), "CONNACK must come first (3.2)", MQTT_PROTOCOL_ERROR);
 }

@@ -1,10 +1,12 @@
 /* How a session opens: CONNECT, CONNACK, and what has to be restored before exchanges may come. */
+#include "auth.h"
 #include "await.h"
 #include "conn.h"
 #include "encode.h"
 #include "filters.h"
 #include "payload.h"
 #include "reason.h"
+#include "wire.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +14,19 @@
 #define NS_PER_S     UINT64_C(1000000000)
 #define PARALLEL_MAX 64 /* exchanges of one user at once */
 #define PACKET_MAX_5 UINT32_MAX
-#define CONNECT_ROWS 5
+#define CONNECT_ROWS 6
 
 /* ---- CONNECT ------------------------------------------------------------------------------------------- */
 
 static void add(struct mqtt_property *rows, uint64_t *count, uint8_t id, uint64_t number)
 {
     rows[(*count)++] = (struct mqtt_property){.id = id, .number = (uint32_t)number};
+}
+
+static void add_text(struct mqtt_property *rows, uint64_t *count, uint8_t id, struct squall_bytes value)
+{
+    if (value.len > 0)
+        rows[(*count)++] = (struct mqtt_property){.id = id, .value = value};
 }
 
 static uint64_t connect_properties(const struct mqtt_target_options *options, struct mqtt_property *rows)
@@ -31,6 +39,8 @@ static uint64_t connect_properties(const struct mqtt_target_options *options, st
     add(rows, &count, MQTT_MAXIMUM_PACKET_SIZE, options->packet_max);
     if (options->topic_alias_maximum > 0)
         add(rows, &count, MQTT_TOPIC_ALIAS_MAXIMUM, options->topic_alias_maximum);
+    add_text(rows, &count, MQTT_AUTH_METHOD, options->auth_method);
+    add_text(rows, &count, MQTT_AUTH_DATA, options->auth_data);
     return count;
 }
 
@@ -100,6 +110,7 @@ void mqtt_open(struct squall_conn *conn, struct squall_exchange *x, uint8_t clea
     }
     packet.connect.clean_start = clean == MQTT_CLEAN_TARGET ? options->clean_start != 0 : clean == MQTT_CLEAN_TRUE;
     uint64_t size = 0;
+    c->connect_ns = mqtt_host(conn)->stamp_ns(conn->worker); /* ahead of the will, which bears it */
     const char *why = send_connect(conn, &packet, options->will_track != 0, &size);
     if (why != NULL) {
         open_failed(conn, x, why);
@@ -108,9 +119,9 @@ void mqtt_open(struct squall_conn *conn, struct squall_exchange *x, uint8_t clea
     c->state = MQTT_CONNECTING;
     c->clean = packet.connect.clean_start;
     c->keep = c->peer.version < MQTT_5 ? !c->clean : options->session_expiry_ns > 0;
+    c->auth = options->auth_method.len > 0;
     c->keep_alive_ns = options->keep_alive_ns / NS_PER_S * NS_PER_S;
     c->ack_delay_ns = options->ack_delay_ns;
-    c->connect_ns = mqtt_host(conn)->stamp_ns(conn->worker);
     c->opening = x;
     session->connect_clean = clean;
     if (x != NULL) {
@@ -291,7 +302,12 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
         return;
     }
     if (packet->session_present && c->clean) {
-        mqtt_broken(conn, "CONNACK", "Session Present after a clean start (3.2.2.1.1)", 0x82);
+        mqtt_broken(conn, "CONNACK", "Session Present after a clean start (3.2.2.1.1)", MQTT_PROTOCOL_ERROR);
+        return;
+    }
+    const char *why = mqtt_auth_refuse(conn, packet);
+    if (why != NULL) {
+        mqtt_broken(conn, "CONNACK", why, MQTT_PROTOCOL_ERROR);
         return;
     }
     take_limits(c, packet->properties.encoded);

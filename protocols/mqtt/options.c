@@ -43,6 +43,7 @@ const struct squall_option mqtt_target_rows[MQTT_TARGET_ROWS] = {
      .type = SQUALL_CHOICE,
      AT(version)},
     {.name = "client-id",
+     .flag = "--client-id",
      .metavar = "ID",
      .help = "client identifier of each user; with variables: dev-${user.id}",
      .fallback = "",
@@ -50,17 +51,31 @@ const struct squall_option mqtt_target_rows[MQTT_TARGET_ROWS] = {
      .role = SQUALL_ROLE_CONN,
      AT(client_id)},
     {.name = "username",
+     .flag = "--username",
      .metavar = "NAME",
      .help = "user name",
      .type = SQUALL_STRING,
      .role = SQUALL_ROLE_CONN,
      AT(username)},
     {.name = "password",
+     .flag = "--password",
      .metavar = "TEXT",
      .help = "password",
      .type = SQUALL_STRING,
      .role = SQUALL_ROLE_CONN,
      AT(password)},
+    {.name = "auth-method",
+     .metavar = "NAME",
+     .help = "method of enhanced authentication; one that is over with CONNACK; 5 only",
+     .type = SQUALL_STRING,
+     .role = SQUALL_ROLE_CONN,
+     AT(auth_method)},
+    {.name = "auth-data",
+     .metavar = "TEXT",
+     .help = "what that method wants in CONNECT; 5 only",
+     .type = SQUALL_STRING,
+     .role = SQUALL_ROLE_CONN,
+     AT(auth_data)},
     {.name = "clean-start",
      .metavar = NULL,
      .help = "begin without an earlier session (3.1.1: clean session)",
@@ -375,9 +390,11 @@ int32_t mqtt_target_init(struct squall_target *target, struct squall_error *erro
     struct mqtt_target *state = target->state;
     state->version = mqtt_version_of(target);
     if (state->version < MQTT_5 && (options->session_expiry_ns || options->will_delay_ns || options->properties.count ||
-                                    options->will_properties.count || options->topic_alias_maximum))
+                                    options->will_properties.count || options->topic_alias_maximum ||
+                                    options->auth_method.len || options->auth_data.len))
         return refuse(error, "version 3.1.1",
-                      "it knows no session-expiry, will-delay, topic-alias-maximum and properties; leave them out or "
+                      "it knows no session-expiry, will-delay, topic-alias-maximum, auth-method, auth-data and "
+                      "properties; leave them out or "
                       "write version: 5");
     return 0;
 }
@@ -426,6 +443,8 @@ static int32_t init_publish(struct squall_step *view, const struct mqtt_step_opt
     if (target->version < MQTT_5 && packet.properties.count + packet.properties.user.count > 0)
         return refuse(error, "version 3.1.1", "it has no properties and aliases; leave them out or write version: 5");
     step->checked = (constant & shape) == shape;
+    if (step->checked && options->topic.len == 0 && options->topic_alias == 0)
+        return refuse(error, "publish", "it names no topic; write `mqtt: publish TOPIC`, or mqtt://HOST/TOPIC");
     const char *why = step->checked ? mqtt_encode_refuse(&packet) : NULL;
     if (why != NULL)
         return refuse(error, "publish", why);

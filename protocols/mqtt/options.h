@@ -23,14 +23,14 @@ extern const struct squall_verb mqtt_verb_rows[MQTT_VERBS];
 /* Durations are in ns, as the engine gives them. */
 struct mqtt_target_options {
     uint64_t version; /* index of {"3.1.1", "5"}: see mqtt_version_of */
-    struct squall_bytes client_id, username, password;
+    struct squall_bytes client_id, username, password, auth_method, auth_data;
     uint64_t clean_start, session_expiry_ns, keep_alive_ns;
     struct squall_bytes will_topic, will_payload;
     uint64_t will_qos, will_retain, will_delay_ns, will_track;
     struct squall_map will_properties, properties;
     uint64_t receive_maximum, packet_max, topic_alias_maximum, ack_delay_ns, delivery_track;
 };
-#define MQTT_TARGET_ROWS 20
+#define MQTT_TARGET_ROWS 22
 extern const struct squall_option mqtt_target_rows[MQTT_TARGET_ROWS];
 
 /* Rows of mqtt_step_rows, in their order: bit i of a `constant` mask is row i. */

@@ -10,6 +10,7 @@
 #include "property.h"
 #include <squall/plugin.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* The protocol level of CONNECT (3.1.2.2). */
 enum mqtt_version { MQTT_3_1_1 = 4, MQTT_5 = 5 };
@@ -88,6 +89,12 @@ struct mqtt_packet {
     struct mqtt_filters filters;        /* SUBSCRIBE, UNSUBSCRIBE */
     struct mqtt_connect connect;        /* set for CONNECT alone; else not even cleared by the decoder */
 };
+
+/* Everything but `connect`, which is large and only CONNECT has. */
+static inline void mqtt_packet_clear(struct mqtt_packet *packet)
+{
+    memset(packet, 0, offsetof(struct mqtt_packet, connect));
+}
 
 /* "PUBLISH"; "packet" for what is no type. */
 const char *mqtt_type_name(uint8_t type);

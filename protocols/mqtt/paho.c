@@ -47,8 +47,10 @@ static int32_t target_init(struct squall_target *target, struct squall_error *er
     if (target->secure)
         return refuse(error, "TLS");
     if (options->properties.count || options->will_properties.count || options->topic_alias_maximum ||
-        options->ack_delay_ns || options->will_delay_ns || options->will_track)
-        return refuse(error, "properties, will-properties, will-delay, will-track, topic-alias-maximum, ack-delay");
+        options->ack_delay_ns || options->will_delay_ns || options->will_track || options->auth_method.len ||
+        options->auth_data.len)
+        return refuse(error, "properties, will-properties, will-delay, will-track, topic-alias-maximum, ack-delay, "
+                             "auth-method");
     return mqtt_target_init(target, error);
 }
 

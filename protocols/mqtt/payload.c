@@ -14,12 +14,14 @@ static uint8_t *put_u64(uint8_t *at, uint64_t value)
     return mqtt_put_u32(mqtt_put_u32(at, (uint32_t)(value >> 32)), (uint32_t)value);
 }
 
+static uint32_t take_u32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
 static uint64_t take_u64(const uint8_t *at)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++)
-        value = value << 8 | at[i];
-    return value;
+    return (uint64_t)take_u32(at) << 32 | take_u32(at + 4);
 }
 
 void mqtt_header_write(uint8_t *at, const struct mqtt_header *header)
@@ -39,12 +41,11 @@ bool mqtt_header_read(struct squall_bytes payload, struct mqtt_header *ret_heade
     if (payload.len < MQTT_HEADER_SIZE || memcmp(at, "SQM", 3) != 0 || (at[3] != '1' && at[3] != 'W'))
         return false;
     *ret_header = (struct mqtt_header){.kind = at[3],
-                                       .run = (uint32_t)(take_u64(at) & UINT32_MAX),
+                                       .run = take_u32(at + 4),
                                        .publisher = take_u64(at + 8),
                                        .sequence = take_u64(at + 16),
                                        .intended_ns = take_u64(at + 24),
                                        .sent_ns = take_u64(at + 32)};
-    ret_header->run = (uint32_t)at[4] << 24 | (uint32_t)at[5] << 16 | (uint32_t)at[6] << 8 | at[7];
     return true;
 }
 
@@ -186,6 +187,7 @@ const char *mqtt_payload_plan(struct mqtt_payload *payload, struct squall_conn *
         const struct mqtt_user *user = conn->user->state;
         payload->header =
             (struct mqtt_header){.kind = '1',
+                                 .run = (uint32_t)conn->worker->run,
                                  .publisher = conn->user->id << 8 | (uint64_t)(payload->stream - user->streams),
                                  .intended_ns = x->intended_ns};
     }
@@ -224,18 +226,19 @@ void mqtt_payload_write(uint8_t *at, struct mqtt_payload *payload, struct squall
 
 /* ---- coming in ------------------------------------------------------------------------------------------- */
 
-/* A will bears its user's number; when that user's connection went is known to the worker that it was of. */
-static void will_delivered(struct squall_conn *conn, const struct squall_step *step, const struct mqtt_header *header)
+/* The loss of one connection, for the worker that sees its will: by what the will bears. */
+static uint64_t loss_of(uint64_t session, uint64_t connect_ns)
 {
-    struct mqtt_worker *worker = conn->worker->state;
-    const struct mqtt_pair *pair = worker->used > 0 ? mqtt_pair_of(worker, 0, 0, header->publisher) : NULL;
-    if (pair != NULL && pair->last > 0)
-        mqtt_host(conn)->elapsed(conn->worker, step, MQTT_WILL_NS, pair->last);
+    return mix(session, connect_ns);
 }
 
 struct squall_bytes mqtt_will_payload(const struct squall_conn *conn, struct squall_bytes payload)
 {
-    const struct mqtt_header header = {.kind = 'W', .publisher = mqtt_session_of(conn)->number, .sequence = 1};
+    const struct mqtt_conn *c = conn->state;
+    const struct mqtt_header header = {.kind = 'W',
+                                       .run = (uint32_t)conn->worker->run,
+                                       .publisher = mqtt_session_of(conn)->number,
+                                       .sequence = c->connect_ns};
     uint8_t *bytes = malloc(MQTT_HEADER_SIZE + payload.len);
     if (bytes == NULL)
         return (struct squall_bytes){0};
@@ -246,41 +249,54 @@ struct squall_bytes mqtt_will_payload(const struct squall_conn *conn, struct squ
 
 void mqtt_will_dropped(struct squall_conn *conn)
 {
-    struct mqtt_worker *worker = conn->worker->state;
+    const struct mqtt_conn *c = conn->state;
     const struct mqtt_target_options *options = conn->target->options;
-    struct mqtt_pair *pair =
-        options->will_track ? mqtt_pair_of(worker, options->delivery_track, 0, mqtt_session_of(conn)->number) : NULL;
-    if (pair != NULL)
-        pair->last = mqtt_host(conn)->stamp_ns(conn->worker);
+    if (options->will_track &&
+        mqtt_host(conn)->set_out(conn->worker, loss_of(mqtt_session_of(conn)->number, c->connect_ns)) < 0)
+        mqtt_host(conn)->sample(conn->worker, mqtt_first_step(conn), MQTT_UNTRACKED, 1);
 }
 
-void mqtt_track(struct squall_conn *conn, const struct squall_step *step, struct squall_bytes payload)
+static void will_delivered(struct squall_conn *conn, const struct squall_step *step, const struct mqtt_header *header)
+{
+    uint64_t loss = loss_of(header->publisher, header->sequence);
+    if (mqtt_host(conn)->arrived(conn->worker, step, MQTT_WILL_NS, loss) < 0)
+        mqtt_host(conn)->sample(conn->worker, step, MQTT_UNTRACKED, 1);
+}
+
+static void delivered(struct squall_conn *conn, const struct squall_step *step, const struct mqtt_header *header)
 {
     const struct squall_host *host = mqtt_host(conn);
     const struct mqtt_target_options *options = conn->target->options;
-    struct mqtt_header header;
-    if (!mqtt_header_read(payload, &header))
-        return;
-    if (header.kind == 'W') {
-        will_delivered(conn, step, &header);
-        return;
-    }
     uint64_t now_ns = host->stamp_ns(conn->worker);
-    if (header.intended_ns > now_ns || header.sent_ns > now_ns)
+    if (header->intended_ns > now_ns || header->sent_ns > now_ns)
         return; /* of another machine's clock: no time of ours */
     struct mqtt_pair *pair =
-        mqtt_pair_of(conn->worker->state, options->delivery_track, mqtt_session_of(conn)->number, header.publisher);
+        mqtt_pair_of(conn->worker->state, options->delivery_track, mqtt_session_of(conn)->number, header->publisher);
     if (pair == NULL) {
         host->sample(conn->worker, step, MQTT_UNTRACKED, 1);
         return;
     }
-    enum mqtt_arrival arrival = mqtt_pair_take(pair, header.sequence);
+    enum mqtt_arrival arrival = mqtt_pair_take(pair, header->sequence);
     if (arrival == MQTT_AGAIN) {
         host->sample(conn->worker, step, MQTT_DUPLICATE, 1);
         return;
     }
     if (arrival == MQTT_BEHIND)
         host->sample(conn->worker, step, MQTT_OUT_OF_ORDER, 1);
-    host->elapsed(conn->worker, step, MQTT_DELIVERY_NS, header.intended_ns);
-    host->elapsed(conn->worker, step, MQTT_TRANSIT_NS, header.sent_ns);
+    host->elapsed(conn->worker, step, MQTT_DELIVERY_NS, header->intended_ns);
+    host->elapsed(conn->worker, step, MQTT_TRANSIT_NS, header->sent_ns);
+}
+
+bool mqtt_track(struct squall_conn *conn, const struct squall_step *step, struct squall_bytes payload)
+{
+    struct mqtt_header header;
+    if (!mqtt_header_read(payload, &header))
+        return true;
+    if (header.run != (uint32_t)conn->worker->run)
+        return false;
+    if (header.kind == 'W')
+        will_delivered(conn, step, &header);
+    else
+        delivered(conn, step, &header);
+    return true;
 }

@@ -3,8 +3,10 @@
  *
  * The header, 40 bytes, numbers in network order:
  *   0 "SQM1" a message, "SQMW" a will   4 run   8 publisher   16 sequence, from 1   24 intended   32 sent
- * publisher: a user's number times 256 plus the number of its topic; times are CLOCK_MONOTONIC ns, as the engine gave
- * them, so that they mean something on one machine.
+ * run: the lower half of squall_worker.run, by which what an earlier run or another squall has left is known; publisher: a
+ * user's number times 256 plus the number of its topic; times are CLOCK_MONOTONIC ns, as the engine gave them, so that
+ * they mean something on one machine. Of a will publisher is its session's number, sequence the stamp of its CONNECT, and
+ * times are 0: when it was lost is not known yet.
  *
  * The subscriber's side keeps for each pair of subscriber and publisher the last sequence and which of the 64 before it
  * have come, up to a number of pairs; what is past that is counted as untracked.
@@ -58,8 +60,8 @@ const char *mqtt_payload_plan(struct mqtt_payload *payload, struct squall_conn *
 /* Writes payload->size bytes, and counts the message as one that went out. */
 void mqtt_payload_write(uint8_t *at, struct mqtt_payload *payload, struct squall_conn *conn, uint64_t sent_ns);
 
-/* A message of a subscription has come, without its retain flag. */
-void mqtt_track(struct squall_conn *conn, const struct squall_step *step, struct squall_bytes payload);
+/* A message of a subscription has come, without its retain flag. False: its header is of another run. */
+bool mqtt_track(struct squall_conn *conn, const struct squall_step *step, struct squall_bytes payload);
 /* The will of a session that times its will: `payload` behind a header, allocated; NULL data: no memory. */
 struct squall_bytes mqtt_will_payload(const struct squall_conn *conn, struct squall_bytes payload);
 /* The connection goes without DISCONNECT: its will is due from now on. */

@@ -56,9 +56,9 @@ static void keep_packet(struct mqtt_slot *slot, const uint8_t *bytes, uint64_t l
         memcpy(slot->packet, bytes, len);
 }
 
-/* One message of x: NULL, or why it was not sent. */
+/* One message of x, of so many bytes: NULL, or why it was not sent. */
 static const char *publish_one(struct squall_conn *conn, struct squall_exchange *x, struct mqtt_packet *packet,
-                               struct mqtt_payload *payload)
+                               uint64_t size, struct mqtt_payload *payload)
 {
     struct mqtt_conn *c = conn->state;
     const struct squall_host *host = mqtt_host(conn);
@@ -69,9 +69,6 @@ static const char *publish_one(struct squall_conn *conn, struct squall_exchange 
             return "as many messages are unacknowledged as the broker allows, or no memory (3.2.2.3.3)";
         packet->packet_id = slot->id;
     }
-    /* The payload is written behind the rest, where it is made; until then only its length counts. */
-    packet->payload.len = payload->size;
-    uint64_t size = mqtt_encoded_size(packet);
     uint8_t *room = size <= MQTT_PACKET_MAX ? host->out_reserve(conn, size) : NULL;
     if (room == NULL) {
         if (slot != NULL)
@@ -116,24 +113,31 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
     const struct mqtt_step_options *options = x->options;
     struct mqtt_exchange *exchange = x->state;
     struct mqtt_property rows[MQTT_PUBLISH_PROPERTIES];
-    struct mqtt_packet packet = {.type = MQTT_PUBLISH,
-                                 .version = c->peer.version,
-                                 .qos = (uint8_t)options->qos,
-                                 .retain = options->retain != 0,
-                                 .topic = options->topic};
+    struct mqtt_packet packet;
+    mqtt_packet_clear(&packet);
+    packet.type = MQTT_PUBLISH;
+    packet.version = c->peer.version;
+    packet.qos = (uint8_t)options->qos;
+    packet.retain = options->retain != 0;
+    packet.topic = options->topic;
     packet.properties = mqtt_publish_properties(options, rows);
     struct mqtt_payload payload;
     const char *why = step->checked ? NULL : mqtt_encode_refuse(&packet);
     if (why == NULL)
         why = mqtt_payload_plan(&payload, conn, x);
+    uint64_t size = 0;
     if (why == NULL) {
+        /* The payload is written behind the rest, where it is made; until then only its length counts. */
         packet.payload.len = payload.size;
-        why = refuse_publish(c, options, mqtt_encoded_size(&packet));
+        size = mqtt_encoded_size(&packet);
+        why = refuse_publish(c, options, size);
     }
-    if (why == NULL && options->topic_alias > 0)
+    if (why == NULL && options->topic_alias > 0) {
         mqtt_alias_use(conn, options->topic_alias, &packet.topic);
+        size = mqtt_encoded_size(&packet);
+    }
     for (uint64_t i = 0; i < options->count && why == NULL; i++) {
-        why = publish_one(conn, x, &packet, &payload);
+        why = publish_one(conn, x, &packet, size, &payload);
         exchange->left += why == NULL && packet.qos > 0;
     }
     if (why != NULL) {

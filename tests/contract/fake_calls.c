@@ -486,6 +486,20 @@ static void call_want(struct squall_worker *worker, const struct squall_step *st
         fake_violation(host_of(worker), "want() by a plugin without matches(), or of nobody");
 }
 
+static int32_t call_set_out(struct squall_worker *worker, uint64_t key)
+{
+    on_thread(host_of(worker), "set_out");
+    (void)key;
+    return 0;
+}
+
+static int32_t call_arrived(struct squall_worker *worker, const struct squall_step *step, uint32_t metric, uint64_t key)
+{
+    check_metric(worker, step, "arrived", metric);
+    (void)key;
+    return 0;
+}
+
 static uint64_t call_stamp_ns(struct squall_worker *worker)
 {
     on_thread(host_of(worker), "stamp_ns");
@@ -573,6 +587,8 @@ void fake_calls_init(struct fake_host *host)
                                        .address = call_address,
                                        .sent_to = call_sent_to,
                                        .want = call_want,
+                                       .set_out = call_set_out,
+                                       .arrived = call_arrived,
                                        .hold = call_hold,
                                        .wake = call_wake};
 }

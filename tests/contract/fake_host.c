@@ -158,7 +158,7 @@ static int start(struct fake_host *host, const struct fake_option *target_option
                                           .port = port ? port : 1,
                                           .secure = secure};
     host->user = (struct squall_user){.state = block_new(abi->user_size), .id = 1};
-    host->worker = (struct squall_worker){.state = block_new(abi->worker_size), .host = &host->table};
+    host->worker = (struct squall_worker){.state = block_new(abi->worker_size), .host = &host->table, .run = 1};
     if (abi->target_init && abi->target_init(&host->target, &why)) {
         block_free(host, host->target.state, abi->target_size, "target state");
         host->target.state = NULL;

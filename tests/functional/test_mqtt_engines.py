@@ -1,13 +1,23 @@
-"""The two engines, squall's own and Paho's, on the same scenario: every step that both have, the same counts and codes."""
+"""The two engines, squall's own and Paho's, on the same scenario and the same brokers: every step that both have, the same counts
+and codes, which are the broker's too; medians that agree."""
 import os
 
-from brokers import Mosquitto
+from brokers import Ejabberd, Mosquitto
 from harness import SQUALL, main, missing, scratch, squall, squall_run
+from proof import MS, Noise
 
 SCENARIO = """
 squall: 1
 targets:
-  broker: {{ url: "{url}", {engine}version: "{version}", client-id: "{name}-{version}-${{user.id}}" }}
+  broker:
+    url: "{url}"
+    version: "{version}"
+    client-id: "{name}-{version}-${{user.id}}"
+    username: u${{user.id}}@localhost
+    password: secret
+    will-topic: wills/${{user.id}}
+    will-payload: gone
+    {engine}
 load: [ {{ users: 4, iterations: 40 }} ]
 flow:
   - {{ mqtt: connect, name: connect }}
@@ -20,7 +30,9 @@ flow:
   - repeat: 5
     flow: [ {{ mqtt: "await a/${{user.id}}/2", name: await 2, check: {{ "its QoS": 'header("qos") == "2"' }} }} ]
   - {{ mqtt: "unsubscribe a/${{user.id}}/#", name: unsubscribe }}
-  - {{ mqtt: subscribe, name: several, filters: [ "b/+", {{ topic: "c/#", qos: 1 }} ] }}
+  - {{ mqtt: "publish a/${{user.id}}/keep", name: keep, qos: 1, retain: true, payload: kept }}
+  - {{ mqtt: subscribe, name: several, filters: [ "b/+", {{ topic: "a/${{user.id}}/keep", qos: 1 }} ] }}
+  - {{ mqtt: "await a/${{user.id}}/keep", name: await kept, check: {{ "it was kept": 'header("retain") == "1" and body == "kept"' }} }}
   - {{ mqtt: disconnect, name: disconnect }}
 """
 SHARED = ("connack_ns", "suback_ns", "unsuback_ns", "puback_ns", "qos2_ns", "delivery_ns", "duplicate_messages",
@@ -31,24 +43,72 @@ def count(value):
     return value["count"] if isinstance(value, dict) else value
 
 
+def success(row):
+    """A step's codes, where a publish's 16, no matching subscribers, is 0: of a PUBACK that says yes the library does not tell which
+    yes it was."""
+    codes = dict(row["codes"])
+    if row["name"] == "keep" and "16" in codes:
+        codes["0"] = codes.get("0", 0) + codes.pop("16")
+    return codes
+
+
 def walk(engine, broker, version):
     path = scratch(f"{engine}-{version}.yaml")
     with open(path, "w", encoding="utf-8") as out:
-        out.write(SCENARIO.format(url=broker.url()[:-1], engine=f"engine: {engine}, " if engine else "", name=engine or "own", version=version))
+        out.write(SCENARIO.format(url=broker.url()[:-1], engine=f"engine: {engine}" if engine else "", name=engine or "own", version=version))
     summary = squall_run(path, "--trust", "off")
-    assert summary["totals"]["ok"] == summary["totals"]["begun"] == 15 * 40, (engine, version, summary["totals"], summary["errors"])
+    assert summary["totals"]["ok"] == summary["totals"]["begun"] == 17 * 40, (engine, version, summary["totals"], summary["errors"])
     return {"checks": summary["checks"],
-            "steps": [(row["name"], row["count"], row["codes"], [count(row["metrics"].get(name, 0)) for name in SHARED])
+            "steps": [(row["name"], row["count"], success(row), [count(row["metrics"].get(name, 0)) for name in SHARED])
                       for row in summary["steps"]]}
 
 
 def test_both_engines_agree():
-    with Mosquitto() as broker:
-        for version in ("3.1.1", "5"):
-            own, paho = walk("", broker, version), walk("paho", broker, version)
-            assert own["checks"] == paho["checks"], (own["checks"], paho["checks"])
-            for one, other in zip(own["steps"], paho["steps"]):
-                assert one == other, (version, one, other)
+    for kind in (Mosquitto, Ejabberd):
+        with kind() as broker:
+            for version in ("3.1.1", "5"):
+                own, paho = walk("", broker, version), walk("paho", broker, version)
+                assert own["checks"] == paho["checks"], (own["checks"], paho["checks"])
+                for one, other in zip(own["steps"], paho["steps"]):
+                    assert one == other, (kind, version, one, other)
+
+
+def test_the_broker_counts_the_same():
+    """What mosquitto says in $SYS of PUBLISH packets that it received, and of those that it sent to the subscribers."""
+    for scheme in ("mqtt", "mqtt-paho"):
+        with Mosquitto() as broker:
+            summary = squall_run(f"{scheme}://127.0.0.1:{broker.port}/t", "-u", 5, "-r", "1000/s", "-d", "1s", "--qos", 1,
+                                 "--subscribers", 3, "--trust", "off")
+            (step,) = summary["steps"]
+            assert step["ok"] == 1000 and step["metrics"]["delivered_messages"] == 3000, (scheme, step)
+            path = scratch("sys.yaml")
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(f"""
+squall: 1
+targets: {{ broker: {{ url: "{broker.url()[:-1]}" }} }}
+load: [ {{ users: 1, iterations: 1 }} ]
+flow:
+  - mqtt: subscribe $SYS/broker/publish/messages/+
+  - {{ mqtt: await $SYS/broker/publish/messages/received, contains: "1000", check: {{ "a thousand": 'body == "1000"' }} }}
+""")
+            told = squall_run(path, "--trust", "off")
+            assert told["totals"]["ok"] == 2 and told["checks"][0]["passed"] == 1, (scheme, told["totals"], told["errors"])
+
+
+def test_times_agree():
+    """At 500/s, on the same broker: p50 of publish -> PUBACK and of publish -> delivered within max(100 us, 15 %)."""
+    p50 = {}
+    with Mosquitto() as broker, Noise() as noise:
+        for scheme in ("mqtt", "mqtt-paho"):
+            summary = squall_run(f"{scheme}://127.0.0.1:{broker.port}/t", "-u", 5, "-r", "500/s", "-d", "2s", "--qos", 1,
+                                 "--subscribers", 1, "--trust", "off")
+            (step,) = summary["steps"]
+            assert step["ok"] == step["metrics"]["delivery_ns"]["count"] == 1000, (scheme, step)
+            p50[scheme] = step["latency_ns"]["p50"], step["metrics"]["delivery_ns"]["p50"]
+    print(f"     p50: {p50}", flush=True)
+    for own, paho in zip(p50["mqtt"], p50["mqtt-paho"]):
+        # A machine that keeps a sleeper waiting does that to one engine's threads more than to the other's.
+        assert abs(own - paho) <= max(MS // 10, 0.15 * own) + noise.worst_ns, (p50, noise.worst_ns)
 
 
 def test_load_with_subscribers():
@@ -60,11 +120,12 @@ def test_load_with_subscribers():
 
 
 def test_what_it_cannot_do():
-    for line in ("mqtt: ping", "mqtt: drop", "{ mqtt: publish a, content-type: text }"):
+    for line, option in (("mqtt: ping", ""), ("mqtt: drop", ""), ("{ mqtt: publish a, content-type: text }", ""),
+                         ("mqtt: publish a", ", auth-method: TOKEN"), ("mqtt: publish a", ", will-track: true")):
         path = scratch("cannot.yaml")
         with open(path, "w", encoding="utf-8") as out:
-            out.write(f'squall: 1\ntargets: {{ b: {{ url: "mqtt://127.0.0.1", engine: paho }} }}\nload: [ {{ users: 1, iterations: 1 }} ]\n'
-                      f"flow: [ {line} ]\n")
+            out.write(f'squall: 1\ntargets: {{ b: {{ url: "mqtt://127.0.0.1", engine: paho{option} }} }}\n'
+                      f"load: [ {{ users: 1, iterations: 1 }} ]\nflow: [ {line} ]\n")
         checked = squall("check", path)
         assert checked.returncode == 2 and "not with engine: paho" in checked.err, (line, checked.err)
 

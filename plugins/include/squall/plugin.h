@@ -79,6 +79,7 @@ struct squall_bytes {
 struct squall_worker {
     void *state; /* worker_size */
     const struct squall_host *host;
+    uint64_t run; /* the run's id: made up anew for each run, the same in all its workers; not 0 */
 };
 
 struct squall_target {
@@ -265,6 +266,14 @@ struct squall_host {
      * goes while the load runs makes the expectation of `step` unknown. */
     void (*want)(struct squall_worker *, const struct squall_step *, struct squall_bytes pattern, uint32_t plain,
                  int32_t receivers);
+
+    /* Times that begin in one worker and may end in another. `key` is the plugin's name for one beginning, unique in the
+     * run. Both return 0, or -1 when the worker keeps as many as it can: that time will not be told. */
+    /* It begins now. */
+    int32_t (*set_out)(struct squall_worker *, uint64_t key);
+    /* It ends now, also more than once: the time since its beginning is a value of row `metric`, booked at `step`; at
+     * once where it began in this worker, else at the run's end. What never set out has no time. */
+    int32_t (*arrived)(struct squall_worker *, const struct squall_step *step, uint32_t metric, uint64_t key);
 
     /* post() in two parts, for a thread that takes several completions before it hands them over: hold() is post(), its
      * time included, but wakes nobody; the next wake() or post() does, once for all. */

@@ -3,6 +3,7 @@
  * what `record` may say.
  */
 #include "fixture.h"
+#include "metrics/crossings.h"
 #include "own.h"
 #include <pthread.h>
 
@@ -270,12 +271,50 @@ static void test_metrics_and_checks(void **state)
     run_end(&run);
 }
 
+/* ---- times that cross workers ---- */
+
+#define NEVER_SET_OUT 4711
+
+/* Each exchange is one that sets out, arrives twice, and sees the arrival of something that another worker knows. */
+static void request_crosses(struct squall_conn *conn, struct squall_exchange *exchange)
+{
+    const struct squall_host *host = conn->worker->host;
+    assert_int_equal(host->set_out(conn->worker, exchange->id), 0);
+    assert_int_equal(host->arrived(conn->worker, exchange->step, 1, exchange->id), 0);
+    assert_int_equal(host->arrived(conn->worker, exchange->step, 1, exchange->id), 0);
+    assert_int_equal(host->arrived(conn->worker, exchange->step, 1, NEVER_SET_OUT), 0);
+    assert_int_equal(host->arrived(conn->worker, exchange->step, UINT32_MAX, exchange->id), 0); /* not one of the rows */
+    own_done(conn, exchange, SQUALL_OK);
+}
+
+static void test_crossings(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        own_reset();
+        own.request = request_crosses;
+        struct settings settings = URL(.users = "1", .iterations = "20", .connections = "1");
+        settings.workers = workers;
+        run_begin(&run, &settings);
+        run_whole(&run);
+        uint64_t begun = run_begun(&run);
+        const struct crossings *crossings = engine_crossings(run.engine);
+        assert_true(begun > 0);
+        assert_int_equal(run.total.series[0].metrics[1].histogram.count, 2 * begun);
+        assert_int_equal(crossings->start_count, begun);
+        /* Alone there is nobody to ask. */
+        assert_int_equal(crossings->end_count, workers > 1 ? begun : 0);
+        run_end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_posts_from_threads),          cmocka_unit_test(test_queue_full),
         cmocka_unit_test(test_user_state_of_each_protocol), cmocka_unit_test(test_tick_in_the_past),
-        cmocka_unit_test(test_metrics_and_checks),          cmocka_unit_test(test_held),
+        cmocka_unit_test(test_metrics_and_checks),          cmocka_unit_test(test_crossings),
+        cmocka_unit_test(test_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
