@@ -18,7 +18,7 @@
 struct plugin_flags;
 static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin);
 
-enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_SCHEMA, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_GROUP_BY, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_SCHEMA, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
     const char *name; /* first: error_nearest reads it */
@@ -45,6 +45,7 @@ static const struct row rows[] = {
     {"seed", 0, KIND_TEXT, "N", "of all that is random; the same seed gives the same run", offsetof(struct overrides, seed)},
     {"set", 0, KIND_SET, "NAME=VALUE", "what a variable of the scenario begins with; repeatable", 0},
     {"threshold", 0, KIND_THRESHOLD, "EXPR", "what must hold, such as \"p99(latency) < 200ms\"; repeatable", 0},
+    {"group-by", 0, KIND_GROUP_BY, "TAG", "tables and summary of what steps have for each value of a tag; repeatable", 0},
     {"secrets", 0, KIND_SECRETS, "FILE", "NAME=VALUE lines for ${secret.NAME}; without it the environment has them", 0},
     {"trust-scenario", 0, KIND_TRUST_SCENARIO, NULL, "its scripts may use all of Lua: files, processes, C; they run faster", 0},
     {"insecure", 'k', KIND_INSECURE, NULL, "TLS: do not verify certificates", 0},
@@ -299,6 +300,9 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
     case KIND_THRESHOLD:
         add_value(arguments, &arguments->plan.overrides.thresholds, &arguments->plan.overrides.threshold_count, "--threshold", value);
         return 0;
+    case KIND_GROUP_BY:
+        add_value(arguments, &arguments->plan.overrides.group_tags, &arguments->plan.overrides.group_tag_count, "--group-by", value);
+        return 0;
     case KIND_SECRETS:
         return take_secrets(arguments, value, error);
     case KIND_SCHEMA:
@@ -494,7 +498,7 @@ static void run_arguments_help(FILE *out, const char *command, const struct prot
     for (size_t i = 0; i < ROWS; i++)
         if (rows[i].kind != KIND_SCHEMA || strcmp(command, "check") == 0)
             help_row(out, rows[i].letter, rows[i].name, rows[i].metavar, rows[i].help);
-    fprintf(out, "\n-d is duration and -r rate, unlike in curl and Locust. Numbers take units: 250ms, 10k, 64KiB, 5000/s.\n");
+    fprintf(out, "-d is duration and -r rate, unlike in curl and Locust. Numbers take units: 250ms, 10k, 64KiB, 5000/s.\n");
     if (!protocol) {
         fprintf(out, "With a URL before --help: its protocol's flags too (a method, a body, ...).\n");
         return;

@@ -164,7 +164,7 @@ static int build(const struct loader *loader)
         return -1;
     make_flow(loader);
     find_measured(scenario);
-    if (load_thresholds(loader, NULL))
+    if (load_thresholds(loader, NULL) || load_group_tags(loader, NULL))
         return -1;
     return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
 }

@@ -172,6 +172,9 @@ const char *step_default_name(const struct loader *loader, const struct protocol
 uint32_t scenario_series(const struct loader *loader, const struct step *step);
 /* `tags`: a map of names and fixed texts, above those of *ret_tags. */
 int read_tags(const struct loader *loader, const struct node *node, struct tags *ret_tags);
+/* `group-by`: one tag or a list of them; NULL where the scenario has none. Those of the command line stand behind it. Once
+ * the series are there. */
+int load_group_tags(const struct loader *loader, const struct node *node);
 struct tags tags_joined(const struct loader *loader, struct tags below, struct tags above);
 
 #endif
