@@ -71,6 +71,33 @@ static void init_user_views(struct engine *engine, const struct protocol *protoc
         engine->users[i].views[protocol->index] = (struct squall_user){.state = states + (size_t)i * size, .id = engine->users[i].id};
 }
 
+static void most_slots(const struct program *program, uint32_t *most)
+{
+    for (uint32_t i = 0; i < program->count; i++) {
+        const struct op *op = &program->ops[i];
+        bool uses = op->kind == OP_LOOP || op->kind == OP_SPAN_BEGIN;
+        if (uses && op->slot >= *most)
+            *most = op->slot + 1;
+    }
+}
+
+/* As many for each user as the deepest place of any flow needs: most flows have no loop and no transaction. */
+static void init_slots(struct engine *engine)
+{
+    const struct scenario *scenario = engine->scenario;
+    uint32_t count = 0;
+    most_slots(&scenario->setup, &count);
+    most_slots(&scenario->teardown, &count);
+    for (uint32_t i = 0; i < scenario->class_count; i++) {
+        most_slots(&scenario->classes[i].setup, &count);
+        most_slots(&scenario->classes[i].flow, &count);
+        most_slots(&scenario->classes[i].teardown, &count);
+    }
+    struct slot *slots = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *slots);
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        engine->users[i].slots = slots + (size_t)i * count;
+}
+
 static void init_users(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
@@ -82,19 +109,17 @@ static void init_users(struct engine *engine)
     struct squall_user *views = arena_alloc(&engine->arena, (size_t)engine->user_count * engine->plugin_count * sizeof *views);
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
-        user->engine = engine;
+        user_init(user, engine);
         user->views = views + (size_t)i * engine->plugin_count;
         user->exchanges = exchanges;
         for (uint32_t j = 0; j < width; j++, states += exchange_size)
             exchange_init(exchanges++, user, states);
-        user->think.fn = user_think_over;
-        list_init(&user->ready);
-        list_init(&user->idle);
     }
     load_init_users(engine);
     for (uint32_t i = 0; i < scenario->target_count; i++)
         if (!engine->user_count || !engine->users[0].views[scenario->targets[i].protocol->index].id)
             init_user_views(engine, scenario->targets[i].protocol);
+    init_slots(engine);
     variables_init(engine);
     feeds_init(engine);
 }
@@ -171,7 +196,6 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     engine->scenario = config->scenario;
     arena_init(&engine->arena);
     arena_init(&engine->scratch);
-    list_init(&engine->touched);
     list_init(&engine->ready);
     list_init(&engine->flushes);
     list_init(&engine->following);
@@ -239,6 +263,7 @@ void engine_free(struct engine *engine)
     crossings_fini(&engine->crossings);
     store_fini(&engine->store);
     timers_fini(&engine->timers);
+    spares_fini(engine);
     host_fini(engine);
     loop_free(engine->loop);
     arena_fini(&engine->scratch);
@@ -316,7 +341,7 @@ static void end_journeys(struct engine *engine, bool thinking_only)
 {
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
-        if (!user->in_journey || (thinking_only && !user->think.position))
+        if (!user->in_journey || (thinking_only && !user->timer.position))
             continue;
         for (uint32_t j = 0; j < engine->scenario->width; j++)
             exchange_abandon(&user->exchanges[j]);
@@ -397,30 +422,31 @@ void engine_check_finished(struct engine *engine)
 void engine_user_ready(struct engine *engine, struct user *user, uint64_t ready_ns)
 {
     user->ready_ns = ready_ns;
-    if (list_empty(&user->ready))
-        list_append(&engine->ready, &user->ready);
+    if (list_empty(&user->place))
+        list_append(&engine->ready, &user->place);
 }
 
 void engine_settle(struct engine *engine)
 {
     uint32_t advanced = 0;
     for (;;) {
-        if (!list_empty(&engine->touched)) {
-            struct conn *conn = LIST_ENTRY(engine->touched.next, struct conn, touch);
-            list_remove(&conn->touch);
+        if (engine->touched) {
+            struct conn *conn = engine->touched;
+            engine->touched = conn->next_touched;
             conn->touched = false;
             conn_settle(conn);
         } else if (!list_empty(&engine->following)) {
             exchange_follow(engine);
         } else if (!list_empty(&engine->ready) && (engine->started || engine->preparing) && advanced < READY_A_TURN) {
-            struct user *user = LIST_ENTRY(engine->ready.next, struct user, ready);
-            list_remove(&user->ready);
+            struct user *user = LIST_ENTRY(engine->ready.next, struct user, place);
+            list_remove(&user->place);
             advanced++;
             user_advance(user);
         } else if (!list_empty(&engine->flushes)) {
-            struct conn *conn = LIST_ENTRY(engine->flushes.next, struct conn, flush);
-            list_remove(&conn->flush);
-            if (conn->segment_count && !conn->write_blocked && conn->fd >= 0)
+            struct output *output = LIST_ENTRY(engine->flushes.next, struct output, flush);
+            struct conn *conn = output->conn;
+            list_remove(&output->flush);
+            if (output->count && !conn->write_blocked && conn->fd >= 0)
                 conn_flush(conn);
         } else {
             return;

@@ -10,16 +10,20 @@ void exchange_init(struct exchange *exchange, struct user *user, void *state)
 {
     exchange->user = user;
     exchange->view.state = state;
-    exchange->body.limit = BODY_KEPT_MAX;
-    list_init(&exchange->wait);
-    list_init(&exchange->flight);
+    list_init(&exchange->place);
     list_init(&exchange->unsent);
     list_init(&exchange->deadline);
 }
 
+static void drop_body(struct exchange *exchange)
+{
+    if (exchange->body)
+        buffer_give(exchange->user->engine, &exchange->body);
+}
+
 void exchange_fini(struct exchange *exchange)
 {
-    buffer_fini(&exchange->body);
+    drop_body(exchange);
     messages_fini(exchange);
 }
 
@@ -50,7 +54,7 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     exchange->waited = exchange->request_ended = exchange->cancelled = false;
     exchange->block = intended_ns < engine->warm_until_ns || user->walk != WALK_JOURNEY ? BLOCK_WARMUP : BLOCK_MEASURED;
     exchange->conn = NULL;
-    exchange->body.len = 0;
+    drop_body(exchange); /* a script's user has kept it until now */
     page_add(&engine->config.page->ledgers[exchange->block].begun, 1);
 
     /* Waiting from here on: a user's own connection that fails at once ends the exchange inside pool_pick. */
@@ -64,13 +68,13 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     if (exchange->pool->per_user)
         return; /* its own connection, being opened again: no pool ran out */
     engine->facts.waited_connection++;
-    list_append(&exchange->pool->waiting, &exchange->wait);
+    list_append(&exchange->pool->waiting, &exchange->place);
 }
 
 void exchange_follow(struct engine *engine)
 {
-    struct exchange *exchange = LIST_ENTRY(engine->following.next, struct exchange, wait);
-    list_remove(&exchange->wait);
+    struct exchange *exchange = LIST_ENTRY(engine->following.next, struct exchange, place);
+    list_remove(&exchange->place);
     exchange_begin(exchange, exchange->step, exchange->intended_ns);
 }
 
@@ -83,7 +87,7 @@ int exchange_give_back(struct exchange *exchange)
     exchange->given_back++;
     if (exchange->messages)
         messages_end(exchange, NO_TIME);
-    list_remove(&exchange->flight);
+    list_remove(&exchange->place);
     list_remove(&exchange->unsent);
     list_remove(&exchange->deadline);
     conn->in_flight--;
@@ -91,11 +95,11 @@ int exchange_give_back(struct exchange *exchange)
     conn_touch(conn);
     exchange->state = EXCHANGE_WAITING;
     exchange->conn = NULL;
-    exchange->body.len = 0;
+    drop_body(exchange);
     exchange->request_ended = false;
     exchange->waited = true;
     exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
-    list_append(exchange->pool->per_user ? &conn->waiters : &exchange->pool->waiting, &exchange->wait);
+    list_append(exchange->pool->per_user ? &conn->waiters : &exchange->pool->waiting, &exchange->place);
     return 0;
 }
 
@@ -132,7 +136,7 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
 {
     struct engine *engine = exchange->user->engine;
     const struct squall_protocol *abi = conn_abi(conn);
-    list_remove(&exchange->wait);
+    list_remove(&exchange->place);
     exchange->state = EXCHANGE_IN_FLIGHT;
     exchange->conn = conn;
     exchange->handed_ns = engine->now_ns;
@@ -141,7 +145,7 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     exchange->crowd = (uint8_t)crowd_of(exchange, conn);
     conn->in_flight++;
     exchange->pool->in_flight++;
-    list_append(&conn->exchanges, &exchange->flight);
+    list_append(&conn->exchanges, &exchange->place);
     list_append(&exchange->pool->deadlines, &exchange->deadline);
     pool_handed(conn);
     if (render(exchange) < 0)
@@ -150,7 +154,7 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     conn_flush_soon(conn);
     /* From here on it waits for its peer: a full socket or a closed window is no lateness of ours. A request that is whole
      * and stands in an output that goes out later is attempted then. */
-    bool later_on = !list_empty(&exchange->unsent) && !list_empty(&conn->flush);
+    bool later_on = !list_empty(&exchange->unsent) && !list_empty(&conn->output->flush);
     if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->attempted_ns == NO_TIME && !later_on)
         exchange->attempted_ns = engine->now_ns;
 }
@@ -175,8 +179,7 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->request_ended && exchange->sent_ns == NO_TIME && outcome <= OUTCOME_MALFORMED)
         exchange_sent(exchange, done_ns);
     engine->last_done_ns = done_ns;
-    list_remove(&exchange->wait);
-    list_remove(&exchange->flight);
+    list_remove(&exchange->place);
     list_remove(&exchange->unsent);
     list_remove(&exchange->deadline);
     if (exchange->messages)
@@ -184,6 +187,8 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     if (outcome > OUTCOME_REJECTED)
         exchange->followed = false; /* what has failed leads nowhere */
     measure_exchange(exchange, outcome, result, reason, done_ns);
+    if (!exchange->step->scripted)
+        drop_body(exchange);
     exchange->state = EXCHANGE_NONE;
     if (conn) {
         conn->in_flight--;
@@ -196,7 +201,7 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     }
     if (exchange->followed) {
         exchange->intended_ns = done_ns;
-        list_append(&engine->following, &exchange->wait);
+        list_append(&engine->following, &exchange->place);
         return;
     }
     if (outcome != OUTCOME_OK)

@@ -112,8 +112,8 @@ int script_push_answer(lua_State *lua)
 {
     const struct user *user = lua_touserdata(lua, 1);
     const struct script_user *own = user->script;
-    const struct buffer *body = &user->exchanges[0].body, *fields = &own->fields;
-    size_t body_len = own->answered ? body->len : 0, fields_len = own->answered ? fields->len : 0;
+    const struct buffer *body = user->exchanges[0].body, *fields = &own->fields;
+    size_t body_len = own->answered && body ? body->len : 0, fields_len = own->answered ? fields->len : 0;
     struct script_answer *answer = lua_newuserdata(lua, sizeof *answer + body_len + fields_len);
     *answer = (struct script_answer){.outcome = own->outcome,
                                      .code = own->code,

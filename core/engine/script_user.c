@@ -173,7 +173,7 @@ static void grant(struct user *user)
     user->waited = true;
     if (own->wish == WISH_PAUSE) {
         user->ready_ns += own->pause_ns;
-        timer_set(&user->engine->timers, &user->think, user->ready_ns);
+        timer_set(&user->engine->timers, &user->timer, user->ready_ns);
         return;
     }
     own->answered = false;
