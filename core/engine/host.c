@@ -364,7 +364,7 @@ static int32_t host_arrived(struct squall_worker *view, const struct squall_step
 
 /* ---- posts from other threads ---- */
 
-static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+static int32_t host_hold(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
 {
     struct engine *engine = engine_of(view);
     int32_t status = -1;
@@ -375,8 +375,19 @@ static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_wo
         status = 0;
     }
     pthread_mutex_unlock(&engine->post_lock);
+    return status;
+}
+
+static void host_wake(struct squall_worker *view)
+{
+    loop_wake(engine_of(view)->loop);
+}
+
+static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+{
+    int32_t status = host_hold(view, fn, arg);
     if (status == 0)
-        loop_wake(engine->loop);
+        host_wake(view);
     return status;
 }
 
@@ -435,7 +446,9 @@ void host_init(struct engine *engine)
                                         .sent_to = host_sent_to,
                                         .want = host_want,
                                         .set_out = host_set_out,
-                                        .arrived = host_arrived};
+                                        .arrived = host_arrived,
+                                        .hold = host_hold,
+                                        .wake = host_wake};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

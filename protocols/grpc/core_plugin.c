@@ -151,8 +151,7 @@ static void disconnect(struct squall_conn *conn)
     struct core_conn *c = conn->state;
     if (c->watch != NULL)
         c->watch->c = NULL; /* it goes with its event */
-    while (c->calls != NULL)
-        core_call_forget(c->calls);
+    core_calls_forget(c);
     if (c->channel != NULL)
         grpc_channel_destroy(c->channel);
     c->channel = NULL;

@@ -2,9 +2,13 @@
 #include "core_call.h"
 #include <dirent.h>
 #include <grpc/support/time.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#define TAKEN_MAX   128 /* events that the engine waits for at most */
+#define EMPTY_LOOKS 2   /* what has just come ends core's next look at the sockets before it has begun */
 
 static void add_posted(struct core_worker *worker, struct core_tag *tag)
 {
@@ -32,21 +36,46 @@ static void deliver(struct squall_worker *view, void *arg)
     tag->fn(tag);
 }
 
+static void hold(struct core_worker *worker, struct core_tag *tag)
+{
+    const struct timespec moment = {.tv_nsec = 50000};
+    const struct squall_host *host = tag->worker->host;
+    add_posted(worker, tag);
+    while (host->hold(tag->worker, deliver, tag) != 0 && !atomic_load(&worker->ending)) {
+        host->wake(tag->worker);
+        nanosleep(&moment, NULL); /* the engine is behind; it takes what there is */
+    }
+}
+
+/*
+ * All events that are there go to the engine together: a hop between threads costs more than most of what a call does.
+ * Each is held when it is taken, which is its time. On a core that both threads share the engine has its turn before
+ * the sockets are looked at again; otherwise its calls would come back one by one, each with a hop of its own.
+ */
 static void *poll_queue(void *arg)
 {
     struct core_worker *worker = arg;
+    unsigned taken = 0, looks = 0;
     for (;;) {
-        grpc_event event = grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        gpr_timespec until = taken > 0 ? gpr_inf_past(GPR_CLOCK_REALTIME) : gpr_inf_future(GPR_CLOCK_REALTIME);
+        grpc_event event = grpc_completion_queue_next(worker->queue, until, NULL);
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
-        if (event.type != GRPC_OP_COMPLETE)
+        if (event.type == GRPC_OP_COMPLETE) {
+            struct core_tag *tag = event.tag;
+            tag->ok = event.success != 0;
+            hold(worker, tag);
+            looks = 0;
+            if (++taken < TAKEN_MAX)
+                continue;
+        } else if (++looks < EMPTY_LOOKS) {
             continue;
-        struct core_tag *tag = event.tag;
-        tag->ok = event.success != 0;
-        add_posted(worker, tag);
-        const struct timespec moment = {.tv_nsec = 50000};
-        while (tag->worker->host->post(tag->worker, deliver, tag) != 0 && !atomic_load(&worker->ending))
-            nanosleep(&moment, NULL); /* the engine is behind; it takes what there is */
+        }
+        if (taken > 0) {
+            worker->view->host->wake(worker->view);
+            sched_yield();
+        }
+        taken = looks = 0;
     }
 }
 
@@ -106,6 +135,7 @@ int core_worker_begin(struct squall_worker *view, struct squall_error *error)
 {
     struct core_worker *worker = view->state;
     grpc_init();
+    worker->view = view;
     worker->text.limit = CORE_JSON_MAX;
     pthread_mutex_init(&worker->lock, NULL);
     worker->queue = grpc_completion_queue_create_for_next(NULL);

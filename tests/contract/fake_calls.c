@@ -148,7 +148,7 @@ static void call_log(struct squall_worker *worker, uint32_t level, const char *l
         fake_violation(host, "log() takes a level from 0 to 3 and one line");
 }
 
-static int32_t call_post(struct squall_worker *worker, void (*fn)(struct squall_worker *, void *), void *arg)
+static int32_t call_hold(struct squall_worker *worker, void (*fn)(struct squall_worker *, void *), void *arg)
 {
     struct fake_host *host = host_of(worker);
     int32_t status = -1;
@@ -158,6 +158,21 @@ static int32_t call_post(struct squall_worker *worker, void (*fn)(struct squall_
         status = 0;
     }
     pthread_mutex_unlock(&host->lock);
+    return status;
+}
+
+static void call_wake(struct squall_worker *worker)
+{
+    struct fake_host *host = host_of(worker);
+    pthread_mutex_lock(&host->lock);
+    host->posts_due = host->post_count;
+    pthread_mutex_unlock(&host->lock);
+}
+
+static int32_t call_post(struct squall_worker *worker, void (*fn)(struct squall_worker *, void *), void *arg)
+{
+    int32_t status = call_hold(worker, fn, arg);
+    call_wake(worker);
     return status;
 }
 
@@ -573,5 +588,7 @@ void fake_calls_init(struct fake_host *host)
                                        .sent_to = call_sent_to,
                                        .want = call_want,
                                        .set_out = call_set_out,
-                                       .arrived = call_arrived};
+                                       .arrived = call_arrived,
+                                       .hold = call_hold,
+                                       .wake = call_wake};
 }

@@ -523,9 +523,11 @@ uint32_t fake_host_run_posts(struct fake_host *host)
 {
     struct fake_post posts[FAKE_POSTS_MAX];
     pthread_mutex_lock(&host->lock);
-    uint32_t count = host->post_count;
+    uint32_t count = host->posts_due;
     memcpy(posts, host->posts, count * sizeof posts[0]);
-    host->post_count = 0;
+    host->post_count -= count;
+    memmove(host->posts, host->posts + count, host->post_count * sizeof posts[0]);
+    host->posts_due = 0;
     pthread_mutex_unlock(&host->lock);
     for (uint32_t i = 0; i < count; i++) {
         host->depth++;

@@ -27,7 +27,7 @@
  *   5. All times are the engine's. No function of this header takes a time measured by a plugin.
  *   6. However the peer's bytes are split, the plugin's calls are the same.
  *   7. Each exchange ends in exactly one outcome.
- *   8. A thread that the plugin started may call post() and nothing else.
+ *   8. A thread that the plugin started may call post(), hold() and wake() and nothing else.
  *   9. No host function calls back into the plugin, with one exception: done() calls record().
  *  10. An exchange given back by again() is not the connection's any more; it comes once more through request().
  *
@@ -206,7 +206,7 @@ struct squall_host {
     void (*body)(struct squall_exchange *, struct squall_bytes);
     void (*done)(struct squall_exchange *, const struct squall_result *);
 
-    /* The one call that any thread may make: fn(worker, arg) runs on the engine's thread, soon. The engine
+    /* What any thread may call, as hold() and wake(): fn(worker, arg) runs on the engine's thread, soon. The engine
      * takes the time of the call: what done() ends inside fn ended then, so that the hop between threads is
      * not billed to the service. Returns 0, or -1 when the queue is full. */
     int32_t (*post)(struct squall_worker *, void (*fn)(struct squall_worker *, void *arg), void *arg);
@@ -274,6 +274,11 @@ struct squall_host {
     /* It ends now, also more than once: the time since its beginning is a value of row `metric`, booked at `step`; at
      * once where it began in this worker, else at the run's end. What never set out has no time. */
     int32_t (*arrived)(struct squall_worker *, const struct squall_step *step, uint32_t metric, uint64_t key);
+
+    /* post() in two parts, for a thread that takes several completions before it hands them over: hold() is post(), its
+     * time included, but wakes nobody; the next wake() or post() does, once for all. */
+    int32_t (*hold)(struct squall_worker *, void (*fn)(struct squall_worker *, void *arg), void *arg);
+    void (*wake)(struct squall_worker *);
 };
 #define SQUALL_NO_ANSWER UINT64_MAX
 #define SQUALL_AGAIN_MAX 3
