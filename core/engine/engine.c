@@ -126,6 +126,7 @@ static int init_pools(struct engine *engine, struct error *error)
         bool used = false;
         for (uint32_t j = 0; j < scenario->step_count; j++)
             used |= scenario->steps[j].target == &scenario->targets[i];
+        used = used && (!engine->config.asking || scenario->targets[i].view.asks);
         list_init(&engine->pools[i].deadlines);
         if (used && pool_init(&engine->pools[i], engine, &scenario->targets[i], error) < 0)
             return -1;
@@ -183,6 +184,12 @@ static void on_second(struct timer *timer, uint64_t now_ns)
         engine->config.second(engine->config.arg, seconds - 1);
 }
 
+/* Where nobody walks, none of the scenario's code is run. */
+static int open_scripts(struct engine *engine, struct error *error)
+{
+    return engine->config.asking ? 0 : script_open(engine, error);
+}
+
 struct engine *engine_new(const struct engine_config *config, struct error *error)
 {
     struct engine *engine = xcalloc(1, sizeof *engine);
@@ -214,7 +221,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     count_plugins(engine);
     init_users(engine);
     init_store(engine);
-    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || script_open(engine, error) < 0 || init_spool(engine, error) < 0) {
+    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || open_scripts(engine, error) < 0 || init_spool(engine, error) < 0) {
         engine_free(engine);
         return NULL;
     }

@@ -337,7 +337,7 @@ struct engine {
     bool users_torn_down, run_torn_down; /* these have begun, or were left out */
     bool setup_failed;
     bool refused; /* by a plugin, before the load: refusal says why */
-    char refusal[500];
+    char refusal[1200];
     uint64_t connect_deadline_ns;
     uint64_t next_exchange_id;
     uint32_t connections_up;
@@ -557,6 +557,8 @@ struct squall_bytes tls_alpn(const struct conn *conn); /* what was agreed on; em
 void tls_idle(struct conn *conn); /* gives buffers back that hold nothing */
 void tls_end(struct conn *conn, bool reset);
 void tls_forget(struct conn *conn); /* identity and session */
+/* What a plugin with a transport of its own is told; in engine->conn_scratch. */
+int tls_tell(struct conn *conn, struct squall_tls *ret_tls, struct error *error);
 
 /* host.c */
 void host_init(struct engine *engine);

@@ -9,7 +9,7 @@
 
 void prepare_run(struct engine *engine)
 {
-    if (engine->config.worker == 0 && engine->user_count > 0 && !engine->stopping) {
+    if (engine->config.worker == 0 && engine->user_count > 0 && !engine->stopping && !engine->config.asking) {
         engine->preparing = true;
         if (user_begin_run(&engine->users[0], &engine->scenario->setup, true)) {
             engine_settle(engine);
