@@ -176,17 +176,31 @@ static void host_fail(struct squall_conn *view, const char *why)
     conn_touch(conn);
 }
 
-static void host_refuse(struct squall_conn *view, const char *why)
+static void host_refuse(struct squall_conn *view, const struct squall_step *step, const char *why)
 {
     struct conn *conn = conn_of(view);
     struct engine *engine = conn->pool->engine;
+    struct error error = {0};
     if (!alive(conn))
         return;
+    if (step)
+        scenario_step_error(engine->scenario, (const struct step *)(const void *)step, why ? why : "refused", &error);
+    else
+        error_set(&error, "target %s: %s", conn->pool->target->name, why ? why : "refused");
     if (!engine->started && !engine->refused) {
         engine->refused = true;
-        snprintf(engine->refusal, sizeof engine->refusal, "target %s: %s", conn->pool->target->name, why ? why : "refused");
+        snprintf(engine->refusal, sizeof engine->refusal, "%s", error.text);
     }
     host_fail(view, why);
+}
+
+static int32_t host_tls(struct squall_conn *view, struct squall_tls *ret_tls)
+{
+    struct error error = {0};
+    if (tls_tell(conn_of(view), ret_tls, &error) == 0)
+        return 0;
+    host_fail(view, error.text);
+    return -1;
 }
 
 static const void *host_conn_options(struct squall_conn *view)
@@ -364,7 +378,7 @@ static int32_t host_arrived(struct squall_worker *view, const struct squall_step
 
 /* ---- posts from other threads ---- */
 
-static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+static int32_t host_hold(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
 {
     struct engine *engine = engine_of(view);
     int32_t status = -1;
@@ -375,8 +389,19 @@ static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_wo
         status = 0;
     }
     pthread_mutex_unlock(&engine->post_lock);
+    return status;
+}
+
+static void host_wake(struct squall_worker *view)
+{
+    loop_wake(engine_of(view)->loop);
+}
+
+static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+{
+    int32_t status = host_hold(view, fn, arg);
     if (status == 0)
-        loop_wake(engine->loop);
+        host_wake(view);
     return status;
 }
 
@@ -435,7 +460,10 @@ void host_init(struct engine *engine)
                                         .sent_to = host_sent_to,
                                         .want = host_want,
                                         .set_out = host_set_out,
-                                        .arrived = host_arrived};
+                                        .arrived = host_arrived,
+                                        .hold = host_hold,
+                                        .wake = host_wake,
+                                        .tls = host_tls};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

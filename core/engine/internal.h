@@ -8,9 +8,9 @@
  *
  * What each user, exchange and connection carries is kept small: a run may have tens of thousands that wait. So there
  * are three kinds of member. What is needed at any time stands in the struct. What is needed for a while only stands
- * behind a pointer that is NULL at other times, and comes from a list of spare ones (spare.c): the transit of a
- * connection that is on its way, the output that the kernel has not taken, the input that a plugin has left, the body
- * of an answer. What only some scenarios need is an array that others do not have (slots, variables, feeds).
+ * behind a pointer that is NULL at other times, and comes from a list of spare ones: an exchange with its plugin's state
+ * (exchange.c); and of spare.c the body of an answer, the transit of a connection that is on its way, the output that the kernel has
+ * not taken, the input that a plugin has left. What only some scenarios need is an array that others do not have (slots, variables, feeds).
  * tests/unit/test_sizes.c holds the bounds.
  */
 #ifndef SQUALL_ENGINE_INTERNAL_H
@@ -66,7 +66,7 @@ struct output {
     struct output *next_spare;
     struct buffer bytes;      /* those that are not borrowed */
     size_t taken;             /* of `bytes`, already written */
-    uint64_t queued, written; /* totals since it began: what an exchange's end_offset counts in */
+    uint64_t queued, written; /* totals, whoever had it: what an exchange's end_offset counts in */
     struct segment segments[SEGMENTS];
     uint32_t first, count;    /* of segments, a ring */
     struct link unsent;       /* exchanges whose end has not been written, in order */
@@ -156,6 +156,7 @@ enum crowd_met { CROWD_FEW, CROWD_SOME, CROWD_FULL };
 
 struct exchange {
     struct squall_exchange view; /* first */
+    struct exchange *next;       /* of its user's, or of the spare ones */
     struct user *user;
     const struct step *step;
     struct conn *conn;
@@ -214,8 +215,8 @@ struct user {
     uint64_t id;
     const struct user_class *class;
     const struct op *ops, *op; /* the program that it walks, and where it is */
-    struct exchange *exchanges; /* scenario->width of them: one, but for parallel steps */
-    uint32_t in_flight;        /* of them */
+    struct exchange *exchanges; /* under way: one at most, but for parallel steps. NULL: none */
+    uint32_t in_flight;        /* how many of them have not ended */
     uint8_t walk;              /* enum walk */
     uint8_t journey_block;     /* enum block */
     uint8_t span_count;        /* transactions that are open */
@@ -258,6 +259,7 @@ struct load_run {
     struct engine *engine;
     const struct load *load;
     struct schedule schedule; /* its worker and workers are those that take part */
+    uint64_t length_ns;       /* of the schedule; NEVER: it has no end in time */
     struct user *users;       /* user_count of the engine's, in a row */
     uint32_t user_count;
     bool closed, over;
@@ -295,6 +297,7 @@ struct plugin_worker {
 
 /* The last one that was given back first. */
 struct spares {
+    struct exchange *exchanges;
     struct output *outputs;
     struct transit *transits;
     struct spare_buffer *buffers;
@@ -313,6 +316,7 @@ struct engine {
     struct pool *pools;   /* as scenario->targets; count 0: not used by any step */
     struct user *users;
     uint32_t user_count, users_busy;
+    uint32_t exchange_size; /* of a plugin's state of one: the largest, since one block serves all */
     uint8_t *input;       /* shared by all connections: INPUT_SIZE bytes */
     struct timers timers;
     struct timer beat, second;
@@ -334,7 +338,7 @@ struct engine {
     bool users_torn_down, run_torn_down; /* these have begun, or were left out */
     bool setup_failed;
     bool refused; /* by a plugin, before the load: refusal says why */
-    char refusal[500];
+    char refusal[1200];
     uint64_t connect_deadline_ns;
     uint64_t next_exchange_id;
     uint32_t connections_up;
@@ -462,9 +466,8 @@ bool feeds_spent(const struct user *user); /* it has gone through all rows that 
 void feeds_draw(struct user *user, uint64_t feeds);
 
 /* exchange.c */
-void exchange_init(struct exchange *exchange, struct user *user, void *state);
-void exchange_fini(struct exchange *exchange);
-void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns);
+void exchange_begin(struct user *user, const struct step *step, uint64_t intended_ns);
+void exchanges_fini(struct engine *engine); /* of all users, and the spare ones */
 void exchange_hand_over(struct exchange *exchange, struct conn *conn);
 void exchange_sent(struct exchange *exchange, uint64_t now_ns); /* the kernel has its last byte */
 void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason);
@@ -523,16 +526,42 @@ void conn_resolved(struct conn *conn, const char *error);        /* the target's
 void conn_established(struct conn *conn);                        /* transport is up */
 
 /* spare.c: what is in use for a while only. Given is what there is. */
-struct output *output_take(struct conn *conn);
-void output_give(struct conn *conn); /* `unsent` and `streaming` are empty by now */
+struct output *output_new(struct engine *engine);
+void output_trim(struct output *output); /* gives its memory back */
 struct transit *transit_take(struct conn *conn);
 void transit_give(struct conn *conn);
 struct buffer *buffer_take(struct engine *engine, size_t limit);
 void buffer_give(struct engine *engine, struct buffer **buffer); /* leaves NULL */
 void spares_fini(struct engine *engine);
+/* Taken where it has none. */
 static inline struct output *output_of(struct conn *conn)
 {
-    return conn->output ? conn->output : output_take(conn);
+    struct spares *spares = &conn->pool->engine->spares;
+    struct output *output = conn->output;
+    if (output)
+        return output;
+    output = spares->outputs;
+    if (output)
+        spares->outputs = output->next_spare;
+    else
+        output = output_new(conn->pool->engine);
+    output->conn = conn;
+    conn->output = output;
+    return output;
+}
+/* Nothing waits in it any more; `unsent` and `streaming` are empty. */
+static inline void output_give(struct conn *conn)
+{
+    struct spares *spares = &conn->pool->engine->spares;
+    struct output *output = conn->output;
+    if (!list_empty(&output->flush))
+        list_remove(&output->flush);
+    output->bytes.len = output->taken = 0;
+    if (output->bytes.capacity > INPUT_SIZE)
+        output_trim(output);
+    output->next_spare = spares->outputs;
+    spares->outputs = output;
+    conn->output = NULL;
 }
 
 /* stream.c: sockets. */
@@ -555,6 +584,8 @@ struct squall_bytes tls_alpn(const struct conn *conn); /* what was agreed on; em
 void tls_idle(struct conn *conn); /* gives buffers back that hold nothing */
 void tls_end(struct conn *conn, bool reset);
 void tls_forget(struct conn *conn); /* identity and session */
+/* What a plugin with a transport of its own is told; in engine->conn_scratch. */
+int tls_tell(struct conn *conn, struct squall_tls *ret_tls, struct error *error);
 
 /* host.c */
 void host_init(struct engine *engine);
