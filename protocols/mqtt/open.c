@@ -310,7 +310,10 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
         mqtt_broken(conn, "CONNACK", why, MQTT_PROTOCOL_ERROR);
         return;
     }
+    uint64_t keep_alive_ns = c->keep_alive_ns;
     take_limits(c, packet->properties.encoded);
+    if (c->keep_alive_ns != keep_alive_ns && c->keep_alive_ns > 0) /* the broker's own (3.2.2.3.14) */
+        mqtt_host(conn)->tick_at(conn, c->written_ns + c->keep_alive_ns);
     if (keep_assigned_id(session, packet->properties.encoded) < 0) {
         mqtt_host(conn)->fail(conn, "no memory for the client identifier");
         return;
