@@ -124,6 +124,32 @@ def test_an_alias_in_a_session_that_is_kept():
     assert sum(row["metrics"]["redelivered_messages"] for row in summary["steps"]) == 1, summary["steps"]
 
 
+def test_subscriptions_of_a_session_that_is_forgotten():
+    """All of them come back, each with its step and its identifier: what is delivered then is booked where it was before."""
+    subscribed = []
+
+    def suback(body):
+        subscribed.append(body)
+        filters = body.count(b"/")
+        answer = packet(0x90, body[:2] + b"\0" + b"\0" * filters)
+        return answer + (message(b"\0\3a/0\0\7\2\x0b\x05hi", 0x32) if len(subscribed) == 3 else b"")
+
+    def goes_away(body):
+        raise ConnectionResetError("what it was sent last")
+
+    many = {name: ", ".join(f'"{name}/{number}"' for number in range(40)) for name in "ab"}
+    broker = Broker(answers={SUBSCRIBE: suback, PUBLISH: goes_away})
+    summary = run(broker,
+                  [f"{{ mqtt: subscribe, name: one, subscription-id: 5, filters: [ {many['a']} ] }}",
+                   f"{{ mqtt: subscribe, name: two, filters: [ {many['b']} ] }}",
+                   "{ mqtt: publish c, qos: 1, name: lost }", "{ mqtt: await a/0 }"])
+    assert [body[2:].split(b"\0", 1)[0] for body in subscribed] == [b"\2\x0b\5", b"", b"\2\x0b\5", b""], subscribed
+    assert [body.count(b"/") for body in subscribed] == [40] * 4, subscribed
+    delivered = {row["name"]: row["metrics"]["delivered_messages"] for row in summary["steps"]}
+    assert delivered["one"] == 1 == sum(delivered.values()), delivered
+    assert broker.of(4)[0][:2] == b"\0\7", broker.came  # acknowledged, though the session was not open again yet
+
+
 def test_keep_alive():
     """Silence is broken by PINGREQ, and its answer is timed; without an answer the session is lost."""
     broker = Broker(answers={PING: packet(0xd0)})
