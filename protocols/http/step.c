@@ -84,6 +84,14 @@ const struct squall_option http_step_rows[HTTP_ROWS] = {
                      .fallback = EXPECT_DEFAULT,
                      .type = SQUALL_STRING,
                      .offset = offsetof(struct http_options, expect)},
+    [HTTP_EXPECT_CONTINUE] = {.name = "expect-continue",
+                              .flag = "--expect-continue",
+                              .metavar = "TIME",
+                              .help = "HTTP/1.1: ask before a body is sent (Expect: 100-continue), and send it unasked "
+                                      "after this time; 0s: do not ask",
+                              .fallback = "0s",
+                              .type = SQUALL_DURATION,
+                              .offset = offsetof(struct http_options, expect_continue)},
 };
 
 #define WHOLE_MAX 16384 /* bytes of a body that is kept with its head: a longer one is sent from where it lies */
@@ -175,7 +183,8 @@ static int encode_constants(struct http_step *step, const struct http_options *o
     const uint64_t line = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_PATH);
     const struct http_content *content = &step->content;
     bool all = (step->constant & line) == line && step->fields_constant && step->body_constant && !content->pieces &&
-               content->body.len <= WHOLE_MAX;
+               content->body.len <= WHOLE_MAX && (step->constant & HTTP_BIT(HTTP_EXPECT_CONTINUE)) &&
+               options->expect_continue == 0;
     bool block = (step->constant & HTTP_BIT(HTTP_METHOD)) && step->fields_constant;
     if (!all && (!block || step->kind == H1_REQUEST_CONNECT))
         return 0;
