@@ -202,7 +202,7 @@ static int take_field(struct squall_conn *conn, struct h1_conn *c, const struct 
 
 uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint8_t *data, uint64_t len)
 {
-    const uint8_t *at = data, *end = data + len;
+    const uint8_t *at = data;
     struct h1_piece piece;
     if (c->over || (c->retired && c->exchange == NULL))
         return len;
@@ -210,6 +210,7 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
         end_of_stream(conn, c);
         return 0;
     }
+    const uint8_t *end = data + len;
     if (c->exchange != NULL && !c->heard && c->held == NULL) {
         c->heard = true;
         host_of(conn)->first_byte(c->exchange);
