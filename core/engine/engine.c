@@ -103,19 +103,13 @@ static void init_slots(struct engine *engine)
 static void init_users(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
-    uint32_t exchange_size = largest_exchange(scenario);
+    engine->exchange_size = largest_exchange(scenario);
     engine->users = arena_alloc(&engine->arena, engine->user_count * sizeof *engine->users);
-    uint32_t width = scenario->width;
-    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * width * exchange_size);
-    struct exchange *exchanges = arena_alloc(&engine->arena, (size_t)engine->user_count * width * sizeof *exchanges);
     struct squall_user *views = arena_alloc(&engine->arena, (size_t)engine->user_count * engine->plugin_count * sizeof *views);
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
         user_init(user, engine);
         user->views = views + (size_t)i * engine->plugin_count;
-        user->exchanges = exchanges;
-        for (uint32_t j = 0; j < width; j++, states += exchange_size)
-            exchange_init(exchanges++, user, states);
     }
     load_init_users(engine);
     for (uint32_t i = 0; i < scenario->target_count; i++)
@@ -134,6 +128,7 @@ static int init_pools(struct engine *engine, struct error *error)
         bool used = false;
         for (uint32_t j = 0; j < scenario->step_count; j++)
             used |= scenario->steps[j].target == &scenario->targets[i];
+        used = used && (!engine->config.asking || scenario->targets[i].view.asks);
         list_init(&engine->pools[i].deadlines);
         if (used && pool_init(&engine->pools[i], engine, &scenario->targets[i], error) < 0)
             return -1;
@@ -191,6 +186,12 @@ static void on_second(struct timer *timer, uint64_t now_ns)
         engine->config.second(engine->config.arg, seconds - 1);
 }
 
+/* Where nobody walks, none of the scenario's code is run. */
+static int open_scripts(struct engine *engine, struct error *error)
+{
+    return engine->config.asking ? 0 : script_open(engine, error);
+}
+
 struct engine *engine_new(const struct engine_config *config, struct error *error)
 {
     struct engine *engine = xcalloc(1, sizeof *engine);
@@ -222,7 +223,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     count_plugins(engine);
     init_users(engine);
     init_store(engine);
-    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || script_open(engine, error) < 0 || init_spool(engine, error) < 0) {
+    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || open_scripts(engine, error) < 0 || init_spool(engine, error) < 0) {
         engine_free(engine);
         return NULL;
     }
@@ -236,9 +237,8 @@ static void free_users(struct engine *engine)
         for (uint32_t j = 0; j < engine->plugin_count; j++)
             if (engine->plugins[j].started && engine->plugins[j].protocol->abi.user_fini)
                 engine->plugins[j].protocol->abi.user_fini(&engine->users[i].views[j]);
-        for (uint32_t j = 0; j < scenario->width; j++)
-            exchange_fini(&engine->users[i].exchanges[j]);
     }
+    exchanges_fini(engine);
     script_close(engine);
     buffer_fini(&engine->script_json);
     variables_fini(engine);
@@ -345,8 +345,8 @@ static void end_journeys(struct engine *engine, bool thinking_only)
         struct user *user = &engine->users[i];
         if (!user->in_journey || (thinking_only && !user->timer.position))
             continue;
-        for (uint32_t j = 0; j < engine->scenario->width; j++)
-            exchange_abandon(&user->exchanges[j]);
+        while (user->exchanges)
+            exchange_abandon(user->exchanges);
         user_end_walk(user, false);
     }
 }

@@ -1,19 +1,10 @@
 /*
  * One exchange from the moment it is due to its one outcome. exchange_end is the only way out, whoever ends it; after it
- * the exchange's memory belongs to its user's next one.
+ * the exchange's memory is anybody's next one.
  */
 #include "engine/internal.h"
 #include <stdio.h>
 #include <string.h>
-
-void exchange_init(struct exchange *exchange, struct user *user, void *state)
-{
-    exchange->user = user;
-    exchange->view.state = state;
-    list_init(&exchange->place);
-    list_init(&exchange->unsent);
-    list_init(&exchange->deadline);
-}
 
 static void drop_body(struct exchange *exchange)
 {
@@ -21,18 +12,62 @@ static void drop_body(struct exchange *exchange)
         buffer_give(exchange->user->engine, &exchange->body);
 }
 
-void exchange_fini(struct exchange *exchange)
+/* ---- memory: an exchange with the plugin's state behind it, handed round as spare.c does ---- */
+
+static struct exchange *make(struct engine *engine)
 {
-    drop_body(exchange);
-    messages_fini(exchange);
+    const size_t size = (sizeof(struct exchange) + ARENA_ALIGNMENT - 1) & ~(ARENA_ALIGNMENT - 1);
+    struct exchange *exchange = arena_alloc(&engine->arena, size + engine->exchange_size);
+    exchange->view.state = (char *)exchange + size;
+    list_init(&exchange->place);
+    list_init(&exchange->unsent);
+    list_init(&exchange->deadline);
+    return exchange;
 }
+
+static struct exchange *take(struct user *user)
+{
+    struct engine *engine = user->engine;
+    struct exchange *exchange = engine->spares.exchanges;
+    if (exchange)
+        engine->spares.exchanges = exchange->next;
+    else
+        exchange = make(engine);
+    exchange->user = user;
+    exchange->next = user->exchanges;
+    user->exchanges = exchange;
+    return exchange;
+}
+
+static void give(struct exchange *exchange, struct user *user)
+{
+    struct exchange **link = &user->exchanges;
+    while (*link != exchange)
+        link = &(*link)->next;
+    *link = exchange->next;
+    drop_body(exchange);
+    exchange->next = user->engine->spares.exchanges;
+    user->engine->spares.exchanges = exchange;
+}
+
+void exchanges_fini(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        while (engine->users[i].exchanges)
+            give(engine->users[i].exchanges, &engine->users[i]);
+    for (struct exchange *exchange = engine->spares.exchanges; exchange; exchange = exchange->next)
+        messages_fini(exchange);
+}
+
+/* ---- its way ---- */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns)
+/* The first time, or once more: follow(). */
+static void begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns)
 {
     struct user *user = exchange->user;
     struct engine *engine = user->engine;
@@ -54,7 +89,7 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     exchange->waited = exchange->request_ended = exchange->cancelled = false;
     exchange->block = intended_ns < engine->warm_until_ns || user->walk != WALK_JOURNEY ? BLOCK_WARMUP : BLOCK_MEASURED;
     exchange->conn = NULL;
-    drop_body(exchange); /* a script's user has kept it until now */
+    drop_body(exchange); /* of the hop before */
     page_add(&engine->config.page->ledgers[exchange->block].begun, 1);
 
     /* Waiting from here on: a user's own connection that fails at once ends the exchange inside pool_pick. */
@@ -71,11 +106,16 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     list_append(&exchange->pool->waiting, &exchange->place);
 }
 
+void exchange_begin(struct user *user, const struct step *step, uint64_t intended_ns)
+{
+    begin(take(user), step, intended_ns);
+}
+
 void exchange_follow(struct engine *engine)
 {
     struct exchange *exchange = LIST_ENTRY(engine->following.next, struct exchange, place);
     list_remove(&exchange->place);
-    exchange_begin(exchange, exchange->step, exchange->intended_ns);
+    begin(exchange, exchange->step, exchange->intended_ns);
 }
 
 /* From a connection to the list of those that wait for one; the connection, once it is settled, serves that list. */
@@ -187,8 +227,6 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     if (outcome > OUTCOME_REJECTED)
         exchange->followed = false; /* what has failed leads nowhere */
     measure_exchange(exchange, outcome, result, reason, done_ns);
-    if (!exchange->step->scripted)
-        drop_body(exchange);
     exchange->state = EXCHANGE_NONE;
     if (conn) {
         conn->in_flight--;
@@ -204,6 +242,7 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
         list_append(&engine->following, &exchange->place);
         return;
     }
+    give(exchange, user);
     if (outcome != OUTCOME_OK)
         flow_failed(user);
     if (--user->in_flight == 0)
@@ -235,8 +274,13 @@ void exchange_expire(struct engine *engine, uint64_t now_ns)
 
 void exchange_abandon(struct exchange *exchange)
 {
-    if (exchange->state == EXCHANGE_NONE)
+    if (exchange->state == EXCHANGE_NONE) { /* its next hop was to begin */
+        list_remove(&exchange->place);
+        exchange->followed = false;
+        exchange->user->in_flight--;
+        give(exchange, exchange->user);
         return;
+    }
     if (exchange->state == EXCHANGE_IN_FLIGHT)
         cancel(exchange);
     exchange_end(exchange, OUTCOME_UNFINISHED, NULL, "the run ended first");

@@ -32,6 +32,8 @@ void feeds_init(struct engine *engine)
 bool feeds_claim(struct engine *engine, const struct user_class *class)
 {
     const struct scenario *scenario = engine->scenario;
+    if (!class->feeds)
+        return true;
     for (int claim = 0; claim < 2; claim++)
         for (uint32_t i = 0; i < scenario->feed_count; i++) {
             const struct data_feed *feed = &scenario->feeds[i];

@@ -63,7 +63,7 @@ static void begin_steps(struct user *user, const struct op *op, uint32_t count)
     user->waited = true;
     user->in_flight = count; /* before the first begins: it may end at once */
     for (uint32_t i = 0; i < count; i++)
-        exchange_begin(&user->exchanges[i], &user->engine->scenario->steps[op->step + i], due_ns);
+        exchange_begin(user, &user->engine->scenario->steps[op->step + i], due_ns);
 }
 
 static void think(struct user *user, const struct op *op)

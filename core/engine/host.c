@@ -176,17 +176,31 @@ static void host_fail(struct squall_conn *view, const char *why)
     conn_touch(conn);
 }
 
-static void host_refuse(struct squall_conn *view, const char *why)
+static void host_refuse(struct squall_conn *view, const struct squall_step *step, const char *why)
 {
     struct conn *conn = conn_of(view);
     struct engine *engine = conn->pool->engine;
+    struct error error = {0};
     if (!alive(conn))
         return;
+    if (step)
+        scenario_step_error(engine->scenario, (const struct step *)(const void *)step, why ? why : "refused", &error);
+    else
+        error_set(&error, "target %s: %s", conn->pool->target->name, why ? why : "refused");
     if (!engine->started && !engine->refused) {
         engine->refused = true;
-        snprintf(engine->refusal, sizeof engine->refusal, "target %s: %s", conn->pool->target->name, why ? why : "refused");
+        snprintf(engine->refusal, sizeof engine->refusal, "%s", error.text);
     }
     host_fail(view, why);
+}
+
+static int32_t host_tls(struct squall_conn *view, struct squall_tls *ret_tls)
+{
+    struct error error = {0};
+    if (tls_tell(conn_of(view), ret_tls, &error) == 0)
+        return 0;
+    host_fail(view, error.text);
+    return -1;
 }
 
 static const void *host_conn_options(struct squall_conn *view)
@@ -448,7 +462,8 @@ void host_init(struct engine *engine)
                                         .set_out = host_set_out,
                                         .arrived = host_arrived,
                                         .hold = host_hold,
-                                        .wake = host_wake};
+                                        .wake = host_wake,
+                                        .tls = host_tls};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

@@ -8,9 +8,9 @@
  *
  * What each user, exchange and connection carries is kept small: a run may have tens of thousands that wait. So there
  * are three kinds of member. What is needed at any time stands in the struct. What is needed for a while only stands
- * behind a pointer that is NULL at other times, and comes from a list of spare ones (spare.c): the transit of a
- * connection that is on its way, the output that the kernel has not taken, the input that a plugin has left, the body
- * of an answer. What only some scenarios need is an array that others do not have (slots, variables, feeds).
+ * behind a pointer that is NULL at other times, and comes from a list of spare ones: an exchange with its plugin's state
+ * (exchange.c); and of spare.c the body of an answer, the transit of a connection that is on its way, the output that the kernel has
+ * not taken, the input that a plugin has left. What only some scenarios need is an array that others do not have (slots, variables, feeds).
  * tests/unit/test_sizes.c holds the bounds.
  */
 #ifndef SQUALL_ENGINE_INTERNAL_H
@@ -156,6 +156,7 @@ enum crowd_met { CROWD_FEW, CROWD_SOME, CROWD_FULL };
 
 struct exchange {
     struct squall_exchange view; /* first */
+    struct exchange *next;       /* of its user's, or of the spare ones */
     struct user *user;
     const struct step *step;
     struct conn *conn;
@@ -215,8 +216,8 @@ struct user {
     uint64_t id;
     const struct user_class *class;
     const struct op *ops, *op; /* the program that it walks, and where it is */
-    struct exchange *exchanges; /* scenario->width of them: one, but for parallel steps */
-    uint32_t in_flight;        /* of them */
+    struct exchange *exchanges; /* under way: one at most, but for parallel steps. NULL: none */
+    uint32_t in_flight;        /* how many of them have not ended */
     uint8_t walk;              /* enum walk */
     uint8_t journey_block;     /* enum block */
     uint8_t span_count;        /* transactions that are open */
@@ -296,6 +297,7 @@ struct plugin_worker {
 
 /* The last one that was given back first. */
 struct spares {
+    struct exchange *exchanges;
     struct output *outputs;
     struct transit *transits;
     struct spare_buffer *buffers;
@@ -314,6 +316,7 @@ struct engine {
     struct pool *pools;   /* as scenario->targets; count 0: not used by any step */
     struct user *users;
     uint32_t user_count, users_busy;
+    uint32_t exchange_size; /* of a plugin's state of one: the largest, since one block serves all */
     uint8_t *input;       /* shared by all connections: INPUT_SIZE bytes */
     struct timers timers;
     struct timer beat, second;
@@ -335,7 +338,7 @@ struct engine {
     bool users_torn_down, run_torn_down; /* these have begun, or were left out */
     bool setup_failed;
     bool refused; /* by a plugin, before the load: refusal says why */
-    char refusal[500];
+    char refusal[1200];
     uint64_t connect_deadline_ns;
     uint64_t next_exchange_id;
     uint32_t connections_up;
@@ -466,9 +469,8 @@ bool feeds_spent(const struct user *user); /* it has gone through all rows that 
 void feeds_draw(struct user *user, uint64_t feeds);
 
 /* exchange.c */
-void exchange_init(struct exchange *exchange, struct user *user, void *state);
-void exchange_fini(struct exchange *exchange);
-void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns);
+void exchange_begin(struct user *user, const struct step *step, uint64_t intended_ns);
+void exchanges_fini(struct engine *engine); /* of all users, and the spare ones */
 void exchange_hand_over(struct exchange *exchange, struct conn *conn);
 void exchange_sent(struct exchange *exchange, uint64_t now_ns); /* the kernel has its last byte */
 void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason);
@@ -559,6 +561,8 @@ struct squall_bytes tls_alpn(const struct conn *conn); /* what was agreed on; em
 void tls_idle(struct conn *conn); /* gives buffers back that hold nothing */
 void tls_end(struct conn *conn, bool reset);
 void tls_forget(struct conn *conn); /* identity and session */
+/* What a plugin with a transport of its own is told; in engine->conn_scratch. */
+int tls_tell(struct conn *conn, struct squall_tls *ret_tls, struct error *error);
 
 /* host.c */
 void host_init(struct engine *engine);

@@ -123,8 +123,8 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
     pool->engine = engine;
     pool->target = target;
     pool->per_user = target_per_user(target);
-    pool->fresh = target->connections == CONNECTIONS_NEW;
-    pool->lazy = pool->fresh || target->opens;
+    pool->fresh = target->connections == CONNECTIONS_NEW && !engine->config.asking;
+    pool->lazy = pool->fresh || (target->opens && !engine->config.asking);
     pool->sessions = target->protocol->abi.flags & SQUALL_SESSIONS;
     pool->own_transport = target->protocol->abi.flags & SQUALL_OWN_TRANSPORT;
     pool->tls = target->view.secure && !pool->own_transport;
@@ -143,7 +143,7 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
     if (pool->per_user)
         pool->count = engine->user_count;
     else if (engine->user_count)
-        pool->count = share ? (uint32_t)share : 1;
+        pool->count = share && !engine->config.asking ? (uint32_t)share : 1;
     pool->conns = arena_alloc(&engine->arena, pool->count * sizeof *pool->conns);
     uint32_t size = aligned(target->protocol->abi.conn_size);
     char *states = arena_alloc(&engine->arena, (size_t)pool->count * size);
@@ -171,7 +171,7 @@ void pool_connect(struct pool *pool)
     bool uses = true;
     for (uint32_t i = 0; i < pool->count; i++) {
         const struct user *owner = pool->conns[i].owner;
-        if (owner && owner->class && owner->class != last) {
+        if (owner && owner->class && owner->class != last && !pool->engine->config.asking) {
             last = owner->class;
             uses = scenario_class_uses(pool->engine->scenario, last, pool->target);
         }

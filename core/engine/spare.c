@@ -1,8 +1,8 @@
 /*
- * What connections and exchanges have for a while only: outputs, transits, buffers. Each kind has a list of spare ones.
- * The one that was given back last is handed out first, whoever had it, so that the processor has it at hand. They are
- * run memory, as many as were ever in use at once; a steady run makes no new ones. What they hold is bounded: the bytes
- * of a spare buffer are kept up to KEPT_MAX.
+ * What users and connections have for a while only: exchanges, outputs, transits, buffers. Each kind has a list of
+ * spare ones. The one that was given back last is handed out first, whoever had it, so that the processor has it at
+ * hand. They are run memory, as many as were ever in use at once; a steady run makes no new ones. What they hold is
+ * bounded: the bytes of a spare buffer are kept up to KEPT_MAX.
  */
 #include "engine/internal.h"
 

@@ -124,6 +124,11 @@ int tls_context(const struct target *target, SSL_CTX **ret_context, struct error
 
 /* ---- certificates of ours ---- */
 
+static const char *server_name(const struct target *target)
+{
+    return target->tls_server_name ? target->tls_server_name : target->host;
+}
+
 static int path_of(struct conn *conn, const struct template *name, char **ret_path, struct error *error)
 {
     struct engine *engine = conn->pool->engine;
@@ -175,6 +180,31 @@ static int use_identity(struct conn *conn, char *text, size_t size)
         return 0;
     snprintf(text, size, "TLS: OpenSSL did not take the certificate again");
     return -1;
+}
+
+static const char *kept_path(struct engine *engine, char *path)
+{
+    const char *kept = arena_copy(&engine->conn_scratch, path, strlen(path));
+    free(path);
+    return kept;
+}
+
+int tls_tell(struct conn *conn, struct squall_tls *ret_tls, struct error *error)
+{
+    const struct target *target = conn->pool->target;
+    struct engine *engine = conn->pool->engine;
+    char *path;
+    arena_reset(&engine->conn_scratch);
+    *ret_tls = (struct squall_tls){.ca = target->tls_ca, .server_name = server_name(target), .insecure = target->tls_insecure};
+    if (!target->tls_cert)
+        return 0;
+    if (path_of(conn, target->tls_cert, &path, error) < 0)
+        return -1;
+    ret_tls->cert = kept_path(engine, path);
+    if (path_of(conn, target->tls_key ? target->tls_key : target->tls_cert, &path, error) < 0)
+        return -1;
+    ret_tls->key = kept_path(engine, path);
+    return 0;
 }
 
 void tls_forget(struct conn *conn)
@@ -274,11 +304,6 @@ static const char *library_text(int reason)
     if (reason == SSL_R_EE_KEY_TOO_SMALL || reason == SSL_R_CA_KEY_TOO_SMALL || reason == SSL_R_CA_MD_TOO_WEAK)
         return weak;
     return find_text(TEXTS(rows), reason);
-}
-
-static const char *server_name(const struct target *target)
-{
-    return target->tls_server_name ? target->tls_server_name : target->host;
 }
 
 /* Empties OpenSSL's queue of errors. */

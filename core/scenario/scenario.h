@@ -124,6 +124,7 @@ struct step {
     uint32_t save_count;
     uint64_t wants;
     uint32_t line;                   /* in the file; 0: URL form */
+    const struct node *place;        /* for messages; NULL: URL form */
     bool scripted;                   /* its options come from a script with each exchange; then: */
     const void *defaults;            /* what they are when the script says nothing */
     uint64_t required;               /* rows that the script must give */
@@ -284,11 +285,11 @@ struct scenario {
 struct flag_value {
     const char *flag, *value; /* as written: "--header", "a: b"; value NULL: a switch */
 };
-/* NULL: not given. url: URL form; secrets: NAME=VALUE lines, without which the environment has them; secrets_file: where
+/* NULL: not given. url: URL form; engine: of its target; secrets: NAME=VALUE lines, without which the environment has them; secrets_file: where
  * those come from. */
 #define OVERRIDE_TEXTS(row)                                                                                                       \
     row(url) row(users) row(rate) row(duration) row(iterations) row(connections) row(warmup) row(timeout) row(drain) row(seed)    \
-    row(arrivals) row(preset) row(peak) row(ramp) row(secrets) row(secrets_file)
+    row(arrivals) row(preset) row(peak) row(ramp) row(secrets) row(secrets_file) row(engine)
 #define OVERRIDE_SWITCHES(row) row(insecure) row(trust_scenario)
 /* A list and its count. flags: for the plugin's tables, URL form only; sets: --set NAME=VALUE, flag is the name; thresholds
  * and group_tags: --threshold EXPR and --group-by TAG, beside those of the scenario. */
@@ -313,6 +314,8 @@ int scenario_load(const char *text, size_t len, const char *file, const struct o
 int scenario_from_url(const struct overrides *overrides, struct protocol_registry *registry,
                       struct scenario **ret_scenario, struct error *error);
 void scenario_free(struct scenario *scenario);
+/* What is found wrong with a step once the scenario is loaded, as it would read if it had been found then. */
+void scenario_step_error(const struct scenario *scenario, const struct step *step, const char *why, struct error *error);
 /* Reads a file of at most 4 MiB. */
 int scenario_read(const char *path, char **ret_text, size_t *ret_len, struct error *error);
 

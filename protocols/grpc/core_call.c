@@ -194,11 +194,11 @@ void core_call_record(const struct core_call *call, struct squall_recorder *reco
 }
 
 /* The status's text, without control characters. */
-static void copy_details(const struct core_call *call, char text[200])
+static void copy_details(const struct core_call *call, char text[CORE_DETAILS_MAX])
 {
     size_t len = GRPC_SLICE_LENGTH(call->details);
     const uint8_t *from = GRPC_SLICE_START_PTR(call->details);
-    len = len < 199 ? len : 199;
+    len = len < CORE_DETAILS_MAX - 1 ? len : CORE_DETAILS_MAX - 1;
     for (size_t i = 0; i < len; i++)
         text[i] = from[i] < 0x20 || from[i] == 0x7f ? '?' : (char)from[i];
     text[len] = '\0';
@@ -207,13 +207,9 @@ static void copy_details(const struct core_call *call, char text[200])
 static void finish(struct core_call *call)
 {
     struct squall_exchange *x = call->x;
-    char text[200];
-    uint32_t code = call->enough ? (uint32_t)RPC_OK : (uint32_t)call->code;
+    char text[CORE_DETAILS_MAX];
     if (x == NULL)
         return;
-    if (code >= RPC_CODES)
-        code = RPC_UNKNOWN;
-    bool ok = (call->step->expect & UINT32_C(1) << code) != 0 && call->malformed == NULL;
     copy_details(call, text);
     if (x->wants & SQUALL_WANT_FIELDS) {
         keep_metadata(call, &call->initial);
@@ -222,15 +218,7 @@ static void finish(struct core_call *call)
     }
     if (call->body_begun && call->step->method.server_streams)
         core_host(call->c)->body(x, (struct squall_bytes){(const uint8_t *)"]", 1});
-    const struct squall_result result = {.outcome = call->malformed != NULL ? SQUALL_MALFORMED
-                                                    : ok                    ? SQUALL_OK
-                                                                            : SQUALL_REJECTED,
-                                         .code = call->malformed != NULL ? 0 : RPC_RESULT_CODE(code),
-                                         .bytes_in = call->bytes_in,
-                                         .bytes_out = call->bytes_out,
-                                         .reason = call->malformed != NULL ? call->malformed
-                                                   : ok || text[0] == '\0' ? NULL
-                                                                           : text};
+    const struct squall_result result = core_judge(call, text);
     call->x = NULL;
     core_host(call->c)->done(x, &result);
 }

@@ -41,6 +41,7 @@ struct core_worker {
     grpc_metadata *metadata; /* room for that of one call */
     size_t metadata_size;
     struct core_watch *watches; /* all there are; of the engine's thread */
+    struct core_conn *conns;    /* the same */
 };
 
 /* squall_conn.state */
@@ -51,8 +52,11 @@ struct core_conn {
     grpc_channel *channel;
     struct core_watch *watch;
     struct core_call *calls;
+    struct core_conn *next, *previous;  /* in worker->conns */
+    struct core_reflection *reflection; /* while this connection asks */
     struct core_call *ended; /* what core still holds for them goes when the next call begins, see core_call.c */
     uint64_t tick_ns;
+    bool ready; /* the channel is */
 };
 
 /* squall_exchange.state */
@@ -90,11 +94,14 @@ int core_worker_begin(struct squall_worker *view, struct squall_error *error);
 void core_worker_end(struct squall_worker *view);
 
 void core_calls_free(struct core_worker *worker);
-void core_watches_free(struct core_worker *worker);
 /* One of the connection's, with empty buffers; NULL: no memory. The caller sets the tags, then the exchange. */
 struct core_call *core_call_take(struct core_conn *c);
 /* Takes it from its connection if no batch is under way and the exchange has ended. */
 void core_call_end_if_over(struct core_call *call);
+#define CORE_DETAILS_MAX 200
+/* What the call's end means to the engine. `text`: the status's, which may be written anew. */
+struct squall_result core_judge(const struct core_call *call, char text[CORE_DETAILS_MAX]);
+
 void core_call_begin(struct core_conn *c, struct squall_exchange *x);
 void core_call_cancel(struct core_call *call);
 /* The connection is gone, and the exchanges have ended. */
@@ -102,9 +109,5 @@ void core_calls_forget(struct core_conn *c);
 void core_call_turn(struct core_call *call);
 uint64_t core_call_tick(struct core_call *call, uint64_t now_ns);
 void core_call_record(const struct core_call *call, struct squall_recorder *recorder);
-
-/* Asks the server for its services, and waits for the answers: only before the load, on the first connection. 0, or -1
- * with the error. */
-int core_reflect(struct core_conn *c, struct squall_error *error);
 
 #endif

@@ -1,9 +1,11 @@
 /* The completion queue's thread, and what it hands to the engine's. See core_call.h. */
-#include "core_call.h"
+#include "core_channel.h"
 #include <dirent.h>
+#include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -81,7 +83,7 @@ static void *poll_queue(void *arg)
 
 /* ---- the end of core's threads ---- */
 
-#define ENDING_MS 1500 /* a connection that core was about to try again keeps its threads for a second */
+#define ENDING_MS 500 /* a connection that core was about to try again keeps its threads for a tenth of a second */
 
 /* As core names them; the kernel keeps 15 characters. */
 static bool is_core_thread(const char *name)
@@ -118,8 +120,8 @@ static bool core_threads_live(void)
 /*
  * Blocking, though the header advises against it: the plain one may leave the work to a thread of its own, which would
  * run on while the process ends and its memory goes. Neither waits for what core itself still holds, such as a
- * channel's next attempt to connect; hence the look at the threads. It is bounded: core gives up a connection request
- * only after 20 s, and nobody is to wait for that.
+ * channel's next attempt to connect; hence the look at the threads. It is bounded: an attempt to connect that was
+ * given up may keep them, asleep, for the 20 s that core had meant to wait, and nobody is to wait for that.
  */
 static void shut_down(void)
 {
@@ -131,9 +133,17 @@ static void shut_down(void)
 
 /* ---- a worker ---- */
 
+/* What is of interest comes as a status; lines on stderr would stand in the midst of the live view. */
+static void say_nothing(gpr_log_func_args *line)
+{
+    (void)line;
+}
+
 int core_worker_begin(struct squall_worker *view, struct squall_error *error)
 {
     struct core_worker *worker = view->state;
+    if (getenv("GRPC_VERBOSITY") == NULL)
+        gpr_set_log_function(say_nothing);
     grpc_init();
     worker->view = view;
     worker->text.limit = CORE_JSON_MAX;

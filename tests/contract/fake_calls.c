@@ -306,15 +306,30 @@ static void call_close(struct squall_conn *view, uint32_t how)
     fake_note(conn, "close %s", how == SQUALL_CLOSE_RESET ? "reset" : "orderly");
 }
 
-static void call_refuse(struct squall_conn *view, const char *why)
+static void call_refuse(struct squall_conn *view, const struct squall_step *step, const char *why)
 {
     struct fake_conn *conn = live_conn(view, "refuse");
     if (!conn)
         return;
     if (!why || !*why)
         fake_violation(conn->host, "refuse() without a reason; say what the target lacks");
+    for (const struct fake_step *known = conn->host->steps; step && &known->view != step; known = known->next)
+        if (!known->next)
+            fake_violation(conn->host, "refuse() of a step that is none; give the one that step_init() was called with");
     conn->close_wanted = conn->failed = conn->refused = true;
-    fake_note(conn, "refuse %s", why ? why : "");
+    fake_note(conn, "refuse %s%s", step ? "a step: " : "", why ? why : "");
+}
+
+/* As if the scenario had given nothing but the target's host. */
+static int32_t call_tls(struct squall_conn *view, struct squall_tls *ret_tls)
+{
+    struct fake_conn *conn = live_conn(view, "tls");
+    if (!conn)
+        return -1;
+    if (!conn->host->target.secure)
+        fake_violation(conn->host, "tls() of a target whose scheme is not secure");
+    *ret_tls = (struct squall_tls){.server_name = (const char *)conn->host->target.host.data};
+    return 0;
 }
 
 /* A copy, so that one kept for longer than the call is seen by the sanitizer. */
@@ -590,5 +605,6 @@ void fake_calls_init(struct fake_host *host)
                                        .set_out = call_set_out,
                                        .arrived = call_arrived,
                                        .hold = call_hold,
-                                       .wake = call_wake};
+                                       .wake = call_wake,
+                                       .tls = call_tls};
 }

@@ -209,12 +209,13 @@ void fake_host_stop(struct fake_host *host)
     }
     for (struct fake_conn *conn = host->conns; conn; conn = conn->next)
         end_own_user(conn);
+    fake_host_run_posts(host);
     if (host->worker_started && abi->user_fini)
         abi->user_fini(&host->user);
     if (host->worker_started && abi->worker_fini)
         abi->worker_fini(&host->worker);
     host->worker_started = false;
-    fake_host_run_posts(host);
+    host->post_count = 0; /* as in the engine: what is posted by now never runs */
     for (struct fake_step *step = host->steps; step; step = step->next) {
         if (abi->step_fini)
             abi->step_fini(&step->view);

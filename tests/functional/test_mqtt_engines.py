@@ -123,6 +123,11 @@ def test_many_users_are_advised_against():
         assert checked.returncode == 0 and ("users in one worker" in checked.err) == said, (users, checked.err)
 
 
+def test_engine_of_the_url_form():
+    plan = squall("check", "mqtt://127.0.0.1:1/a", "--engine", "paho")
+    assert plan.returncode == 0 and "(mqtt-paho, " in plan.out, (plan.out, plan.err)
+
+
 def test_nobody_listens():
     summary = squall("run", "mqtt-paho://127.0.0.1:1/t", "-u", 1, "-d", "1s", "--quiet")
     assert summary.returncode == 3, (summary.returncode, summary.err)
