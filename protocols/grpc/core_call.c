@@ -354,7 +354,7 @@ static const char *make_metadata(struct core_worker *worker, const struct rpc_st
     grpc_metadata *metadata = worker->metadata;
     for (uint64_t i = 0; i < options->metadata.count; i++) {
         struct squall_bytes name = options->metadata.pairs[i].name, value = options->metadata.pairs[i].value;
-        const char *why = rpc_metadata_check_value(name, value);
+        const char *why = rpc_metadata_check(name, value);
         *ret_count = count;
         if (why != NULL)
             return why;
