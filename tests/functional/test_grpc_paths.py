@@ -52,8 +52,8 @@ def through(name, config, argv):
             try:
                 wait_until(lambda: accepts(port) or proxy.child.poll() is not None, f"{name} to listen")
                 for engine in ("", "engine: core, "):
-                    judge(squall_run(scenario(port, engine + "proto: interop.proto", THROUGH)), THROUGH)
-                summary = squall_run(f"grpc://127.0.0.1:{port}/interop.Interop/Unary", "-r", "200/s", "-n", 100, "-c", 2)
+                    judge(squall_run("--trust", "off", scenario(port, engine + "proto: interop.proto", THROUGH)), THROUGH)
+                summary = squall_run("--trust", "off", f"grpc://127.0.0.1:{port}/interop.Interop/Unary", "-r", "200/s", "-n", 100, "-c", 2)
                 assert summary["totals"]["ok"] == 100, summary["totals"]
             finally:  # nginx's master ends its workers, and nobody else does
                 if proxy.child.poll() is None:
