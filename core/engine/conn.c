@@ -210,7 +210,7 @@ void conn_open(struct conn *conn)
         memset(conn->view.state, 0, abi->conn_size);
     conn->capacity = conn->in_flight = 0;
     conn->retired = conn->eof = conn->connected = conn->write_blocked = conn->room_wanted = false;
-    conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = false;
+    conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = conn->traced = false;
     conn->fail_reason = NULL;
     conn->out_queued = conn->out_written = 0;
     conn->syn_retransmits = 0;
@@ -272,7 +272,7 @@ static void continue_handshake(struct conn *conn)
 static void receive(struct conn *conn, const uint8_t *data, size_t len)
 {
     struct engine *engine = engine_of(conn);
-    if (engine->config.tap && len)
+    if (engine->config.tap && len && !conn->traced)
         engine->config.tap(engine->config.arg, false, data, len);
     if (conn->in.len) {
         if (buffer_append(&conn->in, data, len) < 0) {
@@ -415,7 +415,7 @@ void conn_flush(struct conn *conn)
         size_t len = 0;
         switch (stream_write(conn, &len)) {
         case STREAM_OK:
-            if (engine->config.tap)
+            if (engine->config.tap && !conn->traced)
                 tap_output(conn, len);
             output_written(conn, len);
             break;

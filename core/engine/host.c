@@ -359,6 +359,16 @@ static int32_t host_arrived(struct squall_worker *view, const struct squall_step
     return crossings_end(&engine->crossings, CROSSINGS_MAX, &(struct crossing_end){key, at_ns, series, metric});
 }
 
+/* ---- for who looks on ---- */
+
+static void host_trace(struct squall_conn *view, uint32_t what, struct squall_bytes name, struct squall_bytes value)
+{
+    struct conn *conn = conn_of(view);
+    struct engine *engine = conn->pool->engine;
+    conn->traced |= what == SQUALL_TRACE_SENT || what == SQUALL_TRACE_RECEIVED;
+    engine->config.trace(engine->config.arg, conn, what, &name, &value);
+}
+
 /* ---- posts from other threads ---- */
 
 static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
@@ -432,7 +442,8 @@ void host_init(struct engine *engine)
                                         .sent_to = host_sent_to,
                                         .want = host_want,
                                         .set_out = host_set_out,
-                                        .arrived = host_arrived};
+                                        .arrived = host_arrived,
+                                        .trace = engine->config.trace ? host_trace : NULL};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

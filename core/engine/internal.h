@@ -64,6 +64,7 @@ struct conn {
     uint32_t capacity, in_flight;
     bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
     bool close_wanted, reset_wanted, bind_failed;
+    bool traced; /* its protocol says in words what is sent and received */
     bool was_up; /* at any time */
     bool standing; /* holds a session: comes back when it is lost */
     uint32_t syn_retransmits;   /* of this connection, once it was up */

@@ -95,6 +95,12 @@ void core_call_turn(struct core_call *call);
 uint64_t core_call_tick(struct core_call *call, uint64_t now_ns);
 void core_call_record(const struct core_call *call, struct squall_recorder *recorder);
 
+/* core_trace.c: for who looks on. title: of the block that the metadata is shown in. */
+void core_trace_message(const struct core_call *call, uint32_t what, uint64_t number, struct squall_bytes message);
+void core_trace_metadata(const struct core_call *call, uint32_t what, const char *title, const grpc_metadata *metadata,
+                         size_t count);
+void core_trace_end(const struct core_call *call, const char *details);
+
 /* Asks the server for its services, and waits for the answers: only before the load, on the first connection. 0, or -1
  * with the error. */
 int core_reflect(struct core_conn *c, struct squall_error *error);
