@@ -37,7 +37,7 @@ struct run_arguments {
     const char *outputs[OUTPUTS_MAX];
     uint32_t output_count;
     enum trust trust;
-    bool quiet, help, schema;
+    bool quiet, help, schema, reflect;
 };
 
 /*

@@ -16,16 +16,16 @@
 #include <unistd.h>
 
 struct plugin_flags;
-static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin);
+static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, bool engines, const struct plugin_flags *plugin);
 
-enum kind { KIND_TEXT, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_SCHEMA, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+enum kind { KIND_TEXT, KIND_ENGINE, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_GROUP_BY, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_SCHEMA, KIND_REFLECT, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
     const char *name; /* first: error_nearest reads it */
     char letter;
     enum kind kind;
     const char *metavar, *help;
-    size_t offset; /* KIND_TEXT: of a text in struct overrides */
+    size_t offset; /* KIND_TEXT, KIND_ENGINE: of a text in struct overrides */
 };
 
 static const struct row rows[] = {
@@ -45,15 +45,18 @@ static const struct row rows[] = {
     {"seed", 0, KIND_TEXT, "N", "of all that is random; the same seed gives the same run", offsetof(struct overrides, seed)},
     {"set", 0, KIND_SET, "NAME=VALUE", "what a variable of the scenario begins with; repeatable", 0},
     {"threshold", 0, KIND_THRESHOLD, "EXPR", "what must hold, such as \"p99(latency) < 200ms\"; repeatable", 0},
+    {"group-by", 0, KIND_GROUP_BY, "TAG", "tables and summary of what steps have for each value of a tag; repeatable", 0},
     {"secrets", 0, KIND_SECRETS, "FILE", "NAME=VALUE lines for ${secret.NAME}; without it the environment has them", 0},
     {"trust-scenario", 0, KIND_TRUST_SCENARIO, NULL, "its scripts may use all of Lua: files, processes, C; they run faster", 0},
     {"insecure", 'k', KIND_INSECURE, NULL, "TLS: do not verify certificates", 0},
     {"out", 0, KIND_OUT, "FILE", "write FILE.json (summary) or FILE.jsonl (each exchange); repeatable", 0},
     {"trust", 0, KIND_TRUST, "HOW", "strict: exit 98 when the generator was the limit; warn; off", 0},
     {"quiet", 0, KIND_QUIET, NULL, "no live view, no final screen", 0},
+    {"engine", 0, KIND_ENGINE, "NAME", "another plugin for the protocol, PROTOCOL-NAME", offsetof(struct overrides, engine)},
     {"plugin", 0, KIND_PLUGIN, "FILE", "load a protocol plugin from an absolute path; repeatable", 0},
     {"plugin-dir", 0, KIND_PLUGIN_DIR, "DIR", "look for plugins here first; repeatable", 0},
     {"schema", 0, KIND_SCHEMA, NULL, "print the JSON Schema of scenarios, for editors", 0},
+    {"reflect", 0, KIND_REFLECT, NULL, "ask the targets for what only they know, and check against that", 0},
     {"log-level", 0, KIND_LOG_LEVEL, "LEVEL", "error, warning, info or debug", 0},
     {"help", 'h', KIND_HELP, NULL, "this text", 0},
 };
@@ -283,6 +286,7 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
 {
     switch (row->kind) {
     case KIND_TEXT:
+    case KIND_ENGINE:
         *(const char **)(void *)((char *)&arguments->plan.overrides + row->offset) = value;
         return 0;
     case KIND_WORKERS:
@@ -299,10 +303,16 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
     case KIND_THRESHOLD:
         add_value(arguments, &arguments->plan.overrides.thresholds, &arguments->plan.overrides.threshold_count, "--threshold", value);
         return 0;
+    case KIND_GROUP_BY:
+        add_value(arguments, &arguments->plan.overrides.group_tags, &arguments->plan.overrides.group_tag_count, "--group-by", value);
+        return 0;
     case KIND_SECRETS:
         return take_secrets(arguments, value, error);
     case KIND_SCHEMA:
         arguments->schema = true;
+        return 0;
+    case KIND_REFLECT:
+        arguments->reflect = true;
         return 0;
     case KIND_TRUST_SCENARIO:
         arguments->plan.overrides.trust_scenario = true;
@@ -434,6 +444,11 @@ static int take_positional(struct run_arguments *arguments, int argc, char **arg
     return 0;
 }
 
+static bool of_check(const char *command)
+{
+    return strcmp(command, "check") == 0;
+}
+
 static int run_arguments_parse(struct run_arguments *arguments, int argc, char **argv, struct protocol_registry *registry, struct error *error)
 {
     struct getopt_tables tables;
@@ -453,11 +468,13 @@ static int run_arguments_parse(struct run_arguments *arguments, int argc, char *
     if (parse_options(arguments, argc, argv, &tables, error) < 0)
         return -1;
     if (arguments->help) {
-        run_arguments_help(stdout, argv[0], protocol, &tables.plugin);
+        run_arguments_help(stdout, argv[0], protocol, protocol && protocol_has_engines(registry, protocol), &tables.plugin);
         return 0;
     }
+    if ((arguments->schema || arguments->reflect) && !of_check(argv[0]))
+        return error_set(error, "--%s belongs to squall check; leave it out", arguments->schema ? "schema" : "reflect");
     if (arguments->schema)
-        return strcmp(argv[0], "check") == 0 ? 0 : error_set(error, "--schema belongs to squall check; leave it out");
+        return 0;
     return take_positional(arguments, argc, argv, error);
 }
 
@@ -488,13 +505,20 @@ static void help_plugin_flag(FILE *out, const struct plugin_flags *all, size_t i
     help_row(out, letter, flag->name, flag->takes_value ? option->metavar : NULL, help);
 }
 
-static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, const struct plugin_flags *plugin)
+/* Options that mean something here. */
+static bool is_of(enum kind kind, const char *command, bool engines)
+{
+    bool checks = kind == KIND_SCHEMA || kind == KIND_REFLECT;
+    return checks ? of_check(command) : kind != KIND_ENGINE || engines;
+}
+
+static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, bool engines, const struct plugin_flags *plugin)
 {
     fprintf(out, "usage: squall %s SCENARIO or URL [options]\n\n", command);
     for (size_t i = 0; i < ROWS; i++)
-        if (rows[i].kind != KIND_SCHEMA || strcmp(command, "check") == 0)
+        if (is_of(rows[i].kind, command, engines))
             help_row(out, rows[i].letter, rows[i].name, rows[i].metavar, rows[i].help);
-    fprintf(out, "\n-d is duration and -r rate, unlike in curl and Locust. Numbers take units: 250ms, 10k, 64KiB, 5000/s.\n");
+    fprintf(out, "-d is duration and -r rate, unlike in curl and Locust. Numbers take units: 250ms, 10k, 64KiB, 5000/s.\n");
     if (!protocol) {
         fprintf(out, "With a URL before --help: its protocol's flags too (a method, a body, ...).\n");
         return;

@@ -70,6 +70,10 @@ static void lose_worker(struct controller *controller, uint32_t number, const ch
     bus_drop(controller->bus, number);
     char text[120];
     spawn_kill(&worker->child, text, sizeof text);
+    if (controller->phase != RUN_CONNECTING && !controller->lost_ns) {
+        controller->lost_ns = clock_now_ns();
+        controller->lost_number = number;
+    }
     verdict_incomplete(&controller->result->verdict, "worker %u %s%s (%s)%s", number, how,
                        controller->phase == RUN_CONNECTING ? " before the start" : "", text,
                        controller->phase == RUN_CONNECTING ? "" : "; what it had counted until then is in the totals");

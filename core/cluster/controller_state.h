@@ -51,6 +51,8 @@ struct controller {
     bool values_put;      /* by the run's setup */
     uint64_t began_ns, start_ns, ended_ns;
     uint32_t interrupts;
+    uint64_t lost_ns;      /* when the first worker was lost after the start; 0: none was */
+    uint32_t lost_number;  /* which it was */
     bool told_now; /* workers have been told to stop at once */
     struct snapshot snapshot; /* scratch for unpacking */
     struct windows windows;

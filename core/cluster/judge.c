@@ -3,6 +3,7 @@
  * gave the histograms; then the verdict, the thresholds and the exit code.
  */
 #include "base/clock.h"
+#include "base/units.h"
 #include "cluster/controller_state.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,45 @@ static void tell_what_tables_lack(struct controller *controller)
                            (unsigned long long)(counted - in_tables));
 }
 
+/* Over all loads; UINT64_MAX: some load has no number of them. */
+static uint64_t journeys_wanted(const struct scenario *scenario)
+{
+    uint64_t wanted = 0;
+    for (uint32_t i = 0; i < scenario->load_count; i++) {
+        struct schedule schedule = load_schedule(scenario, &scenario->loads[i], 0, 1);
+        uint64_t expected = schedule_expected(&schedule);
+        if (expected == UINT64_MAX)
+            return UINT64_MAX;
+        wanted += expected;
+    }
+    return wanted;
+}
+
+/* With a worker its part of the load was gone, and the others were stopped: what was asked for and did not come to be. */
+static void tell_what_was_cut_off(struct controller *controller)
+{
+    struct result *result = controller->result;
+    uint64_t length_ns = scenario_length_ns(controller->scenario), wanted = journeys_wanted(controller->scenario);
+    uint64_t at_ns = controller->lost_ns > controller->start_ns ? controller->lost_ns - controller->start_ns : 0;
+    uint64_t due = result->store.ledgers[BLOCK_MEASURED].due + result->store.ledgers[BLOCK_WARMUP].due;
+    char at[32], length[32], begun[32], all[32], times[96] = "", counts[96] = "";
+    bool all_due = wanted != UINT64_MAX && due >= wanted;
+    if (!controller->lost_ns || at_ns >= length_ns || (length_ns == UINT64_MAX && all_due))
+        return; /* the load was over by then */
+    if (result->interrupted || result->aborted_text[0])
+        return; /* it was being ended for another reason */
+    units_print_duration(at, sizeof at, at_ns / NS_PER_MS * NS_PER_MS);
+    if (length_ns != UINT64_MAX)
+        snprintf(times, sizeof times, " of a load of %s", units_print_duration(length, sizeof length, length_ns));
+    if (wanted != UINT64_MAX && !all_due)
+        snprintf(counts, sizeof counts, ", and %s of its %s journeys", units_print_grouped(begun, sizeof begun, due),
+                 units_print_grouped(all, sizeof all, wanted));
+    verdict_incomplete(&result->verdict,
+                       "the load ended early, since worker %u (of %u) was gone%s: what was measured covers %s%s%s",
+                       controller->lost_number, controller->worker_count,
+                       controller->worker_count > 1 ? " and the others were told to stop" : "", at, times, counts);
+}
+
 /* What went to one endpoint concerns those who listen there. */
 static bool same_endpoint(const struct series_info *one, const struct series_info *other)
 {
@@ -183,7 +223,7 @@ void controller_fill_result(struct controller *controller)
     for (uint32_t i = 0; i < controller->worker_count; i++)
         result->workers_lost += controller->workers[i].lost;
     result->duration_ns = controller->start_ns && controller->ended_ns > controller->start_ns ? controller->ended_ns - controller->start_ns : 0;
-        controller_sum_pages(controller, result->store.ledgers, NULL);
+    controller_sum_pages(controller, result->store.ledgers, NULL);
     for (uint32_t block = 0; block < BLOCK_COUNT && result->workers_lost; block++)
         close_ledger(&result->store.ledgers[block]);
     sum_facts(controller, &result->facts);
@@ -191,6 +231,7 @@ void controller_fill_result(struct controller *controller)
     result->measured_ns = measured_ns(controller);
     join_deliveries(controller);
     join_crossings(controller);
+    tell_what_was_cut_off(controller);
     tell_what_tables_lack(controller);
     judge(controller);
     for (uint32_t block = 0; block < BLOCK_COUNT; block++) {

@@ -3,13 +3,8 @@
 #include "cluster/message.h"
 #include <string.h>
 
-/* The overrides that are plain texts, a row each: packed, unpacked and never listed again. */
-#define OVERRIDE_TEXTS(row)                                                                                     \
-    row(url) row(users) row(rate) row(duration) row(iterations) row(connections) row(warmup) row(timeout)       \
-    row(drain) row(seed) row(arrivals) row(preset) row(peak) row(ramp)                      \
-    row(secrets) row(secrets_file)
-#define COUNT_ONE(name) +1
-enum { OVERRIDE_TEXT_COUNT = 0 OVERRIDE_TEXTS(COUNT_ONE) };
+#define COUNT_ONE(...) +1
+enum { OVERRIDE_COUNT = 0 OVERRIDE_TEXTS(COUNT_ONE) OVERRIDE_SWITCHES(COUNT_ONE) OVERRIDE_LISTS(COUNT_ONE) };
 
 static void pack_values(msgpack_packer *packer, const char *key, const struct flag_value *values, uint32_t count)
 {
@@ -23,17 +18,18 @@ static void pack_values(msgpack_packer *packer, const char *key, const struct fl
 
 static void pack_overrides(msgpack_packer *packer, const struct overrides *overrides)
 {
-    msgpack_pack_map(packer, OVERRIDE_TEXT_COUNT + 5);
+    msgpack_pack_map(packer, OVERRIDE_COUNT);
 #define PACK_TEXT(name)              \
     message_pack_key(packer, #name); \
     message_pack_text(packer, overrides->name);
+#define PACK_SWITCH(name) message_pack_number(packer, #name, overrides->name);
+#define PACK_LIST(name, count) pack_values(packer, #name, overrides->name, overrides->count);
     OVERRIDE_TEXTS(PACK_TEXT)
+    OVERRIDE_SWITCHES(PACK_SWITCH)
+    OVERRIDE_LISTS(PACK_LIST)
 #undef PACK_TEXT
-    message_pack_number(packer, "insecure", overrides->insecure);
-    message_pack_number(packer, "trust_scenario", overrides->trust_scenario);
-    pack_values(packer, "flags", overrides->flags, overrides->flag_count);
-    pack_values(packer, "sets", overrides->sets, overrides->set_count);
-    pack_values(packer, "thresholds", overrides->thresholds, overrides->threshold_count);
+#undef PACK_SWITCH
+#undef PACK_LIST
 }
 
 static void pack_texts(msgpack_packer *packer, const char *key, const char *const *texts, uint32_t count)
@@ -86,16 +82,17 @@ static int unpack_overrides(const msgpack_object *map, struct arena *arena, stru
 {
     if (!map || map->type != MSGPACK_OBJECT_MAP)
         return -1;
+    int failed = 0;
 #define UNPACK_TEXT(name) overrides->name = message_text(map, #name, arena);
+#define UNPACK_SWITCH(name) overrides->name = message_number(map, #name, 0) != 0;
+#define UNPACK_LIST(name, count) failed |= unpack_values(map, #name, arena, &overrides->name, &overrides->count);
     OVERRIDE_TEXTS(UNPACK_TEXT)
+    OVERRIDE_SWITCHES(UNPACK_SWITCH)
+    OVERRIDE_LISTS(UNPACK_LIST)
 #undef UNPACK_TEXT
-    overrides->insecure = message_number(map, "insecure", 0) != 0;
-    overrides->trust_scenario = message_number(map, "trust_scenario", 0) != 0;
-    return unpack_values(map, "flags", arena, &overrides->flags, &overrides->flag_count) ||
-                   unpack_values(map, "sets", arena, &overrides->sets, &overrides->set_count) ||
-                   unpack_values(map, "thresholds", arena, &overrides->thresholds, &overrides->threshold_count)
-               ? -1
-               : 0;
+#undef UNPACK_SWITCH
+#undef UNPACK_LIST
+    return failed;
 }
 
 static int unpack_texts(const msgpack_object *map, const char *key, struct arena *arena, const char **texts, uint32_t *ret_count)

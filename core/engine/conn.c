@@ -5,10 +5,12 @@
 #include "engine/internal.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SLOW_CONNECT_NS (500 * NS_PER_MS) /* a connection request is sent again after a second: quicker ones need no look */
 #define TLS_RECORD_MAX (16u << 10) /* what one read of TLS gives at most (RFC 8446 5.1) */
+#define REASON_MAX 151 /* bytes of why a connection failed */
 #define READS_A_WAKE 4 /* so that one flooding peer does not starve the others */
 
 static void on_io(struct loop_io *io, uint32_t events);
@@ -19,7 +21,7 @@ static struct engine *engine_of(const struct conn *conn)
 }
 
 /* What a connection waited for in vain. */
-static const char *time_out_text(enum conn_state state)
+static const char *time_out_text(uint8_t state)
 {
     switch (state) {
     case CONN_RESOLVING:
@@ -35,14 +37,15 @@ static const char *time_out_text(enum conn_state state)
     }
 }
 
-static void on_timer(struct timer *timer, uint64_t now_ns)
+void conn_transit_over(struct timer *timer, uint64_t now_ns)
 {
-    struct conn *conn = LIST_ENTRY(timer, struct conn, timer);
+    struct conn *conn = LIST_ENTRY(timer, struct transit, timer)->conn;
     (void)now_ns;
     if (conn->state == CONN_BACKOFF) {
+        transit_give(conn);
         conn->state = CONN_IDLE;
         if (!conn->owner || !list_empty(&conn->waiters) || engine_of(conn)->connecting) {
-            list_append(&conn->pool->turns, &conn->turn);
+            list_append(&conn->pool->turns, &conn->place);
             pool_next_turn(conn->pool);
         }
         return;
@@ -70,26 +73,33 @@ void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *s
     conn->pool = pool;
     conn->owner = owner;
     conn->fd = -1;
-    conn->in.limit = INPUT_HELD_MAX;
-    conn->out.limit = OUTPUT_HELD_MAX;
-    conn->timer.fn = on_timer;
     conn->tick.fn = on_tick;
-    list_init(&conn->unsent);
-    list_init(&conn->streaming);
     list_init(&conn->waiters);
     list_init(&conn->exchanges);
-    list_init(&conn->available);
-    list_init(&conn->touch);
-    list_init(&conn->flush);
-    list_init(&conn->turn);
+    list_init(&conn->place);
 }
 
 void conn_touch(struct conn *conn)
 {
+    struct engine *engine = engine_of(conn);
     if (conn->touched)
         return;
     conn->touched = true;
-    list_append(&engine_of(conn)->touched, &conn->touch);
+    conn->next_touched = NULL;
+    if (engine->touched)
+        engine->last_touched->next_touched = conn;
+    else
+        engine->touched = conn;
+    engine->last_touched = conn;
+}
+
+void conn_fail(struct conn *conn, const char *why)
+{
+    conn->close_wanted = true;
+    if (conn->fail_reason)
+        return;
+    conn->fail_reason = xmalloc(REASON_MAX);
+    snprintf(conn->fail_reason, REASON_MAX, "%s", why);
 }
 
 /* ---- opening ---- */
@@ -112,18 +122,19 @@ void conn_established(struct conn *conn)
     struct engine *engine = engine_of(conn);
     uint64_t now_ns = engine_stamp(engine);
     if (conn->state == CONN_CONNECTING) {
-        conn->connect_ns = now_ns - conn->connect_began_ns;
-        conn->pool->address_good = conn->address;
+        struct transit *transit = conn->transit;
+        conn->connect_ns = now_ns - transit->phase_began_ns;
+        conn->pool->address_good = transit->address;
         conn->syn_retransmits = conn->connect_ns > SLOW_CONNECT_NS ? stream_retransmits(conn) : 0;
         engine->facts.syn_retransmits += conn->syn_retransmits;
         if (conn->pool->tls) {
             conn->state = CONN_HANDSHAKE;
-            conn->tls_began_ns = now_ns;
+            transit->phase_began_ns = now_ns;
             on_io(&conn->io, LOOP_WRITE);
             return;
         }
     } else {
-        conn->tls_ns = now_ns - conn->tls_began_ns;
+        conn->tls_ns = now_ns - conn->transit->phase_began_ns;
     }
     loop_io_events(engine->loop, &conn->io, LOOP_READ);
     call_connect(conn);
@@ -134,11 +145,12 @@ static int try_addresses(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
     const struct pool *pool = conn->pool;
+    struct transit *transit = conn->transit;
     int failure = EADDRNOTAVAIL;
-    conn->address = pool->address_good;
-    conn->connect_began_ns = engine_stamp(engine);
-    for (uint32_t i = 0; i < pool->address_count; i++, conn->address = (conn->address + 1) % pool->address_count) {
-        failure = stream_connect(conn, &pool->addresses[conn->address]);
+    transit->address = pool->address_good;
+    transit->phase_began_ns = engine_stamp(engine);
+    for (uint32_t i = 0; i < pool->address_count; i++, transit->address = (transit->address + 1) % pool->address_count) {
+        failure = stream_connect(conn, &pool->addresses[transit->address]);
         if (failure == 0) {
             loop_io_start(engine->loop, &conn->io, conn->fd, LOOP_WRITE, on_io, conn);
             return 0;
@@ -190,8 +202,9 @@ static void close_failed(struct conn *conn, int failure)
 
 void conn_resolved(struct conn *conn, const char *error)
 {
-    if (conn->pool->resolver && engine_of(conn)->now_ns > conn->began_ns)
-        conn->dns_ns = engine_of(conn)->now_ns - conn->began_ns;
+    uint64_t now_ns = engine_of(conn)->now_ns, began_ns = conn->transit->began_ns;
+    if (conn->pool->resolver && now_ns > began_ns)
+        conn->dns_ns = now_ns - began_ns;
     if (error) {
         conn_close(conn, error, false);
         return;
@@ -211,14 +224,13 @@ void conn_open(struct conn *conn)
     conn->capacity = conn->in_flight = 0;
     conn->retired = conn->eof = conn->connected = conn->write_blocked = conn->room_wanted = false;
     conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = conn->traced = false;
-    conn->fail_reason = NULL;
-    conn->out_queued = conn->out_written = 0;
     conn->syn_retransmits = 0;
     conn->dns_ns = conn->connect_ns = conn->tls_ns = NO_TIME;
-    conn->began_ns = engine_stamp(engine);
     conn->state = CONN_RESOLVING;
     conn->pool->connecting++;
-    timer_set(&engine->timers, &conn->timer, conn->began_ns + conn->pool->target->connect_timeout_ns);
+    struct transit *transit = transit_take(conn);
+    transit->began_ns = engine_stamp(engine);
+    timer_set(&engine->timers, &transit->timer, transit->began_ns + conn->pool->target->connect_timeout_ns);
     if (conn->pool->own_transport) {
         call_connect(conn);
         return;
@@ -236,11 +248,12 @@ static void finish_connecting(struct conn *conn)
     }
     /* Another address may answer; the attempt as a whole keeps its time-out. */
     const struct pool *pool = conn->pool;
-    uint32_t next = (conn->address + 1) % pool->address_count;
+    struct transit *transit = conn->transit;
+    uint32_t next = (transit->address + 1) % pool->address_count;
     if (next != pool->address_good) {
         loop_io_stop(engine_of(conn)->loop, &conn->io);
         stream_close(conn, false);
-        conn->address = next;
+        transit->address = next;
         if (stream_connect(conn, &pool->addresses[next]) == 0) {
             loop_io_start(engine_of(conn)->loop, &conn->io, conn->fd, LOOP_WRITE, on_io, conn);
             return;
@@ -269,36 +282,44 @@ static void continue_handshake(struct conn *conn)
 
 /* ---- input ---- */
 
+/* False: that is too much, and the connection has failed. */
+static bool keep_input(struct conn *conn, const uint8_t *data, size_t len)
+{
+    if (!conn->in)
+        conn->in = buffer_take(engine_of(conn), INPUT_HELD_MAX);
+    if (buffer_append(conn->in, data, len) == 0)
+        return true;
+    conn->reset_wanted = true;
+    conn_fail(conn, "the peer sent more than 1 MiB that the protocol could not take apart");
+    return false;
+}
+
 static void receive(struct conn *conn, const uint8_t *data, size_t len)
 {
     struct engine *engine = engine_of(conn);
     if (engine->config.tap && len && !conn->traced)
         engine->config.tap(engine->config.arg, false, data, len);
-    if (conn->in.len) {
-        if (buffer_append(&conn->in, data, len) < 0) {
-            conn->close_wanted = conn->reset_wanted = true;
-            conn->fail_reason = "the peer sent more than 1 MiB that the protocol could not take apart";
+    uint64_t used = 0;
+    if (conn->in) {
+        if (!keep_input(conn, data, len))
             return;
-        }
-        uint64_t used = conn_abi(conn)->receive(&conn->view, conn->in.data, conn->in.len);
-        buffer_consume(&conn->in, used);
+        used = conn_abi(conn)->receive(&conn->view, conn->in->data, conn->in->len);
+        buffer_consume(conn->in, used);
+        if (!conn->in->len)
+            buffer_give(engine, &conn->in);
         return;
     }
-    uint64_t used = conn_abi(conn)->receive(&conn->view, data, len);
-    if (used < len && !conn->close_wanted && buffer_append(&conn->in, data + used, len - used) < 0) {
-        conn->close_wanted = conn->reset_wanted = true;
-        conn->fail_reason = "the peer sent more than 1 MiB that the protocol could not take apart";
-    }
+    used = conn_abi(conn)->receive(&conn->view, data, len);
+    if (used < len && !conn->close_wanted)
+        keep_input(conn, data + used, len - used);
 }
 
 static void receive_end(struct conn *conn)
 {
     conn->eof = true;
     conn_abi(conn)->receive(&conn->view, NULL, 0);
-    if (!conn->close_wanted) {
-        conn->close_wanted = true;
-        conn->fail_reason = "connection closed by the peer";
-    }
+    if (!conn->close_wanted)
+        conn_fail(conn, "connection closed by the peer");
 }
 
 /* Gives whether anything was there for the protocol to read. */
@@ -323,9 +344,7 @@ static bool read_input(struct conn *conn)
             receive_end(conn);
             return came;
         case STREAM_FAILED:
-            conn->close_wanted = true;
-            if (!conn->fail_reason)
-                conn->fail_reason = errno == ECONNRESET ? "connection reset by the peer" : "reading failed";
+            conn_fail(conn, errno == ECONNRESET ? "connection reset by the peer" : "reading failed");
             return came;
         }
     }
@@ -336,104 +355,100 @@ static bool read_input(struct conn *conn)
 
 static void tap_output(struct conn *conn, size_t len)
 {
-    const struct segment *segment = &conn->segments[conn->segment_first];
+    const struct output *output = conn->output;
     size_t owned = 0;
-    for (uint32_t i = 0; i < conn->segment_count && len; i++) {
-        segment = &conn->segments[(conn->segment_first + i) % SEGMENTS];
+    for (uint32_t i = 0; i < output->count && len; i++) {
+        const struct segment *segment = &output->segments[(output->first + i) % SEGMENTS];
         size_t part = segment->len < len ? segment->len : len;
-        const uint8_t *data = segment->borrowed ? segment->borrowed : conn->out.data + conn->out_taken + owned;
+        const uint8_t *data = segment->borrowed ? segment->borrowed : output->bytes.data + output->taken + owned;
         owned += segment->borrowed ? 0 : segment->len;
         engine_of(conn)->config.tap(engine_of(conn)->config.arg, true, data, part);
         len -= part;
     }
 }
 
-static void output_written(struct conn *conn, size_t len)
+static void output_written(struct output *output, size_t len)
 {
-    conn->out_written += len;
+    output->written += len;
     while (len) {
-        struct segment *segment = &conn->segments[conn->segment_first];
+        struct segment *segment = &output->segments[output->first];
         size_t part = segment->len < len ? segment->len : len;
         if (segment->borrowed)
             segment->borrowed += part;
         else
-            conn->out_taken += part;
+            output->taken += part;
         segment->len -= part;
         len -= part;
         if (segment->len == 0) {
-            conn->segment_first = (conn->segment_first + 1) % SEGMENTS;
-            conn->segment_count--;
+            output->first = (output->first + 1) % SEGMENTS;
+            output->count--;
         }
-    }
-    if (conn->segment_count == 0) {
-        conn->out.len = conn->out_taken = 0;
-        if (conn->out.capacity > INPUT_SIZE)
-            buffer_fini(&conn->out);
     }
 }
 
-static void stamp_unsent(struct conn *conn)
+static void stamp_unsent(struct output *output, uint64_t now_ns)
 {
-    uint64_t now_ns = engine_stamp(engine_of(conn));
-    while (!list_empty(&conn->unsent)) {
-        struct exchange *exchange = LIST_ENTRY(conn->unsent.next, struct exchange, unsent);
-        if (exchange->end_offset > conn->out_written)
+    while (!list_empty(&output->unsent)) {
+        struct exchange *exchange = LIST_ENTRY(output->unsent.next, struct exchange, unsent);
+        if (exchange->end_offset > output->written)
             break;
         list_remove(&exchange->unsent);
         exchange_sent(exchange, now_ns);
     }
-    if (!list_empty(&conn->streaming))
-        messages_written(conn, now_ns);
+    if (!list_empty(&output->streaming))
+        messages_written(output, now_ns);
 }
 
 /* Of what waits for the kernel now: the newest first, up to one that has waited before. */
-static void stamp_attempted(struct conn *conn)
+static void stamp_attempted(struct output *output, uint64_t now_ns)
 {
-    for (struct link *link = conn->unsent.previous; link != &conn->unsent; link = link->previous) {
+    for (struct link *link = output->unsent.previous; link != &output->unsent; link = link->previous) {
         struct exchange *exchange = LIST_ENTRY(link, struct exchange, unsent);
         if (exchange->attempted_ns != NO_TIME)
             break;
-        exchange->attempted_ns = engine_of(conn)->now_ns;
+        exchange->attempted_ns = now_ns;
     }
 }
 
 void conn_flush_soon(struct conn *conn)
 {
-    if (!conn->segment_count || conn->write_blocked || conn->fd < 0)
+    if (!conn_has_output(conn) || conn->write_blocked || conn->fd < 0)
         return;
     if (conn->capacity <= 1 || conn->close_wanted)
         conn_flush(conn);
-    else if (list_empty(&conn->flush))
-        list_append(&engine_of(conn)->flushes, &conn->flush);
+    else if (list_empty(&conn->output->flush))
+        list_append(&engine_of(conn)->flushes, &conn->output->flush);
 }
 
 void conn_flush(struct conn *conn)
 {
     struct engine *engine = engine_of(conn);
     bool blocked = false;
-    while (conn->segment_count && !blocked) {
+    while (conn_has_output(conn) && !blocked) {
         size_t len = 0;
         switch (stream_write(conn, &len)) {
         case STREAM_OK:
             if (engine->config.tap && !conn->traced)
                 tap_output(conn, len);
-            output_written(conn, len);
+            output_written(conn->output, len);
             break;
         case STREAM_BLOCKED:
             blocked = true;
             break;
         default:
-            conn->close_wanted = true;
-            if (!conn->fail_reason)
-                conn->fail_reason = errno == ECONNRESET || errno == EPIPE ? "connection reset by the peer" : "writing failed";
+            conn_fail(conn, errno == ECONNRESET || errno == EPIPE ? "connection reset by the peer" : "writing failed");
             conn_touch(conn);
-            stamp_unsent(conn);
+            stamp_unsent(conn->output, engine_stamp(engine));
             return;
         }
     }
-    stamp_unsent(conn);
+    uint64_t now_ns = engine_stamp(engine);
+    if (conn->output)
+        stamp_unsent(conn->output, now_ns);
     if (blocked)
-        stamp_attempted(conn);
+        stamp_attempted(conn->output, now_ns);
+    else if (conn->output)
+        output_give(conn);
     if (blocked != conn->write_blocked) {
         conn->write_blocked = blocked;
         loop_io_events(engine->loop, &conn->io, blocked ? LOOP_READ | LOOP_WRITE : LOOP_READ);
@@ -475,22 +490,26 @@ void conn_settle(struct conn *conn)
 {
     if (conn->state < CONN_OPENING || conn->state == CONN_BACKOFF)
         return;
+    if (conn->output && !conn->output->count)
+        output_give(conn); /* reserved, and nothing committed */
     conn_flush_soon(conn);
     if (conn->state == CONN_OPENING && conn->capacity && !conn->close_wanted) {
         conn->state = CONN_UP;
-        timer_clear(&engine_of(conn)->timers, &conn->timer);
+        transit_give(conn);
         pool_conn_up(conn);
     }
     if (conn->retired && conn->in_flight == 0)
         conn->close_wanted = true;
     if (conn->close_wanted) {
-        bool flush = conn->segment_count && !conn->reset_wanted && !conn->eof && !conn->fail_reason;
+        bool flush = conn_has_output(conn) && !conn->reset_wanted && !conn->eof && !conn->fail_reason;
         if (!flush) {
             conn_close(conn, conn->fail_reason, conn->reset_wanted);
             return;
         }
+        if (!conn->transit)
+            transit_take(conn);
         if (conn->state != CONN_FLUSHING)
-            timer_set(&engine_of(conn)->timers, &conn->timer, engine_of(conn)->now_ns + conn->pool->target->connect_timeout_ns);
+            timer_set(&engine_of(conn)->timers, &conn->transit->timer, engine_of(conn)->now_ns + conn->pool->target->connect_timeout_ns);
         conn->state = CONN_FLUSHING;
         /* What still comes in is not read any more, and must not wake us again and again. */
         loop_io_events(engine_of(conn)->loop, &conn->io, LOOP_WRITE);
@@ -506,7 +525,7 @@ uint32_t conn_retransmits(const struct conn *conn)
 static void end_exchanges(struct conn *conn, const char *why)
 {
     while (!list_empty(&conn->exchanges)) {
-        struct exchange *exchange = LIST_ENTRY(conn->exchanges.next, struct exchange, flight);
+        struct exchange *exchange = LIST_ENTRY(conn->exchanges.next, struct exchange, place);
         exchange_end(exchange, OUTCOME_DISCONNECTED, NULL, why ? why : "the connection was closed");
     }
 }
@@ -518,7 +537,6 @@ void conn_close(struct conn *conn, const char *why, bool reset)
     if (conn->state == CONN_IDLE || conn->state == CONN_BACKOFF)
         return;
     conn->close_wanted = true;
-    list_remove(&conn->flush);
     end_exchanges(conn, why);
     if (conn->connected) {
         conn->connected = false;
@@ -527,19 +545,23 @@ void conn_close(struct conn *conn, const char *why, bool reset)
     }
     if (conn->fd >= 0)
         loop_io_stop(engine->loop, &conn->io);
-    timer_clear(&engine->timers, &conn->timer);
     timer_clear(&engine->timers, &conn->tick);
     engine->facts.retransmits += conn_retransmits(conn);
     if (conn->state == CONN_CONNECTING)
         engine->facts.syn_retransmits += stream_retransmits(conn);
     stream_close(conn, reset);
-    buffer_fini(&conn->in);
-    buffer_fini(&conn->out);
-    conn->out_taken = 0;
-    conn->segment_first = conn->segment_count = 0;
+    if (conn->in)
+        buffer_give(engine, &conn->in);
+    if (conn->output)
+        output_give(conn);
+    if (conn->transit)
+        transit_give(conn);
+    char *reason = conn->fail_reason; /* `why` may point there */
+    conn->fail_reason = NULL;
     conn->state = CONN_IDLE;
     if (!conn->counted)
         conn->pool->connecting--;
     conn->counted = false;
     pool_conn_down(conn, why, attempt_failed);
+    free(reason);
 }

@@ -71,30 +71,49 @@ static void init_user_views(struct engine *engine, const struct protocol *protoc
         engine->users[i].views[protocol->index] = (struct squall_user){.state = states + (size_t)i * size, .id = engine->users[i].id};
 }
 
+static void most_slots(const struct program *program, uint32_t *most)
+{
+    for (uint32_t i = 0; i < program->count; i++) {
+        const struct op *op = &program->ops[i];
+        bool uses = op->kind == OP_LOOP || op->kind == OP_SPAN_BEGIN;
+        if (uses && op->slot >= *most)
+            *most = op->slot + 1;
+    }
+}
+
+/* As many for each user as the deepest place of any flow needs: most flows have no loop and no transaction. */
+static void init_slots(struct engine *engine)
+{
+    const struct scenario *scenario = engine->scenario;
+    uint32_t count = 0;
+    most_slots(&scenario->setup, &count);
+    most_slots(&scenario->teardown, &count);
+    for (uint32_t i = 0; i < scenario->class_count; i++) {
+        most_slots(&scenario->classes[i].setup, &count);
+        most_slots(&scenario->classes[i].flow, &count);
+        most_slots(&scenario->classes[i].teardown, &count);
+    }
+    struct slot *slots = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *slots);
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        engine->users[i].slots = slots + (size_t)i * count;
+}
+
 static void init_users(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
-    uint32_t exchange_size = largest_exchange(scenario);
+    engine->exchange_size = largest_exchange(scenario);
     engine->users = arena_alloc(&engine->arena, engine->user_count * sizeof *engine->users);
-    uint32_t width = scenario->width;
-    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * width * exchange_size);
-    struct exchange *exchanges = arena_alloc(&engine->arena, (size_t)engine->user_count * width * sizeof *exchanges);
     struct squall_user *views = arena_alloc(&engine->arena, (size_t)engine->user_count * engine->plugin_count * sizeof *views);
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
-        user->engine = engine;
+        user_init(user, engine);
         user->views = views + (size_t)i * engine->plugin_count;
-        user->exchanges = exchanges;
-        for (uint32_t j = 0; j < width; j++, states += exchange_size)
-            exchange_init(exchanges++, user, states);
-        user->think.fn = user_think_over;
-        list_init(&user->ready);
-        list_init(&user->idle);
     }
     load_init_users(engine);
     for (uint32_t i = 0; i < scenario->target_count; i++)
         if (!engine->user_count || !engine->users[0].views[scenario->targets[i].protocol->index].id)
             init_user_views(engine, scenario->targets[i].protocol);
+    init_slots(engine);
     variables_init(engine);
     feeds_init(engine);
 }
@@ -107,6 +126,7 @@ static int init_pools(struct engine *engine, struct error *error)
         bool used = false;
         for (uint32_t j = 0; j < scenario->step_count; j++)
             used |= scenario->steps[j].target == &scenario->targets[i];
+        used = used && (!engine->config.asking || scenario->targets[i].view.asks);
         list_init(&engine->pools[i].deadlines);
         if (used && pool_init(&engine->pools[i], engine, &scenario->targets[i], error) < 0)
             return -1;
@@ -131,14 +151,18 @@ static int init_spool(struct engine *engine, struct error *error)
     if (!engine->config.raw_path)
         return 0;
     const struct scenario *scenario = engine->scenario;
-    const char **names = arena_alloc(&engine->arena, (scenario->series_count + 1) * sizeof *names);
+    const char **steps = arena_alloc(&engine->arena, (scenario->series_count + 1) * sizeof *steps);
+    size_t longest = 0;
     for (uint32_t i = 0; i < scenario->series_count; i++) {
-        char *escaped = raw_escape(scenario->series[i].name);
-        names[i] = arena_copy(&engine->arena, escaped, strlen(escaped));
-        free(escaped);
+        char *text = raw_step(scenario->series[i].name, &scenario->series[i].tags);
+        size_t len = strlen(text);
+        steps[i] = arena_copy(&engine->arena, text, len);
+        longest = len > longest ? len : longest;
+        free(text);
     }
-    engine->raw_names = (struct raw_names){.step_names = names, .worker = engine->config.worker};
-    engine->spool = spool_open(engine->config.raw_path, sizeof(struct raw_record), RAW_LINE_MAX, raw_format, &engine->raw_names);
+    engine->raw_names = (struct raw_names){.steps = steps, .worker = engine->config.worker};
+    engine->spool =
+        spool_open(engine->config.raw_path, sizeof(struct raw_record), RAW_LINE_MAX + longest, raw_format, &engine->raw_names);
     if (!engine->spool)
         return error_set_code(error, EXIT_CODE_INTERNAL, "cannot write %s: %s", engine->config.raw_path, strerror(errno));
     return 0;
@@ -160,6 +184,12 @@ static void on_second(struct timer *timer, uint64_t now_ns)
         engine->config.second(engine->config.arg, seconds - 1);
 }
 
+/* Where nobody walks, none of the scenario's code is run. */
+static int open_scripts(struct engine *engine, struct error *error)
+{
+    return engine->config.asking ? 0 : script_open(engine, error);
+}
+
 struct engine *engine_new(const struct engine_config *config, struct error *error)
 {
     struct engine *engine = xcalloc(1, sizeof *engine);
@@ -167,7 +197,6 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     engine->scenario = config->scenario;
     arena_init(&engine->arena);
     arena_init(&engine->scratch);
-    list_init(&engine->touched);
     list_init(&engine->ready);
     list_init(&engine->flushes);
     list_init(&engine->following);
@@ -192,7 +221,7 @@ struct engine *engine_new(const struct engine_config *config, struct error *erro
     count_plugins(engine);
     init_users(engine);
     init_store(engine);
-    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || script_open(engine, error) < 0 || init_spool(engine, error) < 0) {
+    if (init_plugins(engine, error) < 0 || init_pools(engine, error) < 0 || open_scripts(engine, error) < 0 || init_spool(engine, error) < 0) {
         engine_free(engine);
         return NULL;
     }
@@ -206,9 +235,8 @@ static void free_users(struct engine *engine)
         for (uint32_t j = 0; j < engine->plugin_count; j++)
             if (engine->plugins[j].started && engine->plugins[j].protocol->abi.user_fini)
                 engine->plugins[j].protocol->abi.user_fini(&engine->users[i].views[j]);
-        for (uint32_t j = 0; j < scenario->width; j++)
-            exchange_fini(&engine->users[i].exchanges[j]);
     }
+    exchanges_fini(engine);
     script_close(engine);
     buffer_fini(&engine->script_json);
     variables_fini(engine);
@@ -235,6 +263,7 @@ void engine_free(struct engine *engine)
     crossings_fini(&engine->crossings);
     store_fini(&engine->store);
     timers_fini(&engine->timers);
+    spares_fini(engine);
     host_fini(engine);
     loop_free(engine->loop);
     arena_fini(&engine->scratch);
@@ -281,7 +310,7 @@ static void check_connected(struct engine *engine)
             char limit[32];
             units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns);
             snprintf(text, sizeof text, "no connection to target %s (%s)%s%s: %s", pool->target->name, pool->target->url,
-                     pool->name_wrong ? "" : " within its connect time-out of ", pool->name_wrong ? "" : limit,
+                     pool_hopeless(pool) ? "" : " within its connect time-out of ", pool_hopeless(pool) ? "" : limit,
                      pool->last_error[0] ? pool->last_error : "no answer");
             engine->connecting = false;
             engine->config.ready(engine->config.arg, text);
@@ -312,10 +341,10 @@ static void end_journeys(struct engine *engine, bool thinking_only)
 {
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
-        if (!user->in_journey || (thinking_only && !user->think.position))
+        if (!user->in_journey || (thinking_only && !user->timer.position))
             continue;
-        for (uint32_t j = 0; j < engine->scenario->width; j++)
-            exchange_abandon(&user->exchanges[j]);
+        while (user->exchanges)
+            exchange_abandon(user->exchanges);
         user_end_walk(user, false);
     }
 }
@@ -393,30 +422,31 @@ void engine_check_finished(struct engine *engine)
 void engine_user_ready(struct engine *engine, struct user *user, uint64_t ready_ns)
 {
     user->ready_ns = ready_ns;
-    if (list_empty(&user->ready))
-        list_append(&engine->ready, &user->ready);
+    if (list_empty(&user->place))
+        list_append(&engine->ready, &user->place);
 }
 
 void engine_settle(struct engine *engine)
 {
     uint32_t advanced = 0;
     for (;;) {
-        if (!list_empty(&engine->touched)) {
-            struct conn *conn = LIST_ENTRY(engine->touched.next, struct conn, touch);
-            list_remove(&conn->touch);
+        if (engine->touched) {
+            struct conn *conn = engine->touched;
+            engine->touched = conn->next_touched;
             conn->touched = false;
             conn_settle(conn);
         } else if (!list_empty(&engine->following)) {
             exchange_follow(engine);
         } else if (!list_empty(&engine->ready) && (engine->started || engine->preparing) && advanced < READY_A_TURN) {
-            struct user *user = LIST_ENTRY(engine->ready.next, struct user, ready);
-            list_remove(&user->ready);
+            struct user *user = LIST_ENTRY(engine->ready.next, struct user, place);
+            list_remove(&user->place);
             advanced++;
             user_advance(user);
         } else if (!list_empty(&engine->flushes)) {
-            struct conn *conn = LIST_ENTRY(engine->flushes.next, struct conn, flush);
-            list_remove(&conn->flush);
-            if (conn->segment_count && !conn->write_blocked && conn->fd >= 0)
+            struct output *output = LIST_ENTRY(engine->flushes.next, struct output, flush);
+            struct conn *conn = output->conn;
+            list_remove(&output->flush);
+            if (output->count && !conn->write_blocked && conn->fd >= 0)
                 conn_flush(conn);
         } else {
             return;

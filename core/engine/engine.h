@@ -45,8 +45,10 @@ struct engine_config {
     const char *raw_path;              /* NULL: no raw log */
     uint32_t single_class;             /* of which class, with single_journey */
     bool single_journey;               /* squall try: one user, one journey, whatever the load says */
+    bool asking;                       /* squall check --reflect, with single_journey: one connection to each target that
+                                          is to be asked (squall_target.asks), and nobody walks */
     void *arg;                         /* of the hooks */
-    /* Connections are up and the run's setup has ended, and again once the users' setups have; or (error) why not. */
+    /* Connections are up and the run's setup has ended (asking: all targets have answered), and again once the users' setups have; or (error) why not. */
     void (*ready)(void *arg, const char *error);
     /* Load and drain are over; nothing is in flight. */
     void (*finished)(void *arg);

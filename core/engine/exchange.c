@@ -1,34 +1,73 @@
 /*
  * One exchange from the moment it is due to its one outcome. exchange_end is the only way out, whoever ends it; after it
- * the exchange's memory belongs to its user's next one.
+ * the exchange's memory is anybody's next one.
  */
 #include "engine/internal.h"
 #include <stdio.h>
 #include <string.h>
 
-void exchange_init(struct exchange *exchange, struct user *user, void *state)
+static void drop_body(struct exchange *exchange)
 {
-    exchange->user = user;
-    exchange->view.state = state;
-    exchange->body.limit = BODY_KEPT_MAX;
-    list_init(&exchange->wait);
-    list_init(&exchange->flight);
-    list_init(&exchange->unsent);
-    list_init(&exchange->deadline);
+    if (exchange->body)
+        buffer_give(exchange->user->engine, &exchange->body);
 }
 
-void exchange_fini(struct exchange *exchange)
+/* ---- memory: an exchange with the plugin's state behind it, handed round as spare.c does ---- */
+
+static struct exchange *make(struct engine *engine)
 {
-    buffer_fini(&exchange->body);
-    messages_fini(exchange);
+    const size_t size = (sizeof(struct exchange) + ARENA_ALIGNMENT - 1) & ~(ARENA_ALIGNMENT - 1);
+    struct exchange *exchange = arena_alloc(&engine->arena, size + engine->exchange_size);
+    exchange->view.state = (char *)exchange + size;
+    list_init(&exchange->place);
+    list_init(&exchange->unsent);
+    list_init(&exchange->deadline);
+    return exchange;
 }
+
+static struct exchange *take(struct user *user)
+{
+    struct engine *engine = user->engine;
+    struct exchange *exchange = engine->spares.exchanges;
+    if (exchange)
+        engine->spares.exchanges = exchange->next;
+    else
+        exchange = make(engine);
+    exchange->user = user;
+    exchange->next = user->exchanges;
+    user->exchanges = exchange;
+    return exchange;
+}
+
+static void give(struct exchange *exchange, struct user *user)
+{
+    struct exchange **link = &user->exchanges;
+    while (*link != exchange)
+        link = &(*link)->next;
+    *link = exchange->next;
+    drop_body(exchange);
+    exchange->next = user->engine->spares.exchanges;
+    user->engine->spares.exchanges = exchange;
+}
+
+void exchanges_fini(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        while (engine->users[i].exchanges)
+            give(engine->users[i].exchanges, &engine->users[i]);
+    for (struct exchange *exchange = engine->spares.exchanges; exchange; exchange = exchange->next)
+        messages_fini(exchange);
+}
+
+/* ---- its way ---- */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns)
+/* The first time, or once more: follow(). */
+static void begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns)
 {
     struct user *user = exchange->user;
     struct engine *engine = user->engine;
@@ -50,7 +89,7 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     exchange->waited = exchange->request_ended = exchange->cancelled = false;
     exchange->block = intended_ns < engine->warm_until_ns || user->walk != WALK_JOURNEY ? BLOCK_WARMUP : BLOCK_MEASURED;
     exchange->conn = NULL;
-    exchange->body.len = 0;
+    drop_body(exchange); /* of the hop before */
     page_add(&engine->config.page->ledgers[exchange->block].begun, 1);
 
     /* Waiting from here on: a user's own connection that fails at once ends the exchange inside pool_pick. */
@@ -64,14 +103,19 @@ void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t
     if (exchange->pool->per_user)
         return; /* its own connection, being opened again: no pool ran out */
     engine->facts.waited_connection++;
-    list_append(&exchange->pool->waiting, &exchange->wait);
+    list_append(&exchange->pool->waiting, &exchange->place);
+}
+
+void exchange_begin(struct user *user, const struct step *step, uint64_t intended_ns)
+{
+    begin(take(user), step, intended_ns);
 }
 
 void exchange_follow(struct engine *engine)
 {
-    struct exchange *exchange = LIST_ENTRY(engine->following.next, struct exchange, wait);
-    list_remove(&exchange->wait);
-    exchange_begin(exchange, exchange->step, exchange->intended_ns);
+    struct exchange *exchange = LIST_ENTRY(engine->following.next, struct exchange, place);
+    list_remove(&exchange->place);
+    begin(exchange, exchange->step, exchange->intended_ns);
 }
 
 /* From a connection to the list of those that wait for one; the connection, once it is settled, serves that list. */
@@ -83,7 +127,7 @@ int exchange_give_back(struct exchange *exchange)
     exchange->given_back++;
     if (exchange->messages)
         messages_end(exchange, NO_TIME);
-    list_remove(&exchange->flight);
+    list_remove(&exchange->place);
     list_remove(&exchange->unsent);
     list_remove(&exchange->deadline);
     conn->in_flight--;
@@ -91,11 +135,11 @@ int exchange_give_back(struct exchange *exchange)
     conn_touch(conn);
     exchange->state = EXCHANGE_WAITING;
     exchange->conn = NULL;
-    exchange->body.len = 0;
+    drop_body(exchange);
     exchange->request_ended = false;
     exchange->waited = true;
     exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
-    list_append(exchange->pool->per_user ? &conn->waiters : &exchange->pool->waiting, &exchange->wait);
+    list_append(exchange->pool->per_user ? &conn->waiters : &exchange->pool->waiting, &exchange->place);
     return 0;
 }
 
@@ -132,7 +176,7 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
 {
     struct engine *engine = exchange->user->engine;
     const struct squall_protocol *abi = conn_abi(conn);
-    list_remove(&exchange->wait);
+    list_remove(&exchange->place);
     exchange->state = EXCHANGE_IN_FLIGHT;
     exchange->conn = conn;
     exchange->handed_ns = engine->now_ns;
@@ -141,7 +185,7 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     exchange->crowd = (uint8_t)crowd_of(exchange, conn);
     conn->in_flight++;
     exchange->pool->in_flight++;
-    list_append(&conn->exchanges, &exchange->flight);
+    list_append(&conn->exchanges, &exchange->place);
     list_append(&exchange->pool->deadlines, &exchange->deadline);
     pool_handed(conn);
     if (render(exchange) < 0)
@@ -150,7 +194,7 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
     conn_flush_soon(conn);
     /* From here on it waits for its peer: a full socket or a closed window is no lateness of ours. A request that is whole
      * and stands in an output that goes out later is attempted then. */
-    bool later_on = !list_empty(&exchange->unsent) && !list_empty(&conn->flush);
+    bool later_on = !list_empty(&exchange->unsent) && !list_empty(&conn->output->flush);
     if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->attempted_ns == NO_TIME && !later_on)
         exchange->attempted_ns = engine->now_ns;
 }
@@ -175,8 +219,7 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->request_ended && exchange->sent_ns == NO_TIME && outcome <= OUTCOME_MALFORMED)
         exchange_sent(exchange, done_ns);
     engine->last_done_ns = done_ns;
-    list_remove(&exchange->wait);
-    list_remove(&exchange->flight);
+    list_remove(&exchange->place);
     list_remove(&exchange->unsent);
     list_remove(&exchange->deadline);
     if (exchange->messages)
@@ -196,9 +239,10 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     }
     if (exchange->followed) {
         exchange->intended_ns = done_ns;
-        list_append(&engine->following, &exchange->wait);
+        list_append(&engine->following, &exchange->place);
         return;
     }
+    give(exchange, user);
     if (outcome != OUTCOME_OK)
         flow_failed(user);
     if (--user->in_flight == 0)
@@ -230,8 +274,13 @@ void exchange_expire(struct engine *engine, uint64_t now_ns)
 
 void exchange_abandon(struct exchange *exchange)
 {
-    if (exchange->state == EXCHANGE_NONE)
+    if (exchange->state == EXCHANGE_NONE) { /* its next hop was to begin */
+        list_remove(&exchange->place);
+        exchange->followed = false;
+        exchange->user->in_flight--;
+        give(exchange, exchange->user);
         return;
+    }
     if (exchange->state == EXCHANGE_IN_FLIGHT)
         cancel(exchange);
     exchange_end(exchange, OUTCOME_UNFINISHED, NULL, "the run ended first");

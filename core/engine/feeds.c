@@ -20,17 +20,20 @@ void feeds_init(struct engine *engine)
     for (uint32_t i = 0; i < count; i++)
         engine->feeds[i].share = engine->config.single_journey ? (struct data_share){0, 1}
                                                                : feed_share(scenario, i, engine->config.worker, engine->config.workers);
+    struct user_feeds *feeds = arena_alloc(&engine->arena, engine->user_count * sizeof *feeds);
     struct squall_bytes *rows = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *rows);
     uint64_t *draws = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *draws);
     for (uint32_t i = 0; i < engine->user_count; i++) {
-        engine->users[i].rows = rows + (size_t)i * count;
-        engine->users[i].draws = draws + (size_t)i * count;
+        feeds[i] = (struct user_feeds){.rows = rows + (size_t)i * count, .draws = draws + (size_t)i * count};
+        engine->users[i].feeds = &feeds[i];
     }
 }
 
 bool feeds_claim(struct engine *engine, const struct user_class *class)
 {
     const struct scenario *scenario = engine->scenario;
+    if (!class->feeds)
+        return true;
     for (int claim = 0; claim < 2; claim++)
         for (uint32_t i = 0; i < scenario->feed_count; i++) {
             const struct data_feed *feed = &scenario->feeds[i];
@@ -51,7 +54,7 @@ bool feeds_spent(const struct user *user)
     const struct scenario *scenario = user->engine->scenario;
     for (uint32_t i = 0; i < scenario->feed_count; i++) {
         const struct data_feed *feed = &scenario->feeds[i];
-        if ((user->class->feeds >> i & 1) && feed->stop && feed->scope == SCOPE_PER_USER && user->draws[i] >= feed->table.rows)
+        if ((user->class->feeds >> i & 1) && feed->stop && feed->scope == SCOPE_PER_USER && user->feeds->draws[i] >= feed->table.rows)
             return true;
     }
     return false;
@@ -64,23 +67,23 @@ static void draw_row(struct user *user, uint32_t i)
     const struct data_feed *feed = &engine->scenario->feeds[i];
     struct feed_run *run = &engine->feeds[i];
     uint64_t rows = feed->table.rows, seed = engine->scenario->seed, row = 0;
-    if (feed->scope == SCOPE_ONE_PER_USER && user->rows[i].data)
+    if (feed->scope == SCOPE_ONE_PER_USER && user->feeds->rows[i].data)
         return;
     if (feed->order == ORDER_RANDOM)
         row = random_below(&user->random, rows);
     else if (feed->scope == SCOPE_SHARED)
         row = data_order_row(feed->order, run->share, rows, random_at(seed, i, 0), run->drawn++);
     else if (feed->scope == SCOPE_PER_USER)
-        row = data_order_row(feed->order, whole, rows, random_at(seed, i, user->id), user->draws[i]++);
+        row = data_order_row(feed->order, whole, rows, random_at(seed, i, user->id), user->feeds->draws[i]++);
     else
         row = data_order_row(feed->order, whole, rows, random_at(seed, i, 0), user->id - 1);
-    if (!data_row(&feed->table, row, &run->place, &user->rows[i]))
-        user->rows[i] = (struct squall_bytes){NULL, 0};
+    if (!data_row(&feed->table, row, &run->place, &user->feeds->rows[i]))
+        user->feeds->rows[i] = (struct squall_bytes){NULL, 0};
 }
 
 void feeds_draw(struct user *user, uint64_t feeds)
 {
-    uint64_t wanted = feeds & ~user->rows_held;
+    uint64_t wanted = user->feeds ? feeds & ~user->feeds->held : 0;
     for (uint32_t i = 0; wanted >> i; i++)
         if (wanted >> i & 1)
             draw_row(user, i);

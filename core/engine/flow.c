@@ -31,16 +31,17 @@ static const struct op *choose(struct user *user, const struct op *op)
 
 static void begin_span(struct user *user, const struct op *op)
 {
-    user->spans[op->slot] = (struct span){.began_ns = user->ready_ns};
-    user->span_count = op->slot + 1;
+    user->slots[op->slot].began_ns = user->ready_ns;
+    user->slots[op->slot].failed = false;
+    user->span_count = (uint8_t)(op->slot + 1);
 }
 
 /* A transaction counts with its end; one that the run cuts off has no duration. */
 static void end_span(struct user *user, const struct op *op)
 {
     struct engine *engine = user->engine;
-    const struct span *span = &user->spans[op->slot];
-    user->span_count = op->slot;
+    const struct slot *span = &user->slots[op->slot];
+    user->span_count = (uint8_t)op->slot;
     if (user->walk != WALK_JOURNEY || span->began_ns < engine->warm_until_ns)
         return;
     struct transaction_count *count = &engine->store.transactions[op->count];
@@ -53,7 +54,7 @@ void flow_failed(struct user *user)
 {
     user->failed = true;
     for (uint32_t i = 0; i < user->span_count; i++)
-        user->spans[i].failed = true;
+        user->slots[i].failed = true;
 }
 
 static void begin_steps(struct user *user, const struct op *op, uint32_t count)
@@ -62,14 +63,14 @@ static void begin_steps(struct user *user, const struct op *op, uint32_t count)
     user->waited = true;
     user->in_flight = count; /* before the first begins: it may end at once */
     for (uint32_t i = 0; i < count; i++)
-        exchange_begin(&user->exchanges[i], &user->engine->scenario->steps[op->step + i], due_ns);
+        exchange_begin(user, &user->engine->scenario->steps[op->step + i], due_ns);
 }
 
 static void think(struct user *user, const struct op *op)
 {
     user->waited = true;
     user->ready_ns += op->think_min_ns + random_below(&user->random, op->think_max_ns - op->think_min_ns + 1);
-    timer_set(&user->engine->timers, &user->think, user->ready_ns);
+    timer_set(&user->engine->timers, &user->timer, user->ready_ns);
 }
 
 bool flow_step(struct user *user)
@@ -106,17 +107,17 @@ bool flow_step(struct user *user)
         user->op = choose(user, op);
         break;
     case OP_LOOP:
-        user->counters[op->slot] = op->count;
+        user->slots[op->slot].left = op->count;
         break;
     case OP_REPEAT:
-        if (--user->counters[op->slot] > 0)
+        if (--user->slots[op->slot].left > 0)
             user->op = &user->ops[op->target];
         break;
     case OP_WHILE:
-        if (user->counters[op->slot] == 0 || !holds(user, op->condition))
+        if (user->slots[op->slot].left == 0 || !holds(user, op->condition))
             user->op = &user->ops[op->target];
         else
-            user->counters[op->slot]--;
+            user->slots[op->slot].left--;
         break;
     case OP_SET:
         assign(user, op);

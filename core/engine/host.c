@@ -36,23 +36,20 @@ static void host_log(struct squall_worker *view, uint32_t level, const char *lin
 
 /* ---- output ---- */
 
-static struct segment *last_segment(struct conn *conn)
+static struct segment *last_segment(struct output *output)
 {
-    return conn->segment_count ? &conn->segments[(conn->segment_first + conn->segment_count - 1) % SEGMENTS] : NULL;
+    return output->count ? &output->segments[(output->first + output->count - 1) % SEGMENTS] : NULL;
 }
 
-static struct segment *add_segment(struct conn *conn, const uint8_t *borrowed, size_t len)
+static void add_segment(struct output *output, const uint8_t *borrowed, size_t len)
 {
-    struct segment *segment = &conn->segments[(conn->segment_first + conn->segment_count++) % SEGMENTS];
-    segment->borrowed = borrowed;
-    segment->len = len;
-    return segment;
+    output->segments[(output->first + output->count++) % SEGMENTS] = (struct segment){.borrowed = borrowed, .len = len};
 }
 
 /* The last place is kept for owned bytes, so that a reserve can always be committed. */
-static bool borrow_fits(const struct conn *conn)
+static bool borrow_fits(const struct output *output)
 {
-    return conn->segment_count < SEGMENTS - 1;
+    return output->count < SEGMENTS - 1;
 }
 
 static uint8_t *host_out_reserve(struct squall_conn *view, uint64_t len)
@@ -60,11 +57,12 @@ static uint8_t *host_out_reserve(struct squall_conn *view, uint64_t len)
     struct conn *conn = conn_of(view);
     if (!alive(conn) || conn->pool->own_transport)
         return NULL;
-    if (conn->out_taken && conn->out_taken >= conn->out.len / 2) {
-        buffer_consume(&conn->out, conn->out_taken);
-        conn->out_taken = 0;
+    struct output *output = output_of(conn);
+    if (output->taken && output->taken >= output->bytes.len / 2) {
+        buffer_consume(&output->bytes, output->taken);
+        output->taken = 0;
     }
-    uint8_t *room = buffer_reserve(&conn->out, len);
+    uint8_t *room = buffer_reserve(&output->bytes, len);
     conn->room_wanted |= !room;
     return room;
 }
@@ -83,13 +81,14 @@ static void host_out_commit(struct squall_conn *view, uint64_t len)
     struct conn *conn = conn_of(view);
     if (!alive(conn) || !len || conn->pool->own_transport)
         return;
-    conn->out.len += len;
-    conn->out_queued += len;
-    struct segment *last = last_segment(conn);
+    struct output *output = output_of(conn);
+    output->bytes.len += len;
+    output->queued += len;
+    struct segment *last = last_segment(output);
     if (last && !last->borrowed)
         last->len += len;
     else
-        add_segment(conn, NULL, len);
+        add_segment(output, NULL, len);
     output_added(conn);
 }
 
@@ -100,7 +99,8 @@ static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run
         return -1;
     if (!run_memory.len)
         return 0;
-    if (!borrow_fits(conn)) {
+    struct output *output = output_of(conn);
+    if (!borrow_fits(output)) {
         uint8_t *room = host_out_reserve(view, run_memory.len);
         if (!room)
             return -1;
@@ -108,8 +108,8 @@ static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run
         host_out_commit(view, run_memory.len);
         return 0;
     }
-    add_segment(conn, run_memory.data, run_memory.len);
-    conn->out_queued += run_memory.len;
+    add_segment(output, run_memory.data, run_memory.len);
+    output->queued += run_memory.len;
     output_added(conn);
     return 0;
 }
@@ -117,7 +117,8 @@ static int32_t host_out_borrow(struct squall_conn *view, struct squall_bytes run
 static int32_t host_out_room(struct squall_conn *view, uint64_t enough)
 {
     struct conn *conn = conn_of(view);
-    if (conn->out_queued - conn->out_written < enough)
+    const struct output *output = conn->output;
+    if ((output ? output->queued - output->written : 0) < enough)
         return 1;
     conn->room_wanted = true;
     return 0;
@@ -129,11 +130,13 @@ static void host_request_end(struct squall_exchange *view)
     if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->request_ended || !alive(exchange->conn) || exchange->pool->own_transport)
         return;
     exchange->request_ended = true;
-    exchange->end_offset = exchange->conn->out_queued;
-    if (exchange->end_offset <= exchange->conn->out_written)
+    struct output *output = exchange->conn->output;
+    if (!conn_has_output(exchange->conn)) {
         exchange_sent(exchange, engine_stamp(exchange->user->engine));
-    else
-        list_append(&exchange->conn->unsent, &exchange->unsent);
+        return;
+    }
+    exchange->end_offset = output->queued;
+    list_append(&output->unsent, &exchange->unsent);
 }
 
 /* ---- connection ---- */
@@ -169,23 +172,35 @@ static void host_fail(struct squall_conn *view, const char *why)
     struct conn *conn = conn_of(view);
     if (!alive(conn))
         return;
-    snprintf(conn->reason_text, sizeof conn->reason_text, "%.150s", why ? why : "the protocol gave up the connection");
-    conn->fail_reason = conn->reason_text;
-    conn->close_wanted = true;
+    conn_fail(conn, why ? why : "the protocol gave up the connection");
     conn_touch(conn);
 }
 
-static void host_refuse(struct squall_conn *view, const char *why)
+static void host_refuse(struct squall_conn *view, const struct squall_step *step, const char *why)
 {
     struct conn *conn = conn_of(view);
     struct engine *engine = conn->pool->engine;
+    struct error error = {0};
     if (!alive(conn))
         return;
+    if (step)
+        scenario_step_error(engine->scenario, (const struct step *)(const void *)step, why ? why : "refused", &error);
+    else
+        error_set(&error, "target %s: %s", conn->pool->target->name, why ? why : "refused");
     if (!engine->started && !engine->refused) {
         engine->refused = true;
-        snprintf(engine->refusal, sizeof engine->refusal, "target %s: %s", conn->pool->target->name, why ? why : "refused");
+        snprintf(engine->refusal, sizeof engine->refusal, "%s", error.text);
     }
     host_fail(view, why);
+}
+
+static int32_t host_tls(struct squall_conn *view, struct squall_tls *ret_tls)
+{
+    struct error error = {0};
+    if (tls_tell(conn_of(view), ret_tls, &error) == 0)
+        return 0;
+    host_fail(view, error.text);
+    return -1;
 }
 
 static const void *host_conn_options(struct squall_conn *view)
@@ -226,8 +241,10 @@ static void host_body(struct squall_exchange *view, struct squall_bytes bytes)
     struct exchange *exchange = exchange_of(view);
     if (exchange->state != EXCHANGE_IN_FLIGHT)
         return;
-    uint64_t room = BODY_KEPT_MAX - exchange->body.len;
-    buffer_append(&exchange->body, bytes.data, bytes.len < room ? bytes.len : room);
+    if (!exchange->body)
+        exchange->body = buffer_take(exchange->user->engine, BODY_KEPT_MAX);
+    uint64_t room = BODY_KEPT_MAX - exchange->body->len;
+    buffer_append(exchange->body, bytes.data, bytes.len < room ? bytes.len : room);
 }
 
 static void host_done(struct squall_exchange *view, const struct squall_result *result)
@@ -371,7 +388,7 @@ static void host_trace(struct squall_conn *view, uint32_t what, struct squall_by
 
 /* ---- posts from other threads ---- */
 
-static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+static int32_t host_hold(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
 {
     struct engine *engine = engine_of(view);
     int32_t status = -1;
@@ -382,8 +399,19 @@ static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_wo
         status = 0;
     }
     pthread_mutex_unlock(&engine->post_lock);
+    return status;
+}
+
+static void host_wake(struct squall_worker *view)
+{
+    loop_wake(engine_of(view)->loop);
+}
+
+static int32_t host_post(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
+{
+    int32_t status = host_hold(view, fn, arg);
     if (status == 0)
-        loop_wake(engine->loop);
+        host_wake(view);
     return status;
 }
 
@@ -443,6 +471,9 @@ void host_init(struct engine *engine)
                                         .want = host_want,
                                         .set_out = host_set_out,
                                         .arrived = host_arrived,
+                                        .hold = host_hold,
+                                        .wake = host_wake,
+                                        .tls = host_tls,
                                         .trace = engine->config.trace ? host_trace : NULL};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);

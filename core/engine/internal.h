@@ -5,6 +5,13 @@
  * pool.c finds a connection -> conn.c and stream.c move its bytes -> host.c is what a plugin calls back.
  * Nothing calls a plugin from within a host call (law 9): host calls change state and leave the connection or the user
  * on a list (touched, ready); engine_settle works these off once the plugin has returned.
+ *
+ * What each user, exchange and connection carries is kept small: a run may have tens of thousands that wait. So there
+ * are three kinds of member. What is needed at any time stands in the struct. What is needed for a while only stands
+ * behind a pointer that is NULL at other times, and comes from a list of spare ones: an exchange with its plugin's state
+ * (exchange.c); and of spare.c the body of an answer, the transit of a connection that is on its way, the output that the kernel has
+ * not taken, the input that a plugin has left. What only some scenarios need is an array that others do not have (slots, variables, feeds).
+ * tests/unit/test_sizes.c holds the bounds.
  */
 #ifndef SQUALL_ENGINE_INTERNAL_H
 #define SQUALL_ENGINE_INTERNAL_H
@@ -53,46 +60,59 @@ struct segment {
     size_t len;
 };
 
+/* What a connection is to send, from the first byte that is put in until the kernel has taken the last. */
+struct output {
+    struct conn *conn;
+    struct output *next_spare;
+    struct buffer bytes;      /* those that are not borrowed */
+    size_t taken;             /* of `bytes`, already written */
+    uint64_t queued, written; /* totals since it began: what an exchange's end_offset counts in */
+    struct segment segments[SEGMENTS];
+    uint32_t first, count;    /* of segments, a ring */
+    struct link unsent;       /* exchanges whose end has not been written, in order */
+    struct link streaming;    /* messages of exchanges, some of which have not been written */
+    struct link flush;        /* in engine->flushes: it goes out once more requests may have joined it */
+};
+
+/* What a connection needs in all states but IDLE and UP. */
+struct transit {
+    struct conn *conn;
+    struct transit *next_spare;
+    struct timer timer;    /* the state's limit in time; of BACKOFF, its end */
+    uint64_t began_ns;     /* the attempt */
+    uint64_t phase_began_ns; /* connecting, then the TLS handshake */
+    uint32_t address;      /* which of the target's */
+};
+
 struct conn {
     struct squall_conn view; /* first: host calls cast back */
     struct pool *pool;
-    struct user *owner; /* NULL when pooled */
-    enum conn_state state;
-    int fd;
-    struct loop_io io;
+    struct output *output; /* NULL: nothing waits for the kernel */
+    struct buffer *in;     /* what the plugin has not used yet; NULL: nothing */
     SSL *tls;
+    int fd;
+    uint8_t state; /* enum conn_state */
+    uint8_t load;  /* in which of pool->loads it stands */
+    bool touched : 1, retired : 1, eof : 1, connected : 1, counted : 1, write_blocked : 1, room_wanted : 1;
+    bool phases_told : 1, served : 1, close_wanted : 1, reset_wanted : 1, bind_failed : 1;
+    bool was_up : 1;   /* at any time */
+    bool standing : 1; /* holds a session: comes back when it is lost */
+    bool traced : 1;   /* its protocol says in words what is sent and received */
     uint32_t capacity, in_flight;
-    bool retired, touched, eof, connected, counted, write_blocked, room_wanted, phases_told, served;
-    bool close_wanted, reset_wanted, bind_failed;
-    bool traced; /* its protocol says in words what is sent and received */
-    bool was_up; /* at any time */
-    bool standing; /* holds a session: comes back when it is lost */
-    uint32_t syn_retransmits;   /* of this connection, once it was up */
-    uint32_t address, failures; /* which of the target's addresses; failed attempts in a row */
-    const char *fail_reason;    /* with close_wanted: static, or in reason_text */
-    char reason_text[160];
-    struct tls_identity *identity; /* a user's certificate and key, once read; tls.c's */
-    struct ssl_session_st *session; /* to be resumed; NULL: none */
-    struct buffer out, in;
-    size_t out_taken; /* bytes of `out` already written */
-    struct segment segments[SEGMENTS];
-    uint32_t segment_first, segment_count;
-    uint64_t out_queued, out_written; /* totals since the connection began */
-    struct link unsent;    /* exchanges whose end has not been written, in order */
-    struct link streaming; /* messages of exchanges, some of which have not been written */
-    struct link exchanges; /* in flight */
-    struct link available; /* in one of pool->loads when it can take an exchange; pooled connections only */
-    uint8_t load;          /* in which */
-    struct link touch;     /* in engine->touched */
-    struct link flush;     /* in engine->flushes: its output goes out once more requests may have joined it */
-    struct link turn;      /* in pool->turns */
-    struct timer timer;    /* connect time-out, back-off */
-    struct timer tick;
-    uint64_t began_ns; /* of the attempt */
-    uint64_t connect_began_ns, tls_began_ns;
-    uint64_t dns_ns, connect_ns, tls_ns; /* how long each took; NO_TIME: not known, or there was none */
+    struct link exchanges;     /* in flight */
+    struct conn *next_touched; /* in engine->touched */
     uint64_t free_since_ns;
-    struct link waiters;     /* per-user connections: exchanges that wait for this one */
+    struct link place;   /* in a list of its pool: turns (IDLE), resolving (RESOLVING), loads (UP and can take an exchange) */
+    struct link waiters; /* per-user connections: exchanges that wait for this one */
+    struct user *owner;  /* NULL when pooled */
+    struct transit *transit; /* NULL: IDLE or UP */
+    uint64_t dns_ns, connect_ns, tls_ns; /* how long each took; NO_TIME: not known, or there was none */
+    char *fail_reason;        /* with close_wanted; allocated. NULL: nobody gave one */
+    struct tls_kept *kept;    /* for its next TLS session; tls.c's. NULL: nothing */
+    uint32_t syn_retransmits; /* of this connection, once it was up */
+    uint8_t failures;         /* failed attempts in a row, up to where more make no difference */
+    struct timer tick;
+    struct loop_io io;
 };
 
 struct pool {
@@ -102,7 +122,9 @@ struct pool {
     uint32_t address_count;
     uint64_t addresses_until_ns; /* when the name must be looked up again; 0: it never was */
     struct resolver *resolver;   /* NULL: nothing to look up */
-    bool looking_up, name_wrong; /* wrong: the name server says that there is no such name */
+    bool looking_up;
+    bool name_wrong;             /* the name server says that there is no such name */
+    bool untrusted;              /* a certificate of the server's did not verify */
     struct link resolving;       /* conns, by their turn */
     struct conn *conns; /* pooled, or one a user */
     uint32_t count, up, connecting;
@@ -135,20 +157,24 @@ enum crowd_met { CROWD_FEW, CROWD_SOME, CROWD_FULL };
 
 struct exchange {
     struct squall_exchange view; /* first */
+    struct exchange *next;       /* of its user's, or of the spare ones */
     struct user *user;
     const struct step *step;
     struct conn *conn;
     struct pool *pool;
-    enum exchange_state state;
+    uint8_t state; /* enum exchange_state */
     uint8_t block; /* enum block */
     uint8_t crowd; /* enum crowd_met */
-    bool waited, request_ended, cancelled, followed;
     uint8_t given_back;
+    bool waited : 1, request_ended : 1, cancelled : 1, followed : 1;
     uint64_t intended_ns, possible_ns; /* due; from when it could have been sent */
     uint64_t handed_ns, attempted_ns, sent_ns, first_byte_ns; /* NO_TIME: not yet */
-    uint64_t end_offset;             /* in the connection's output */
-    struct link wait, flight, unsent, deadline;
-    struct buffer body;
+    uint64_t end_offset;   /* in the connection's output */
+    struct link place;     /* WAITING: in pool->waiting or conn->waiters; IN_FLIGHT: in conn->exchanges; to be begun once
+                              more: in engine->following */
+    struct link unsent;    /* in output->unsent */
+    struct link deadline;  /* in pool->deadlines */
+    struct buffer *body;   /* of the answer; NULL: none of it was kept */
     struct messages *messages; /* NULL until it has some */
 };
 
@@ -170,40 +196,48 @@ struct messages {
     uint64_t last_received_ns; /* NO_TIME: none yet */
 };
 
+/* One of a user's places for what its walk is in: a loop's and a transaction's of the same depth share it. */
+struct slot {
+    uint64_t began_ns; /* the transaction */
+    bool failed;
+    uint32_t left;     /* rounds of the loop */
+};
+
+/* The rows that a user reads. */
+struct user_feeds {
+    struct squall_bytes *rows; /* as scenario->feeds: its journey's; data NULL: none */
+    uint64_t *draws;           /* how many of each feed it took for itself */
+    uint64_t held;             /* bit i: its setup took rows[i], and the first journey keeps it */
+};
+
 struct user {
     struct squall_user *views; /* as engine->plugins: what each plugin sees, with state of its own */
     struct engine *engine;
     uint64_t id;
     const struct user_class *class;
     const struct op *ops, *op; /* the program that it walks, and where it is */
+    struct exchange *exchanges; /* under way: one at most, but for parallel steps. NULL: none */
+    uint32_t in_flight;        /* how many of them have not ended */
     uint8_t walk;              /* enum walk */
-    bool set_up, waited;       /* its setup has ended; the walk has waited for something */
-    uint32_t in_flight;        /* of its exchanges */
-    uint32_t counters[FLOW_SLOTS_MAX];
-    struct span {
-        uint64_t began_ns;
-        bool failed;
-    } spans[FLOW_SLOTS_MAX];
-    uint32_t span_count;       /* that are open */
+    uint8_t journey_block;     /* enum block */
+    uint8_t span_count;        /* transactions that are open */
+    bool set_up : 1, waited : 1; /* its setup has ended; the walk has waited for something */
+    bool in_journey : 1, failed : 1, active : 1, spent : 1;
+    struct link place;         /* ready: in engine->ready; with nothing to walk: among its class's idle users */
+    struct timer timer;        /* walking: the end of a pause; else of its pace, the next tick */
+    uint64_t due_ns;           /* of the present journey */
+    uint64_t ready_ns;         /* when its next operation is due */
+    uint64_t free_since_ns;    /* when it last became idle */
+    uint64_t iteration;
+    struct slot *slots;        /* as many as the scenario's flows are deep */
     struct value *variables;   /* as scenario->variables; texts lie in `texts` */
     struct buffer *texts;
+    struct user_feeds *feeds;  /* NULL: the scenario has none */
     struct script_user *script; /* NULL: the scenario has none */
-    struct squall_bytes *rows; /* as scenario->feeds: its journey's; data NULL: none */
-    uint64_t *draws;           /* how many of each feed it took for itself */
-    uint64_t rows_held;        /* bit i: its setup took rows[i], and the first journey keeps it */
-    uint64_t iteration;
-    uint64_t due_ns;        /* of the present journey */
-    uint64_t ready_ns;      /* when its next operation is due */
-    uint64_t free_since_ns; /* when it last became idle */
-    uint8_t journey_block;
-    bool in_journey, failed, active, spent, queued;
-    struct load_run *load;  /* that it belongs to */
-    uint32_t place;         /* of its class in the load's */
-    uint64_t tick_ns;       /* pace: the last tick that has come */
+    struct load_run *load;     /* that it belongs to */
+    uint64_t tick_ns;          /* pace: the last tick that has come */
+    uint32_t class_place;      /* of its class in the load's */
     struct random_stream random;
-    struct timer think, pace;
-    struct link ready, idle;
-    struct exchange *exchanges; /* scenario->width of them: one, but for parallel steps */
 };
 
 /* What a user walks. Only a journey is measured: the rest is counted with the warm-up. */
@@ -261,6 +295,14 @@ struct plugin_worker {
     bool started;
 };
 
+/* The last one that was given back first. */
+struct spares {
+    struct exchange *exchanges;
+    struct output *outputs;
+    struct transit *transits;
+    struct spare_buffer *buffers;
+};
+
 struct engine {
     struct engine_config config;
     const struct scenario *scenario;
@@ -274,11 +316,14 @@ struct engine {
     struct pool *pools;   /* as scenario->targets; count 0: not used by any step */
     struct user *users;
     uint32_t user_count, users_busy;
+    uint32_t exchange_size; /* of a plugin's state of one: the largest, since one block serves all */
     uint8_t *input;       /* shared by all connections: INPUT_SIZE bytes */
     struct timers timers;
     struct timer beat, second;
     struct random_stream random;
-    struct link touched, ready, flushes;
+    struct conn *touched, *last_touched; /* first and last of those that conn_settle has to look at */
+    struct link ready, flushes;
+    struct spares spares;
     struct link following; /* exchanges to be begun once more: follow() */
 
     uint64_t now_ns, woke_ns; /* the last stamp taken; the last wake-up */
@@ -293,7 +338,7 @@ struct engine {
     bool users_torn_down, run_torn_down; /* these have begun, or were left out */
     bool setup_failed;
     bool refused; /* by a plugin, before the load: refusal says why */
-    char refusal[500];
+    char refusal[1200];
     uint64_t connect_deadline_ns;
     uint64_t next_exchange_id;
     uint32_t connections_up;
@@ -345,6 +390,11 @@ static inline const struct squall_protocol *conn_abi(const struct conn *conn)
 {
     return &conn->pool->target->protocol->abi;
 }
+/* Whether bytes wait for the kernel. */
+static inline bool conn_has_output(const struct conn *conn)
+{
+    return conn->output && conn->output->count;
+}
 static inline uint64_t engine_stamp(struct engine *engine)
 {
     return engine->now_ns = clock_now_ns();
@@ -370,10 +420,12 @@ void load_start(struct engine *engine);
 void load_run_due(struct engine *engine, uint64_t now_ns); /* starts what is due */
 uint64_t load_next(const struct engine *engine);           /* when load_run_due has something to do */
 void load_user_idle(struct user *user);
+void load_pace_over(struct user *user);      /* its tick has come */
 void load_user_set_up(struct user *user); /* its setup has ended: from here on it may be asked to walk */
 void load_stop(struct engine *engine);                     /* waiting arrivals end as unfinished */
 
 /* user.c */
+void user_init(struct user *user, struct engine *engine);
 void user_begin_journey(struct user *user, uint64_t due_ns);
 void user_advance(struct user *user);
 void user_end_walk(struct user *user, bool finished);
@@ -381,7 +433,6 @@ void user_end_walk(struct user *user, bool finished);
 bool user_begin_setup(struct user *user, uint64_t due_ns);
 bool user_begin_teardown(struct user *user);
 bool user_begin_run(struct user *user, const struct program *program, bool setup);
-void user_think_over(struct timer *timer, uint64_t now_ns);
 
 /* flow.c */
 bool flow_step(struct user *user); /* does what user->op says; false: it waits, or has ended */
@@ -415,9 +466,8 @@ bool feeds_spent(const struct user *user); /* it has gone through all rows that 
 void feeds_draw(struct user *user, uint64_t feeds);
 
 /* exchange.c */
-void exchange_init(struct exchange *exchange, struct user *user, void *state);
-void exchange_fini(struct exchange *exchange);
-void exchange_begin(struct exchange *exchange, const struct step *step, uint64_t intended_ns);
+void exchange_begin(struct user *user, const struct step *step, uint64_t intended_ns);
+void exchanges_fini(struct engine *engine); /* of all users, and the spare ones */
 void exchange_hand_over(struct exchange *exchange, struct conn *conn);
 void exchange_sent(struct exchange *exchange, uint64_t now_ns); /* the kernel has its last byte */
 void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason);
@@ -431,7 +481,7 @@ void messages_every(struct exchange *exchange, uint64_t interval_ns);
 void messages_sent(struct exchange *exchange, uint64_t key);
 void messages_answered(struct exchange *exchange, uint64_t key);
 void messages_received(struct exchange *exchange);
-void messages_written(struct conn *conn, uint64_t now_ns); /* the kernel has taken more of the output */
+void messages_written(struct output *output, uint64_t now_ns); /* the kernel has taken more of the output */
 void messages_end(struct exchange *exchange, uint64_t done_ns); /* it has ended, or been given back */
 void messages_fini(struct exchange *exchange);
 
@@ -452,6 +502,8 @@ void pool_connect(struct pool *pool);                       /* opens all its con
 struct conn *pool_pick(struct pool *pool, struct exchange *exchange); /* NULL: wait */
 void pool_available(struct conn *conn);                     /* capacity or in_flight changed */
 void pool_handed(struct conn *conn);                        /* it has one exchange more */
+/* No connection has come up, and neither waiting nor trying again will change that. */
+bool pool_hopeless(const struct pool *pool);
 bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns); /* before the run: no more connections are to come */
 void pool_conn_up(struct conn *conn);
 void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed);
@@ -465,11 +517,26 @@ void conn_flush(struct conn *conn);
 /* Writes now where a connection carries one exchange at a time; else when nothing more is to join the output. */
 void conn_flush_soon(struct conn *conn);
 void conn_touch(struct conn *conn);
+void conn_transit_over(struct timer *timer, uint64_t now_ns); /* a state's limit in time has passed, or a pause */
+void conn_fail(struct conn *conn, const char *why); /* it is to close; the first reason stays */
 void conn_settle(struct conn *conn);
 uint32_t conn_retransmits(const struct conn *conn);              /* since it was up */
 void conn_close(struct conn *conn, const char *why, bool reset); /* now; exchanges end as disconnected */
 void conn_resolved(struct conn *conn, const char *error);        /* the target's addresses are known, or why not */
 void conn_established(struct conn *conn);                        /* transport is up */
+
+/* spare.c: what is in use for a while only. Given is what there is. */
+struct output *output_take(struct conn *conn);
+void output_give(struct conn *conn); /* `unsent` and `streaming` are empty by now */
+struct transit *transit_take(struct conn *conn);
+void transit_give(struct conn *conn);
+struct buffer *buffer_take(struct engine *engine, size_t limit);
+void buffer_give(struct engine *engine, struct buffer **buffer); /* leaves NULL */
+void spares_fini(struct engine *engine);
+static inline struct output *output_of(struct conn *conn)
+{
+    return conn->output ? conn->output : output_take(conn);
+}
 
 /* stream.c: sockets. */
 enum stream_status { STREAM_OK, STREAM_BLOCKED, STREAM_END, STREAM_FAILED };
@@ -491,6 +558,8 @@ struct squall_bytes tls_alpn(const struct conn *conn); /* what was agreed on; em
 void tls_idle(struct conn *conn); /* gives buffers back that hold nothing */
 void tls_end(struct conn *conn, bool reset);
 void tls_forget(struct conn *conn); /* identity and session */
+/* What a plugin with a transport of its own is told; in engine->conn_scratch. */
+int tls_tell(struct conn *conn, struct squall_tls *ret_tls, struct error *error);
 
 /* host.c */
 void host_init(struct engine *engine);

@@ -63,7 +63,7 @@ void load_fini(struct engine *engine)
 static void join_class(struct user *user, uint32_t place)
 {
     const struct load *load = user->load->load;
-    user->place = place;
+    user->class_place = place;
     user->class = &user->engine->scenario->classes[load->classes[place]];
 }
 
@@ -81,8 +81,6 @@ static void init_open(struct engine *engine, struct load_run *run)
     }
 }
 
-static void on_pace(struct timer *timer, uint64_t now_ns);
-
 /* Users are numbered from 1 through all loads, without a gap over all workers. */
 void load_init_users(struct engine *engine)
 {
@@ -95,7 +93,6 @@ void load_init_users(struct engine *engine)
             uint64_t number = (uint64_t)j * run->schedule.workers + run->schedule.worker;
             users->load = run;
             users->id = before + number;
-            users->pace.fn = on_pace;
             random_init(&users->random, engine->scenario->seed, users->id);
             if (run->closed)
                 join_class(users, scenario_class_of(engine->scenario, run->load, number));
@@ -191,8 +188,8 @@ static void start_arrivals(struct load_run *run, uint64_t now_ns)
         if (list_empty(&queue->idle)) {
             wait_for_user(run, queue, due_ns);
         } else {
-            struct user *user = LIST_ENTRY(queue->idle.next, struct user, idle);
-            list_remove(&user->idle);
+            struct user *user = LIST_ENTRY(queue->idle.next, struct user, place);
+            list_remove(&user->place);
             user_begin_journey(user, due_ns);
         }
         next_arrival(run);
@@ -251,7 +248,7 @@ static void adjust_users(struct load_run *run, uint64_t due_ns)
         user->active = true;
         run->spent_users += user->spent;
         if (!user->in_journey && may_start(run, user, due_ns)) {
-            timer_clear(&engine->timers, &user->pace);
+            timer_clear(&engine->timers, &user->timer);
             user->tick_ns = due_ns;
             if (!user_begin_setup(user, due_ns))
                 start_closed(user, due_ns);
@@ -269,11 +266,9 @@ static void run_closed(struct load_run *run, uint64_t now_ns)
         load_over(run, end_ns);
 }
 
-/* Its tick has come. A load that has ended, or has fewer users by now, leaves it idle. */
-static void on_pace(struct timer *timer, uint64_t now_ns)
+/* A load that has ended, or has fewer users by now, leaves it idle. */
+void load_pace_over(struct user *user)
 {
-    struct user *user = LIST_ENTRY(timer, struct user, pace);
-    (void)now_ns;
     if (may_start(user->load, user, user->ready_ns) && !user->engine->stopping)
         start_closed(user, user->ready_ns);
 }
@@ -295,7 +290,7 @@ static void closed_user_idle(struct user *user)
     engine->store.skipped_ticks += skipped;
     user->ready_ns = next_ns;
     if (next_ns > engine->now_ns)
-        timer_set(&engine->timers, &user->pace, next_ns);
+        timer_set(&engine->timers, &user->timer, next_ns);
     else if (may_start(run, user, next_ns))
         start_closed(user, next_ns);
 }
@@ -332,7 +327,7 @@ void load_start(struct engine *engine)
         } else {
             for (uint32_t j = 0; j < run->user_count; j++)
                 if (!run->users[j].set_up && !user_begin_setup(&run->users[j], engine->start_ns))
-                    list_append(&run->queues[run->users[j].place].idle, &run->users[j].idle);
+                    list_append(&run->queues[run->users[j].class_place].idle, &run->users[j].place);
             schedule_cursor_init(&run->cursor, &run->schedule);
             next_arrival(run);
         }
@@ -386,11 +381,11 @@ void load_user_idle(struct user *user)
         closed_user_idle(user);
         return;
     }
-    struct class_queue *queue = &run->queues[user->place];
+    struct class_queue *queue = &run->queues[user->class_place];
     if (take_waiting(run->engine, queue, &due_ns))
         user_begin_journey(user, due_ns);
     else
-        list_append(&queue->idle, &user->idle);
+        list_append(&queue->idle, &user->place);
 }
 
 void load_user_set_up(struct user *user)

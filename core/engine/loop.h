@@ -20,7 +20,7 @@ typedef void loop_io_fn(struct loop_io *io, uint32_t events);
 struct loop_io {
     loop_io_fn *fn;
     void *arg;
-    _Alignas(16) unsigned char impl[64];
+    _Alignas(8) unsigned char impl[48];
 };
 
 struct loop_hooks {

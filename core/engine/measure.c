@@ -180,6 +180,12 @@ static void run_checks(struct exchange *exchange, const struct answer *answer, b
     }
 }
 
+static struct squall_bytes body_of(const struct exchange *exchange)
+{
+    const struct buffer *body = exchange->body;
+    return body ? (struct squall_bytes){body->data, body->len} : (struct squall_bytes){NULL, 0};
+}
+
 #define CHECKS_SHOWN 64
 static void answer_looked_at(struct exchange *exchange, enum outcome outcome, uint32_t code, uint64_t done_ns,
                              const char *reason)
@@ -195,7 +201,7 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
                             .code_name = abi->code_name ? abi->code_name(code) : NULL,
                             .latency_ns = since(done_ns, exchange->intended_ns),
                             .service_ns = exchange->sent_ns == NO_TIME ? 0 : since(done_ns, exchange->sent_ns),
-                            .body = {exchange->body.data, exchange->body.len},
+                            .body = body_of(exchange),
                             .fields = engine->fields,
                             .field_count = engine->field_count};
     bool passed[CHECKS_SHOWN] = {false};

@@ -3,8 +3,8 @@
  * answered. An exchange waits for the answers of at most MESSAGES_MAX at once; one more, and the oldest is given up as
  * unanswered, so that a peer that never answers cannot make us grow.
  *
- * What must stay true: ring[first .. first+count) is in the order of sending, and so is end_offset in it; `unsent` is
- * how many of its last ones have no sent_ns.
+ * What must stay true: ring[first .. first+count) is in the order of sending; `unsent` is how many of its last ones have
+ * no sent_ns, and end_offset ascends in those.
  */
 #include "engine/internal.h"
 #include <stdlib.h>
@@ -118,7 +118,7 @@ void messages_sent(struct exchange *exchange, uint64_t key)
     struct conn *conn = exchange->conn;
     uint64_t now_ns = engine_stamp(engine);
     uint64_t intended_ns = messages->in_turn ? messages->due_ns : now_ns;
-    bool written = conn->pool->own_transport || conn->out_queued <= conn->out_written;
+    bool written = !conn_has_output(conn);
     struct series *series = series_of(exchange, intended_ns);
     if (series)
         series->messages_sent++;
@@ -126,23 +126,23 @@ void messages_sent(struct exchange *exchange, uint64_t key)
         return;
     make_room(messages, now_ns);
     *message_at(messages, messages->count++) = (struct message){
-        .key = key, .intended_ns = intended_ns, .sent_ns = written ? now_ns : NO_TIME, .end_offset = conn->out_queued};
+        .key = key, .intended_ns = intended_ns, .sent_ns = written ? now_ns : NO_TIME, .end_offset = written ? 0 : conn->output->queued};
     if (written)
         return;
     messages->unsent++;
     if (list_empty(&messages->streaming))
-        list_append(&conn->streaming, &messages->streaming);
+        list_append(&conn->output->streaming, &messages->streaming);
 }
 
-void messages_written(struct conn *conn, uint64_t now_ns)
+void messages_written(struct output *output, uint64_t now_ns)
 {
     struct link *next;
-    for (struct link *link = conn->streaming.next; link != &conn->streaming; link = next) {
+    for (struct link *link = output->streaming.next; link != &output->streaming; link = next) {
         struct messages *messages = LIST_ENTRY(link, struct messages, streaming);
         next = link->next;
         while (messages->unsent) {
             struct message *message = message_at(messages, messages->count - messages->unsent);
-            if (message->end_offset > conn->out_written)
+            if (message->end_offset > output->written)
                 break;
             message->sent_ns = now_ns;
             messages->unsent--;

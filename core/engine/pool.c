@@ -12,6 +12,7 @@
 
 #define BACKOFF_FIRST_NS (10 * NS_PER_MS)
 #define BACKOFF_MAX_NS NS_PER_S
+#define DOUBLINGS_MAX 8 /* of the pause: what is more makes no difference */
 #define LATE_TURNS_NS (10 * NS_PER_MS)
 
 static uint32_t aligned(uint32_t size)
@@ -96,8 +97,8 @@ static void on_looked_up(void *arg, const struct lookup *lookup)
         list_append(&waiting, turn);
     }
     while (!list_empty(&waiting)) {
-        struct conn *conn = LIST_ENTRY(waiting.next, struct conn, turn);
-        list_remove(&conn->turn);
+        struct conn *conn = LIST_ENTRY(waiting.next, struct conn, place);
+        list_remove(&conn->place);
         conn_resolved(conn, lookup->error);
     }
 }
@@ -107,7 +108,7 @@ bool pool_find_addresses(struct conn *conn)
     struct pool *pool = conn->pool;
     if (pool->engine->now_ns < pool->addresses_until_ns)
         return true;
-    list_append(&pool->resolving, &conn->turn);
+    list_append(&pool->resolving, &conn->place);
     if (pool->looking_up)
         return false;
     pool->looking_up = true;
@@ -122,8 +123,8 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
     pool->engine = engine;
     pool->target = target;
     pool->per_user = target_per_user(target);
-    pool->fresh = target->connections == CONNECTIONS_NEW;
-    pool->lazy = pool->fresh || target->opens;
+    pool->fresh = target->connections == CONNECTIONS_NEW && !engine->config.asking;
+    pool->lazy = pool->fresh || (target->opens && !engine->config.asking);
     pool->sessions = target->protocol->abi.flags & SQUALL_SESSIONS;
     pool->own_transport = target->protocol->abi.flags & SQUALL_OWN_TRANSPORT;
     pool->tls = target->view.secure && !pool->own_transport;
@@ -142,7 +143,7 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
     if (pool->per_user)
         pool->count = engine->user_count;
     else if (engine->user_count)
-        pool->count = share ? (uint32_t)share : 1;
+        pool->count = share && !engine->config.asking ? (uint32_t)share : 1;
     pool->conns = arena_alloc(&engine->arena, pool->count * sizeof *pool->conns);
     uint32_t size = aligned(target->protocol->abi.conn_size);
     char *states = arena_alloc(&engine->arena, (size_t)pool->count * size);
@@ -170,17 +171,22 @@ void pool_connect(struct pool *pool)
     bool uses = true;
     for (uint32_t i = 0; i < pool->count; i++) {
         const struct user *owner = pool->conns[i].owner;
-        if (owner && owner->class && owner->class != last) {
+        if (owner && owner->class && owner->class != last && !pool->engine->config.asking) {
             last = owner->class;
             uses = scenario_class_uses(pool->engine->scenario, last, pool->target);
         }
         if (!uses)
             continue;
-        list_append(&pool->turns, &pool->conns[i].turn);
+        list_append(&pool->turns, &pool->conns[i].place);
         pool->early++;
     }
     pool->unopened = pool->early;
     pool_next_turn(pool);
+}
+
+bool pool_hopeless(const struct pool *pool)
+{
+    return !pool->ever_up && (pool->name_wrong || pool->untrusted);
 }
 
 /* Goes on for as long as connections keep coming up, or connect-rate makes them wait for their turn; after a connect
@@ -190,7 +196,7 @@ bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns)
     if (!pool->early || pool->lazy || pool->up >= pool->early)
         return true;
     uint64_t from_ns = pool->last_up_ns;
-    if (!pool->ever_up && pool->name_wrong) { /* it will not come to be by waiting */
+    if (pool_hopeless(pool)) {
         *ret_deadline_ns = pool->engine->now_ns;
         return true;
     }
@@ -230,8 +236,8 @@ void pool_next_turn(struct pool *pool)
         return;
     pool->turning = true;
     while (may_connect(pool) && !list_empty(&pool->turns) && !pool->engine->finished && turn_is_due(pool)) {
-        struct conn *conn = LIST_ENTRY(pool->turns.next, struct conn, turn);
-        list_remove(&conn->turn);
+        struct conn *conn = LIST_ENTRY(pool->turns.next, struct conn, place);
+        list_remove(&conn->place);
         pool->unopened -= pool->unopened > 0;
         conn_open(conn);
     }
@@ -254,7 +260,7 @@ static uint8_t load_of(const struct conn *conn)
 static void enlist(struct conn *conn)
 {
     conn->load = load_of(conn);
-    list_append(&conn->pool->loads[conn->load], &conn->available);
+    list_append(&conn->pool->loads[conn->load], &conn->place);
     conn->pool->loads_used |= UINT64_C(1) << conn->load;
 }
 
@@ -264,10 +270,10 @@ static struct conn *least_loaded(struct pool *pool)
     while (pool->loads_used) {
         uint32_t load = (uint32_t)__builtin_ctzll(pool->loads_used);
         while (!list_empty(&pool->loads[load])) {
-            struct conn *conn = LIST_ENTRY(pool->loads[load].next, struct conn, available);
+            struct conn *conn = LIST_ENTRY(pool->loads[load].next, struct conn, place);
             if (can_take(conn))
                 return conn;
-            list_remove(&conn->available);
+            list_remove(&conn->place);
         }
         pool->loads_used &= ~(UINT64_C(1) << load);
     }
@@ -281,9 +287,9 @@ struct conn *pool_pick(struct pool *pool, struct exchange *exchange)
     struct conn *conn = &pool->conns[exchange->user - pool->engine->users];
     if (can_take(conn))
         return conn;
-    list_append(&conn->waiters, &exchange->wait);
-    if (conn->state == CONN_IDLE && list_empty(&conn->turn)) {
-        list_append(&pool->turns, &conn->turn);
+    list_append(&conn->waiters, &exchange->place);
+    if (conn->state == CONN_IDLE && list_empty(&conn->place)) {
+        list_append(&pool->turns, &conn->place);
         pool_next_turn(pool);
     }
     return NULL;
@@ -291,8 +297,10 @@ struct conn *pool_pick(struct pool *pool, struct exchange *exchange)
 
 void pool_handed(struct conn *conn)
 {
-    list_remove(&conn->available);
-    if (!conn->pool->per_user && can_take(conn))
+    if (conn->pool->per_user)
+        return;
+    list_remove(&conn->place);
+    if (can_take(conn))
         enlist(conn);
 }
 
@@ -300,15 +308,15 @@ static void serve_owner(struct conn *conn)
 {
     conn->free_since_ns = conn->pool->engine->now_ns;
     while (!list_empty(&conn->waiters) && can_take(conn))
-        exchange_hand_over(LIST_ENTRY(conn->waiters.next, struct exchange, wait), conn);
+        exchange_hand_over(LIST_ENTRY(conn->waiters.next, struct exchange, place), conn);
 }
 
 void pool_available(struct conn *conn)
 {
     struct pool *pool = conn->pool;
-    bool listed = !list_empty(&conn->available);
+    bool listed = !list_empty(&conn->place);
     if (!can_take(conn)) {
-        list_remove(&conn->available);
+        list_remove(&conn->place);
     } else if (pool->per_user) {
         serve_owner(conn);
         return;
@@ -316,13 +324,13 @@ void pool_available(struct conn *conn)
         if (!listed)
             conn->free_since_ns = pool->engine->now_ns;
         if (!listed || conn->load != load_of(conn)) {
-            list_remove(&conn->available);
+            list_remove(&conn->place);
             enlist(conn);
         }
     }
     /* Those that this connection gave back may go to another. */
     while (!list_empty(&pool->waiting) && (conn = least_loaded(pool)))
-        exchange_hand_over(LIST_ENTRY(pool->waiting.next, struct exchange, wait), conn);
+        exchange_hand_over(LIST_ENTRY(pool->waiting.next, struct exchange, place), conn);
 }
 
 /* ---- up and down ---- */
@@ -351,18 +359,22 @@ static void fail_waiting(struct pool *pool, struct conn *conn, const char *why)
 {
     if (pool->per_user) {
         while (!list_empty(&conn->waiters))
-            exchange_end(LIST_ENTRY(conn->waiters.next, struct exchange, wait), OUTCOME_UNREACHABLE, NULL, why);
+            exchange_end(LIST_ENTRY(conn->waiters.next, struct exchange, place), OUTCOME_UNREACHABLE, NULL, why);
         return;
     }
     /* While some connection stands, the others' failures only mean a longer wait. */
     while (pool->up == 0 && !list_empty(&pool->waiting))
-        exchange_end(LIST_ENTRY(pool->waiting.next, struct exchange, wait), OUTCOME_UNREACHABLE, NULL, why);
+        exchange_end(LIST_ENTRY(pool->waiting.next, struct exchange, place), OUTCOME_UNREACHABLE, NULL, why);
+}
+
+static void count_failure(struct conn *conn)
+{
+    conn->failures = (uint8_t)(conn->failures < DOUBLINGS_MAX ? conn->failures + 1 : DOUBLINGS_MAX);
 }
 
 static uint64_t pause_before_retry(struct conn *conn)
 {
-    uint32_t doublings = conn->failures < 8 ? conn->failures : 8;
-    uint64_t pause_ns = BACKOFF_FIRST_NS << (doublings ? doublings - 1 : 0);
+    uint64_t pause_ns = BACKOFF_FIRST_NS << (conn->failures ? conn->failures - 1 : 0);
     if (pause_ns > BACKOFF_MAX_NS)
         pause_ns = BACKOFF_MAX_NS;
     /* Spread by a quarter, so that a pool does not come back in one burst. */
@@ -373,18 +385,20 @@ void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed)
 {
     struct pool *pool = conn->pool;
     struct engine *engine = pool->engine;
-    list_remove(&conn->available);
-    list_remove(&conn->turn);
+    list_remove(&conn->place);
     if (attempt_failed) {
         snprintf(pool->last_error, sizeof pool->last_error, "%s", why ? why : "the connection was refused");
-        conn->failures++;
+        count_failure(conn);
         if (!engine->finished)
             measure_error(engine, UINT32_MAX, OUTCOME_UNREACHABLE, (uint32_t)(pool - engine->pools), pool->last_error);
         fail_waiting(pool, conn, pool->last_error);
     } else {
         pool->up--;
         engine->connections_up--;
-        conn->failures = conn->served || pool->fresh ? 0 : conn->failures + 1;
+        if (conn->served || pool->fresh)
+            conn->failures = 0;
+        else
+            count_failure(conn);
         /* A session may be lost while no exchange is there to tell it. */
         if (pool->sessions && why && !engine->finished)
             measure_error(engine, UINT32_MAX, OUTCOME_DISCONNECTED, (uint32_t)(pool - engine->pools), why);
@@ -396,6 +410,6 @@ void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed)
     if (conn->owner && list_empty(&conn->waiters) && !conn->standing && !wanted_again)
         return; /* a user's own connection comes back when the user wants it */
     conn->state = CONN_BACKOFF;
-    timer_set(&engine->timers, &conn->timer, engine->now_ns + (conn->failures ? pause_before_retry(conn) : 0));
+    timer_set(&engine->timers, &transit_take(conn)->timer, engine->now_ns + (conn->failures ? pause_before_retry(conn) : 0));
     pool_next_turn(pool);
 }

@@ -9,7 +9,7 @@
 
 void prepare_run(struct engine *engine)
 {
-    if (engine->config.worker == 0 && engine->user_count > 0 && !engine->stopping) {
+    if (engine->config.worker == 0 && engine->user_count > 0 && !engine->stopping && !engine->config.asking) {
         engine->preparing = true;
         if (user_begin_run(&engine->users[0], &engine->scenario->setup, true)) {
             engine_settle(engine);
@@ -74,18 +74,14 @@ void prepare_user_set_up(struct engine *engine)
 /* What a user that is not ready is doing. */
 static void describe(const struct user *user, char *text, size_t size)
 {
-    for (uint32_t i = 0; i < user->engine->scenario->width; i++) {
-        const struct exchange *exchange = &user->exchanges[i];
-        if (exchange->state == EXCHANGE_NONE)
-            continue;
-        if (exchange->state == EXCHANGE_IN_FLIGHT)
-            snprintf(text, size, "waits for the answer to \"%.80s\"", exchange->step->name);
-        else
-            snprintf(text, size, "waits for a connection to %.80s, for \"%.80s\"", exchange->step->target->name,
-                     exchange->step->name);
-        return;
-    }
-    snprintf(text, size, "is still walking it");
+    const struct exchange *exchange = user->exchanges;
+    if (!exchange)
+        snprintf(text, size, "is still walking it");
+    else if (exchange->state == EXCHANGE_IN_FLIGHT)
+        snprintf(text, size, "waits for the answer to \"%.80s\"", exchange->step->name);
+    else
+        snprintf(text, size, "waits for a connection to %.80s, for \"%.80s\"", exchange->step->target->name,
+                 exchange->step->name);
 }
 
 void prepare_late(struct timer *timer, uint64_t now_ns)

@@ -343,6 +343,20 @@ static int load_named(struct protocol_registry *registry, const char *name, cons
     return broken ? -1 : 1;
 }
 
+bool protocol_has_engines(const struct protocol_registry *registry, const struct protocol *protocol)
+{
+    size_t len = strlen(protocol->name);
+    bool found = false;
+    for (uint32_t i = 0; i < registry->directory_count && !found; i++) {
+        struct file_names files;
+        list_directory(registry->directories[i], &files);
+        for (uint32_t k = 0; k < files.count; k++)
+            found = found || (strncmp(files.names[k], protocol->name, len) == 0 && files.names[k][len] == '-');
+        free_names(&files);
+    }
+    return found;
+}
+
 void protocol_load_all(struct protocol_registry *registry,
                        void (*on_error)(const char *path, const struct error *error, void *arg), void *arg)
 {

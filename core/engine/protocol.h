@@ -54,6 +54,9 @@ int protocol_by_scheme(struct protocol_registry *registry, const char *scheme, c
 void protocol_load_all(struct protocol_registry *registry,
                        void (*on_error)(const char *path, const struct error *error, void *arg), void *arg);
 
+/* Whether there are other plugins for a protocol: files NAME-ENGINE.so. */
+bool protocol_has_engines(const struct protocol_registry *registry, const struct protocol *protocol);
+
 /* The default port of a scheme, 0: none; and whether the scheme means TLS (either output may be NULL). False when it
  * is not this protocol's. */
 bool protocol_scheme(const struct protocol *protocol, const char *scheme, uint16_t *ret_port, bool *ret_secure);

@@ -21,6 +21,7 @@ struct script_user {
     const struct step *step;
     uint64_t pause_ns;
     struct buffer options; /* of the step: the block that the plugin's table describes, with all that it points to */
+    struct buffer *body;   /* of the answer, until Lua has its copy; NULL: there is none */
     struct buffer fields;  /* of the answer: lengths and bytes of name and value, in turn */
     bool answered;
     uint32_t outcome, code;
@@ -41,6 +42,7 @@ struct script_engine {
 
 struct lua_State;
 struct script_engine *script_of(struct lua_State *lua);
+void script_drop_body(struct user *user); /* of its last answer */
 /* Those are C functions of Lua, or raise its errors: they are called under protection only. */
 /* Makes the table of functions that users see, and leaves it on the stack. */
 void script_push_api(struct lua_State *lua);

@@ -110,10 +110,10 @@ static int answer_index(lua_State *lua)
 
 int script_push_answer(lua_State *lua)
 {
-    const struct user *user = lua_touserdata(lua, 1);
+    struct user *user = lua_touserdata(lua, 1);
     const struct script_user *own = user->script;
-    const struct buffer *body = &user->exchanges[0].body, *fields = &own->fields;
-    size_t body_len = own->answered ? body->len : 0, fields_len = own->answered ? fields->len : 0;
+    const struct buffer *body = own->body, *fields = &own->fields;
+    size_t body_len = own->answered && body ? body->len : 0, fields_len = own->answered ? fields->len : 0;
     struct script_answer *answer = lua_newuserdata(lua, sizeof *answer + body_len + fields_len);
     *answer = (struct script_answer){.outcome = own->outcome,
                                      .code = own->code,
@@ -125,6 +125,7 @@ int script_push_answer(lua_State *lua)
                                      .fields_len = fields_len};
     if (body_len)
         memcpy(answer->bytes, body->data, body_len);
+    script_drop_body(user);
     if (fields_len)
         memcpy(answer->bytes + body_len, fields->data, fields_len);
     lua_rawgeti(lua, LUA_REGISTRYINDEX, script_of(lua)->answer_place);

@@ -344,7 +344,7 @@ static int get_column(lua_State *lua)
         if (table->columns[i].name.len != len || memcmp(table->columns[i].name.data, name, len) != 0)
             continue;
         arena_reset(&user->engine->scratch);
-        data_cell(table, user->rows[feed], i, &user->engine->scratch, &value);
+        data_cell(table, user->feeds->rows[feed], i, &user->engine->scratch, &value);
         if (value.json)
             script_push_json(lua, value.string);
         else

@@ -69,6 +69,7 @@ void script_close(struct engine *engine)
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct script_user *own = engine->users[i].script;
         if (own) {
+            script_drop_body(&engine->users[i]);
             buffer_fini(&own->options);
             buffer_fini(&own->fields);
         }
@@ -173,13 +174,14 @@ static void grant(struct user *user)
     user->waited = true;
     if (own->wish == WISH_PAUSE) {
         user->ready_ns += own->pause_ns;
-        timer_set(&user->engine->timers, &user->think, user->ready_ns);
+        timer_set(&user->engine->timers, &user->timer, user->ready_ns);
         return;
     }
     own->answered = false;
+    script_drop_body(user);
     own->fields.len = 0;
     user->in_flight = 1;
-    exchange_begin(&user->exchanges[0], own->step, user->ready_ns);
+    exchange_begin(user, own->step, user->ready_ns);
 }
 
 bool script_step(struct user *user, const struct op *op)
@@ -213,6 +215,12 @@ struct squall_bytes script_options(const struct user *user)
     return (struct squall_bytes){user->script->options.data, user->script->options.len};
 }
 
+void script_drop_body(struct user *user)
+{
+    if (user->script->body)
+        buffer_give(user->engine, &user->script->body);
+}
+
 void script_unanswered(struct exchange *exchange, enum outcome outcome)
 {
     struct script_user *own = exchange->user->script;
@@ -232,6 +240,8 @@ void script_answered(struct exchange *exchange, const struct answer *answer)
     own->code_name = answer->code_name;
     own->latency_ns = answer->latency_ns;
     own->service_ns = answer->service_ns;
+    own->body = exchange->body;
+    exchange->body = NULL;
     own->fields.len = 0;
     for (uint32_t i = 0; i < answer->field_count; i++) {
         const struct squall_pair *field = &answer->fields[i];

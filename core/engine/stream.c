@@ -116,26 +116,27 @@ bool stream_pending(const struct conn *conn)
     return conn->tls && SSL_has_pending(conn->tls);
 }
 
-static const uint8_t *segment_data(const struct conn *conn, const struct segment *segment, size_t owned_before)
+static const uint8_t *segment_data(const struct output *output, const struct segment *segment, size_t owned_before)
 {
-    return segment->borrowed ? segment->borrowed : conn->out.data + conn->out_taken + owned_before;
+    return segment->borrowed ? segment->borrowed : output->bytes.data + output->taken + owned_before;
 }
 
 static enum stream_status plain_write(struct conn *conn, size_t *ret_len)
 {
+    const struct output *output = conn->output;
     struct iovec parts[SEGMENTS];
     size_t owned = 0;
-    for (uint32_t i = 0; i < conn->segment_count; i++) {
-        struct segment *segment = &conn->segments[(conn->segment_first + i) % SEGMENTS];
-        parts[i].iov_base = (void *)(uintptr_t)segment_data(conn, segment, owned);
+    for (uint32_t i = 0; i < output->count; i++) {
+        const struct segment *segment = &output->segments[(output->first + i) % SEGMENTS];
+        parts[i].iov_base = (void *)(uintptr_t)segment_data(output, segment, owned);
         parts[i].iov_len = segment->len;
         owned += segment->borrowed ? 0 : segment->len;
     }
     ssize_t len;
-    if (conn->segment_count == 1) {
+    if (output->count == 1) {
         len = send(conn->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
     } else {
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = conn->segment_count};
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = output->count};
         len = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
     }
     if (len >= 0) {
@@ -149,8 +150,8 @@ enum stream_status stream_write(struct conn *conn, size_t *ret_len)
 {
     if (!conn->tls)
         return plain_write(conn, ret_len);
-    const struct segment *segment = &conn->segments[conn->segment_first];
-    int len = SSL_write(conn->tls, segment_data(conn, segment, 0), (int)(segment->len < INT_MAX ? segment->len : INT_MAX));
+    const struct segment *segment = &conn->output->segments[conn->output->first];
+    int len = SSL_write(conn->tls, segment_data(conn->output, segment, 0), (int)(segment->len < INT_MAX ? segment->len : INT_MAX));
     if (len <= 0)
         return tls_status(conn, len);
     *ret_len = (size_t)len;

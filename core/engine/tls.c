@@ -12,12 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Kept for the connection's next session: reading files is not for the time of load. */
-struct tls_identity {
-    X509 *certificate;
+/* For the connection's next session. The identity, once read: reading files is not for the time of load. */
+struct tls_kept {
+    X509 *certificate; /* NULL: not read yet, or there is none */
     EVP_PKEY *key;
     STACK_OF(X509) *chain; /* or NULL */
+    SSL_SESSION *session; /* to be resumed; NULL: none */
 };
+
+static struct tls_kept *kept_of(struct conn *conn)
+{
+    if (!conn->kept)
+        conn->kept = xcalloc(1, sizeof *conn->kept);
+    return conn->kept;
+}
 
 /* ---- the context of a target ---- */
 
@@ -71,9 +79,9 @@ static int set_trust(SSL_CTX *context, const struct target *target, struct error
 /* Called while the peer's ticket is read; the connection's next session begins with it. Takes the session. */
 static int on_session(SSL *tls, SSL_SESSION *session)
 {
-    struct conn *conn = SSL_get_app_data(tls);
-    SSL_SESSION_free(conn->session);
-    conn->session = session;
+    struct tls_kept *kept = kept_of(SSL_get_app_data(tls));
+    SSL_SESSION_free(kept->session);
+    kept->session = session;
     return 1;
 }
 
@@ -116,6 +124,11 @@ int tls_context(const struct target *target, SSL_CTX **ret_context, struct error
 
 /* ---- certificates of ours ---- */
 
+static const char *server_name(const struct target *target)
+{
+    return target->tls_server_name ? target->tls_server_name : target->host;
+}
+
 static int path_of(struct conn *conn, const struct template *name, char **ret_path, struct error *error)
 {
     struct engine *engine = conn->pool->engine;
@@ -145,7 +158,7 @@ static int load_identity(struct conn *conn, char *text, size_t size)
     free(key);
     if (status < 0)
         return -1;
-    struct tls_identity *identity = conn->identity = xcalloc(1, sizeof *identity);
+    struct tls_kept *identity = kept_of(conn);
     STACK_OF(X509) *chain = NULL;
     identity->certificate = SSL_get_certificate(conn->tls);
     X509_up_ref(identity->certificate);
@@ -158,10 +171,10 @@ static int load_identity(struct conn *conn, char *text, size_t size)
 
 static int use_identity(struct conn *conn, char *text, size_t size)
 {
-    const struct tls_identity *identity = conn->identity;
+    const struct tls_kept *identity = conn->kept;
     if (!conn->pool->target->tls_cert)
         return 0;
-    if (!identity)
+    if (!identity || !identity->certificate)
         return load_identity(conn, text, size);
     if (SSL_use_cert_and_key(conn->tls, identity->certificate, identity->key, identity->chain, 1) == 1)
         return 0;
@@ -169,17 +182,41 @@ static int use_identity(struct conn *conn, char *text, size_t size)
     return -1;
 }
 
+static const char *kept_path(struct engine *engine, char *path)
+{
+    const char *kept = arena_copy(&engine->conn_scratch, path, strlen(path));
+    free(path);
+    return kept;
+}
+
+int tls_tell(struct conn *conn, struct squall_tls *ret_tls, struct error *error)
+{
+    const struct target *target = conn->pool->target;
+    struct engine *engine = conn->pool->engine;
+    char *path;
+    arena_reset(&engine->conn_scratch);
+    *ret_tls = (struct squall_tls){.ca = target->tls_ca, .server_name = server_name(target), .insecure = target->tls_insecure};
+    if (!target->tls_cert)
+        return 0;
+    if (path_of(conn, target->tls_cert, &path, error) < 0)
+        return -1;
+    ret_tls->cert = kept_path(engine, path);
+    if (path_of(conn, target->tls_key ? target->tls_key : target->tls_cert, &path, error) < 0)
+        return -1;
+    ret_tls->key = kept_path(engine, path);
+    return 0;
+}
+
 void tls_forget(struct conn *conn)
 {
-    SSL_SESSION_free(conn->session);
-    conn->session = NULL;
-    if (!conn->identity)
+    if (!conn->kept)
         return;
-    X509_free(conn->identity->certificate);
-    EVP_PKEY_free(conn->identity->key);
-    sk_X509_pop_free(conn->identity->chain, X509_free);
-    free(conn->identity);
-    conn->identity = NULL;
+    SSL_SESSION_free(conn->kept->session);
+    X509_free(conn->kept->certificate);
+    EVP_PKEY_free(conn->kept->key);
+    sk_X509_pop_free(conn->kept->chain, X509_free);
+    free(conn->kept);
+    conn->kept = NULL;
 }
 
 /* ---- what went wrong ---- */
@@ -269,11 +306,6 @@ static const char *library_text(int reason)
     return find_text(TEXTS(rows), reason);
 }
 
-static const char *server_name(const struct target *target)
-{
-    return target->tls_server_name ? target->tls_server_name : target->host;
-}
-
 /* Empties OpenSSL's queue of errors. */
 static void failure_text(struct conn *conn, char *text, size_t size)
 {
@@ -282,6 +314,7 @@ static void failure_text(struct conn *conn, char *text, size_t size)
     unsigned long code = ERR_peek_last_error();
     int reason = ERR_GET_REASON(code);
     const char *found;
+    conn->pool->untrusted |= verified != X509_V_OK && !target->tls_insecure;
     if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH)
         snprintf(text, size, "TLS: the server's certificate is not for %.60s: see tls: { server-name: NAME }", server_name(target));
     else if (verified != X509_V_OK && !target->tls_insecure)
@@ -315,8 +348,8 @@ static int begin(struct conn *conn, char *text, size_t size)
         return -1;
     if (use_identity(conn, text, size) < 0)
         return -1;
-    if (conn->session)
-        SSL_set_session(conn->tls, conn->session);
+    if (conn->kept && conn->kept->session)
+        SSL_set_session(conn->tls, conn->kept->session);
     SSL_set_connect_state(conn->tls);
     return 0;
 }
@@ -351,9 +384,10 @@ enum stream_status tls_status(struct conn *conn, int returned)
     if (why == SSL_ERROR_ZERO_RETURN)
         return STREAM_END;
     /* In TLS 1.3 a server's no to our certificate comes behind the handshake, in place of the first answer. */
-    if (why == SSL_ERROR_SSL && !conn->fail_reason) {
-        failure_text(conn, conn->reason_text, sizeof conn->reason_text);
-        conn->fail_reason = conn->reason_text;
+    if (why == SSL_ERROR_SSL) {
+        char text[160];
+        failure_text(conn, text, sizeof text);
+        conn_fail(conn, text);
     }
     ERR_clear_error();
     return STREAM_FAILED;

@@ -6,6 +6,23 @@
 
 #define OPS_A_TURN 256 /* operations of one user before the others have their turn: a flow may loop without waiting */
 
+static void on_timer(struct timer *timer, uint64_t now_ns)
+{
+    struct user *user = LIST_ENTRY(timer, struct user, timer);
+    (void)now_ns;
+    if (user->in_journey)
+        engine_user_ready(user->engine, user, user->ready_ns);
+    else
+        load_pace_over(user);
+}
+
+void user_init(struct user *user, struct engine *engine)
+{
+    user->engine = engine;
+    user->timer.fn = on_timer;
+    list_init(&user->place);
+}
+
 static void begin_walk(struct user *user, const struct program *program, enum walk walk, uint64_t due_ns)
 {
     struct engine *engine = user->engine;
@@ -24,7 +41,8 @@ static void begin_walk(struct user *user, const struct program *program, enum wa
 void user_begin_journey(struct user *user, uint64_t due_ns)
 {
     feeds_draw(user, user->class->feeds);
-    user->rows_held = 0;
+    if (user->feeds)
+        user->feeds->held = 0;
     user->journey_block = due_ns < user->engine->warm_until_ns ? BLOCK_WARMUP : BLOCK_MEASURED;
     begin_walk(user, &user->class->flow, WALK_JOURNEY, due_ns);
 }
@@ -35,9 +53,17 @@ bool user_begin_setup(struct user *user, uint64_t due_ns)
         return false;
     user->set_up = true;
     feeds_draw(user, user->class->setup_feeds);
-    user->rows_held = user->class->setup_feeds;
+    if (user->feeds)
+        user->feeds->held = user->class->setup_feeds;
     begin_walk(user, &user->class->setup, WALK_SETUP, due_ns);
     return true;
+}
+
+/* It may wait for a journey that will not come. */
+static void leave_rest(struct user *user)
+{
+    timer_clear(&user->engine->timers, &user->timer);
+    list_remove(&user->place);
 }
 
 bool user_begin_teardown(struct user *user)
@@ -45,6 +71,7 @@ bool user_begin_teardown(struct user *user)
     bool used = user->set_up || user->iteration > 0;
     if (!used || !user->class->teardown.count)
         return false;
+    leave_rest(user);
     begin_walk(user, &user->class->teardown, WALK_TEARDOWN, user->engine->now_ns);
     return true;
 }
@@ -53,15 +80,9 @@ bool user_begin_run(struct user *user, const struct program *program, bool setup
 {
     if (!program->count)
         return false;
+    leave_rest(user);
     begin_walk(user, program, setup ? WALK_RUN_SETUP : WALK_RUN_TEARDOWN, user->engine->now_ns);
     return true;
-}
-
-void user_think_over(struct timer *timer, uint64_t now_ns)
-{
-    struct user *user = LIST_ENTRY(timer, struct user, think);
-    (void)now_ns;
-    engine_user_ready(user->engine, user, user->ready_ns);
 }
 
 void user_advance(struct user *user)
@@ -91,8 +112,8 @@ static void count_journey(struct user *user, bool finished)
 void user_end_walk(struct user *user, bool finished)
 {
     struct engine *engine = user->engine;
-    timer_clear(&engine->timers, &user->think);
-    list_remove(&user->ready);
+    timer_clear(&engine->timers, &user->timer);
+    list_remove(&user->place);
     if (user->script)
         script_drop(user);
     /* A walk that found nothing to do has taken its time all the same: else the next one would begin in the past. */

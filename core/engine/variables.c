@@ -13,7 +13,7 @@ struct eval variables_eval(struct user *user, const struct answer *answer)
                          .random = &user->random,
                          .answer = answer,
                          .variables = user->variables,
-                         .rows = user->rows,
+                         .rows = user->feeds ? user->feeds->rows : NULL,
                          .scratch = &user->engine->scratch};
 }
 

@@ -1,10 +1,12 @@
 /* Lines of the raw log. See raw.h. Runs on the spool's thread: it reads nothing but the record and the names. */
 #include "metrics/raw.h"
-#include "base/arena.h"
+#include "base/buffer.h"
 #include "metrics/series.h"
+#include "scenario/scenario.h"
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ,"key":number, or nothing where there is no time: an absent key, never a zero. */
@@ -19,9 +21,9 @@ size_t raw_format(const void *record_bytes, char *out, size_t room, void *arg)
     const struct raw_names *names = arg;
     size_t length = (size_t)snprintf(out, room,
                                      "{\"id\":%" PRIu64 ",\"worker\":%" PRIu32 ",\"user\":%" PRIu64
-                                     ",\"step\":%s,\"block\":\"%s\",\"outcome\":\"%s\",\"code\":%" PRId64
+                                     ",%s,\"block\":\"%s\",\"outcome\":\"%s\",\"code\":%" PRId64
                                      ",\"intended_ns\":%" PRIu64,
-                                     record->id, names->worker, record->user, names->step_names[record->series],
+                                     record->id, names->worker, record->user, names->steps[record->series],
                                      record->block == BLOCK_WARMUP ? "warmup" : "measured",
                                      outcome_key((enum outcome)record->outcome), record->code, record->intended_ns);
     length += (size_t)append_time(out + length, room - length, "sent_ns", record->sent_ns);
@@ -79,4 +81,26 @@ char *raw_escape(const char *name)
     escaped[length++] = '"';
     escaped[length] = '\0';
     return escaped;
+}
+
+/* "key":"value" */
+static void append_pair(struct buffer *out, const char *key, const char *value)
+{
+    char *escaped_key = raw_escape(key), *escaped_value = raw_escape(value);
+    buffer_printf(out, "%s:%s", escaped_key, escaped_value);
+    free(escaped_key);
+    free(escaped_value);
+}
+
+char *raw_step(const char *name, const struct tags *tags)
+{
+    struct buffer out = {0};
+    append_pair(&out, "step", name);
+    for (uint32_t i = 0; i < tags->count; i++) {
+        buffer_printf(&out, "%s", i ? "," : ",\"tags\":{");
+        append_pair(&out, tags->list[i].name, tags->list[i].value);
+    }
+    if (tags->count)
+        buffer_printf(&out, "}");
+    return (char *)out.data; /* buffer_printf leaves a NUL behind it */
 }

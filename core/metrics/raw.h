@@ -16,7 +16,7 @@ struct raw_record {
 };
 
 struct raw_names { /* arg of raw_format: borrowed */
-    const char *const *step_names; /* JSON-escaped already, see raw_escape */
+    const char *const *steps; /* as raw_step writes them */
     uint32_t worker;
 };
 
@@ -25,6 +25,9 @@ size_t raw_format(const void *record, char *out, size_t room, void *names);
 /* The name as a JSON string, quotes included; malloc'd. */
 char *raw_escape(const char *name);
 #define RAW_NAME_MAX 1024 /* escaped names are cut here: bounds a line */
-#define RAW_LINE_MAX (RAW_NAME_MAX + 512)
+/* What a line says of a step: its name, and where it has tags these behind it; malloc'd. */
+struct tags;
+char *raw_step(const char *name, const struct tags *tags);
+#define RAW_LINE_MAX 512 /* of a line, without what raw_step writes */
 
 #endif

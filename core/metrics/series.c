@@ -111,6 +111,21 @@ static void series_reset(struct series *series)
     series_each(series, histogram_reset);
 }
 
+void series_init(struct series *series, uint32_t metric_count)
+{
+    *series = (struct series){.metric_count = metric_count, .lower_bound_min_ns = UINT64_MAX};
+    series->metrics = xcalloc(metric_count, sizeof(*series->metrics));
+    series_each(series, histogram_init);
+}
+
+void series_fini(struct series *series)
+{
+    series_each(series, histogram_fini);
+    free(series->metrics);
+    series->metrics = NULL;
+    series->metric_count = 0;
+}
+
 /* The table's last place is kept for the rest. */
 void series_code(struct series *series, uint32_t code, uint64_t n)
 {
@@ -140,7 +155,7 @@ void series_latency(const struct series *series, struct histogram *ret_latency)
     histogram_merge(ret_latency, &series->latency_failed);
 }
 
-static void series_merge(struct series *into, const struct series *from)
+void series_merge(struct series *into, const struct series *from)
 {
     into->count += from->count;
     into->bytes_in += from->bytes_in;
@@ -195,13 +210,8 @@ void store_init(struct store *store, uint32_t series_count, const uint32_t *metr
     store->check_count = check_count;
     store->checks = xcalloc(check_count, sizeof(*store->checks));
     store_each(store, histogram_init);
-    for (uint32_t i = 0; i < series_count; i++) {
-        struct series *series = &store->series[i];
-        series->metric_count = metric_counts ? metric_counts[i] : 0;
-        series->metrics = xcalloc(series->metric_count, sizeof(*series->metrics));
-        series->lower_bound_min_ns = UINT64_MAX;
-        series_each(series, histogram_init);
-    }
+    for (uint32_t i = 0; i < series_count; i++)
+        series_init(&store->series[i], metric_counts ? metric_counts[i] : 0);
 }
 
 void store_init_transactions(struct store *store, uint32_t transaction_count)
@@ -217,10 +227,8 @@ void store_fini(struct store *store)
     if (!store || !store->series)
         return;
     store_each(store, histogram_fini);
-    for (uint32_t i = 0; i < store->series_count; i++) {
-        series_each(&store->series[i], histogram_fini);
-        free(store->series[i].metrics);
-    }
+    for (uint32_t i = 0; i < store->series_count; i++)
+        series_fini(&store->series[i]);
     free(store->series);
     free(store->checks);
     free(store->transactions);

@@ -140,6 +140,12 @@ void series_code(struct series *series, uint32_t code, uint64_t n);
 /* latency_ok + latency_failed into an initialised, empty histogram. */
 void series_latency(const struct series *series, struct histogram *ret_latency);
 
+/* One series by itself, as whoever adds up several needs it: empty, and to be freed by series_fini. */
+void series_init(struct series *series, uint32_t metric_count);
+void series_fini(struct series *series);
+/* Adds counts and histograms; of metrics as many as both have. */
+void series_merge(struct series *into, const struct series *from);
+
 void ledger_add(struct ledger *into, const struct ledger *from);
 uint64_t ledger_ended(const struct ledger *ledger);          /* sum of outcomes */
 uint64_t ledger_failed(const struct ledger *ledger);         /* all but ok */

@@ -171,6 +171,7 @@ void screen_print(const struct result *result, uint32_t width, bool colour, stru
     screen_thresholds(&screen);
     totals(&screen);
     screen_steps(&screen);
+    screen_groups(&screen);
     screen_metrics(&screen);
     screen_transactions(&screen);
     screen_codes(&screen);

@@ -28,6 +28,7 @@ char *screen_share(char *buf, size_t size, uint64_t part, uint64_t whole);
 
 void screen_thresholds(const struct screen *screen);
 void screen_steps(const struct screen *screen);
+void screen_groups(const struct screen *screen);
 void screen_metrics(const struct screen *screen);
 void screen_transactions(const struct screen *screen);
 void screen_codes(const struct screen *screen);

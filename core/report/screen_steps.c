@@ -1,9 +1,10 @@
 /*
- * The table of steps, and under it a sentence for each step whose latency is mostly waiting: latency counts from the
+ * The table of steps, the same of groups of steps, and under that of steps a sentence for each step whose latency is mostly waiting: latency counts from the
  * moment an exchange was due, service time from the moment it was sent.
  */
 #include "base/clock.h"
 #include "base/units.h"
+#include "report/groups.h"
 #include "report/screen.h"
 #include "report/table.h"
 #include <stdio.h>
@@ -13,7 +14,8 @@
 #define WAITS_SHOWN     3
 #define WAIT_NOTABLE_NS NS_PER_MS /* below that the two differ by our own microseconds, not by a queue */
 
-static const struct table_column columns[] = {
+#define COLUMN_COUNT 10
+static const struct table_column columns[COLUMN_COUNT] = {
     {.title = "step", .left = true, .flexible = true},
     {.title = "count"},
     {.title = "failed"},
@@ -25,7 +27,6 @@ static const struct table_column columns[] = {
     {.title = "max"},
     {.title = "service p99", .extra = true},
 };
-#define COLUMN_COUNT (sizeof columns / sizeof columns[0])
 static const double quantiles[] = {0.5, 0.9, 0.99, 0.999, 1};
 
 static void cell_value(struct table *table, const struct figures_latency *latency, uint64_t ns)
@@ -76,15 +77,13 @@ struct sums {
     struct histogram service;
 };
 
-static void step_row(const struct screen *screen, struct table *table, uint32_t index, struct sums *sums)
+static void series_row(const struct screen *screen, struct table *table, const char *name, const struct series *series)
 {
-    const struct result *result = screen->result;
-    const struct series *series = &result->store.series[index];
     uint64_t failed = figures_failed(series), ended = figures_ended(series->outcomes);
-    char *name = text_clean_copy(result->scenario->series[index].name);
-    table_cell(table, TONE_PLAIN, name);
-    free(name);
-    cells_counts(table, series->count, failed, figures_rate(ended, result->measured_ns));
+    char *clean = text_clean_copy(name);
+    table_cell(table, TONE_PLAIN, clean);
+    free(clean);
+    cells_counts(table, series->count, failed, figures_rate(ended, screen->result->measured_ns));
 
     struct figures_latency latency;
     figures_latency_init(&latency);
@@ -92,10 +91,13 @@ static void step_row(const struct screen *screen, struct table *table, uint32_t 
     cells_latency(table, &latency);
     figures_latency_fini(&latency);
     cell_service(table, &series->service);
+}
 
+static void add_to_sums(struct sums *sums, const struct series *series)
+{
     sums->count += series->count;
-    sums->failed += failed;
-    sums->ended += ended;
+    sums->failed += figures_failed(series);
+    sums->ended += figures_ended(series->outcomes);
     figures_latency_add(&sums->latency, series);
     histogram_merge(&sums->service, &series->service);
 }
@@ -189,7 +191,8 @@ void screen_steps(const struct screen *screen)
     for (uint32_t i = 0; i < store->series_count; i++) {
         if (!is_shown(screen->result, i))
             continue;
-        step_row(screen, &table, i, &sums);
+        series_row(screen, &table, screen->result->scenario->series[i].name, &store->series[i]);
+        add_to_sums(&sums, &store->series[i]);
         shown++;
     }
     if (shown > 1)
@@ -200,4 +203,38 @@ void screen_steps(const struct screen *screen)
     histogram_fini(&sums.service);
     figures_latency_fini(&sums.latency);
     table_fini(&table);
+}
+
+static void group_rows(const struct screen *screen, const char *tag, struct table *table)
+{
+    struct groups groups;
+    groups_make(screen->result, tag, &groups);
+    for (uint32_t i = 0; i < groups.count; i++) {
+        const struct group *group = &groups.list[i];
+        char without[80];
+        snprintf(without, sizeof without, "(no %s)", tag);
+        if (group->measured)
+            series_row(screen, table, !group->value ? without : *group->value ? group->value : "(empty)", &group->series);
+    }
+    groups_free(&groups);
+}
+
+void screen_groups(const struct screen *screen)
+{
+    const struct scenario *scenario = screen->result->scenario;
+    if (screen->result->store.ledgers[BLOCK_MEASURED].begun == 0)
+        return;
+    for (uint32_t i = 0; i < scenario->group_tag_count; i++) {
+        char tag[64], title[96];
+        struct table table;
+        struct table_column own[COLUMN_COUNT];
+        memcpy(own, columns, sizeof own);
+        own[0].title = text_clean(tag, sizeof tag, scenario->group_tags[i]);
+        snprintf(title, sizeof title, "latency by %s", tag);
+        table_init(&table, own, COLUMN_COUNT);
+        group_rows(screen, scenario->group_tags[i], &table);
+        screen_title(screen, title);
+        table_print(&table, SCREEN_INDENT, screen->width, true, screen->colour, screen->out);
+        table_fini(&table);
+    }
 }

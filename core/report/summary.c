@@ -4,6 +4,7 @@
  * memory alone, which ends the process as everywhere off the hot path.
  */
 #include "report/figures.h"
+#include "report/groups.h"
 #include "report/replace.h"
 #include "report/report.h"
 #include "report/text.h"
@@ -183,16 +184,29 @@ static json_t *metrics_object(const struct series *series, const struct protocol
     return object;
 }
 
-/* What the receivers of a step got of what they were owed; without a number where nobody can say. */
-static json_t *deliveries_object(const struct result *result, uint32_t index)
+/* What the receivers of steps got of what they were owed; without a number where nobody can say. Nothing where none of
+ * the steps receives. */
+static void put_deliveries(json_t *object, const struct result *result, const uint32_t *steps, uint32_t step_count)
 {
-    json_t *object = json_object();
-    const struct deliveries *owed = &result->deliveries[index];
-    uint64_t delivered = figures_delivered(result, index);
-    put_integer(object, "delivered", delivered);
-    put(object, "expected", owed->unknown ? json_null() : integer(owed->expected));
-    put(object, "undelivered", owed->unknown ? json_null() : integer(figures_undelivered(result, index)));
-    return object;
+    uint64_t delivered = 0, expected = 0, undelivered = 0;
+    bool wanted = false, unknown = false;
+    for (uint32_t i = 0; result->deliveries && i < step_count; i++) {
+        const struct deliveries *owed = &result->deliveries[steps[i]];
+        if (!owed->wanted)
+            continue;
+        wanted = true;
+        unknown = unknown || owed->unknown;
+        delivered += figures_delivered(result, steps[i]);
+        expected += owed->expected;
+        undelivered += figures_undelivered(result, steps[i]);
+    }
+    if (!wanted)
+        return;
+    json_t *deliveries = json_object();
+    put_integer(deliveries, "delivered", delivered);
+    put(deliveries, "expected", unknown ? json_null() : integer(expected));
+    put(deliveries, "undelivered", unknown ? json_null() : integer(undelivered));
+    put(object, "deliveries", deliveries);
 }
 
 static json_t *tags_object(const struct tags *tags)
@@ -206,15 +220,10 @@ static json_t *tags_object(const struct tags *tags)
     return object;
 }
 
-static json_t *step_object(const struct result *result, uint32_t index)
+/* What a step and a group of steps have alike. protocol: NULL where a group has several, and so no codes and no metrics. */
+static void put_series(json_t *object, const struct result *result, const struct series *series,
+                       const struct protocol *protocol, bool has_sent)
 {
-    const struct series *series = &result->store.series[index];
-    const struct series_info *info = &result->scenario->series[index];
-    json_t *object = json_object();
-    put(object, "name", string(info->name));
-    put(object, "protocol", string(info->protocol->name));
-    put(object, "target", string(info->target->name));
-    put(object, "tags", tags_object(&info->tags));
     put_integer(object, "count", series->count);
     put_integer(object, "ok", series->outcomes[OUTCOME_OK]);
     put_integer(object, "failed", figures_failed(series));
@@ -224,17 +233,29 @@ static json_t *step_object(const struct result *result, uint32_t index)
     put_integer(object, "bytes_in", series->bytes_in);
     put_integer(object, "bytes_out", series->bytes_out);
     put_rate(object, figures_ended(series->outcomes), result->measured_ns);
-    put(object, "codes", codes_object(series, info->protocol));
+    if (protocol)
+        put(object, "codes", codes_object(series, protocol));
     put(object, "latency_ns", latency_object(series));
     put(object, "latency_ok_ns", distribution(&series->latency_ok));
-    if (figures_has_sent(info->protocol))
+    if (has_sent)
         put(object, "service_ns", distribution(&series->service));
     put(object, "phases_ns", phases_object(series));
     if (series_has_messages(series))
         put(object, "messages", messages_object(series));
-    put(object, "metrics", metrics_object(series, info->protocol));
-    if (result->deliveries && result->deliveries[index].wanted)
-        put(object, "deliveries", deliveries_object(result, index));
+    if (protocol)
+        put(object, "metrics", metrics_object(series, protocol));
+}
+
+static json_t *step_object(const struct result *result, uint32_t index)
+{
+    const struct series_info *info = &result->scenario->series[index];
+    json_t *object = json_object();
+    put(object, "name", string(info->name));
+    put(object, "protocol", string(info->protocol->name));
+    put(object, "target", string(info->target->name));
+    put(object, "tags", tags_object(&info->tags));
+    put_series(object, result, &result->store.series[index], info->protocol, figures_has_sent(info->protocol));
+    put_deliveries(object, result, &index, 1);
     return object;
 }
 
@@ -243,6 +264,35 @@ static json_t *steps_array(const struct result *result)
     json_t *array = json_array();
     for (uint32_t i = 0; i < result->store.series_count; i++)
         add(array, step_object(result, i));
+    return array;
+}
+
+static json_t *group_object(const struct result *result, const char *tag, const struct group *group)
+{
+    json_t *object = json_object(), *steps = json_array();
+    put(object, "tag", string(tag));
+    if (group->value)
+        put(object, "value", string(group->value));
+    if (group->protocol)
+        put(object, "protocol", string(group->protocol->name));
+    for (uint32_t i = 0; i < group->step_count; i++)
+        add(steps, string(result->scenario->series[group->steps[i]].name));
+    put(object, "steps", steps);
+    put_series(object, result, &group->series, group->protocol, group->has_sent);
+    put_deliveries(object, result, group->steps, group->step_count);
+    return object;
+}
+
+static json_t *groups_array(const struct result *result)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < result->scenario->group_tag_count; i++) {
+        struct groups groups;
+        groups_make(result, result->scenario->group_tags[i], &groups);
+        for (uint32_t g = 0; g < groups.count; g++)
+            add(array, group_object(result, result->scenario->group_tags[i], &groups.list[g]));
+        groups_free(&groups);
+    }
     return array;
 }
 
@@ -379,6 +429,7 @@ static json_t *summary_object(const struct result *result)
     put(object, "warmup", warmup_object(&store->ledgers[BLOCK_WARMUP]));
 
     put(object, "steps", steps_array(result));
+    put(object, "groups", groups_array(result));
     put(object, "transactions", transactions_array(result));
     put(object, "checks", checks_array(result));
     put(object, "thresholds", thresholds_array(result));

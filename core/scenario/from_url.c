@@ -143,7 +143,8 @@ static int build(const struct loader *loader)
     scenario->series = arena_alloc(loader->arena, sizeof *scenario->series);
     struct target *target = scenario->targets;
     struct step *step = scenario->steps;
-    if (target_from_url(loader, NULL, overrides->url, target))
+    const struct node *engine = overrides->engine ? node_from_flag(loader->arena, "--engine", overrides->engine) : NULL;
+    if (target_from_url(loader, NULL, overrides->url, target) || read_engine(loader, engine, target))
         return -1;
     target->name = target->host;
     struct form form = {.protocol = target->protocol};
@@ -164,7 +165,7 @@ static int build(const struct loader *loader)
         return -1;
     make_flow(loader);
     find_measured(scenario);
-    if (load_thresholds(loader, NULL))
+    if (load_thresholds(loader, NULL) || load_group_tags(loader, NULL))
         return -1;
     return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
 }

@@ -22,6 +22,7 @@ const struct key_row key_rows[] = {
     {PART_ROOT, "setup", "flow", "walked once, before the clock starts"},
     {PART_ROOT, "teardown", "flow", "walked once, at the end"},
     {PART_ROOT, "thresholds", "thresholds", "what must hold for the run to pass"},
+    {PART_ROOT, "group-by", "names", "tags by whose values reports add steps up"},
     {PART_INCLUDED, "squall", "{\"enum\": [1, \"1\"]}", "version of the language: 1"},
     {PART_INCLUDED, "include", "names", "more files"},
     {PART_INCLUDED, "targets", "targets", "endpoints under test"},

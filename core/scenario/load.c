@@ -81,7 +81,7 @@ static int load_root(const struct loader *loader, const struct node *root)
                               "the scenario has no load; write load: [ { users: 10, for: 30s } ] or load: [ { hold: "
                               "100/s, for: 30s } ], or give --users or --rate");
     if (load_users(loader, root) || (load && load_walkers(loader, load)) ||
-        load_thresholds(loader, thresholds))
+        load_thresholds(loader, thresholds) || load_group_tags(loader, node_get(root, "group-by")))
         return -1;
     return load_overrides(loader) || load_defaults(loader) || check_feeds(loader, data) ? -1 : 0;
 }

@@ -97,6 +97,9 @@ int define_secrets(const struct loader *loader);
 int load_targets(const struct loader *loader, const struct node *node);
 /* A target from its URL, with defaults; the path stays unused. */
 int target_from_url(const struct loader *loader, const struct node *node, const char *url, struct target *ret_target);
+/* `engine: NAME`: the protocol's other plugin, PROTOCOL-NAME, with the same steps and the same options. NULL: none is
+ * wanted. */
+int read_engine(const struct loader *loader, const struct node *node, struct target *target);
 /* Ends it: options, state, target_init. */
 int target_finish(const struct loader *loader, struct target *target, struct option_set *set, const struct node *place);
 int load_loads(const struct loader *loader, const struct node *node);
@@ -172,6 +175,9 @@ const char *step_default_name(const struct loader *loader, const struct protocol
 uint32_t scenario_series(const struct loader *loader, const struct step *step);
 /* `tags`: a map of names and fixed texts, above those of *ret_tags. */
 int read_tags(const struct loader *loader, const struct node *node, struct tags *ret_tags);
+/* `group-by`: one tag or a list of them; NULL where the scenario has none. Those of the command line stand behind it. Once
+ * the series are there. */
+int load_group_tags(const struct loader *loader, const struct node *node);
 struct tags tags_joined(const struct loader *loader, struct tags below, struct tags above);
 
 #endif

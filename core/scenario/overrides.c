@@ -236,6 +236,9 @@ int load_overrides(const struct loader *loader)
     if (loader->file && overrides->flag_count)
         return error_set(loader->error, "%s: belongs to the URL form; in a scenario file write it in the step",
                          overrides->flags[0].flag);
+    if (loader->file && overrides->engine)
+        return error_set(loader->error, "--engine: belongs to the URL form; in a scenario file write it into the target, engine: %s",
+                         overrides->engine);
     return override_duration(loader) || override_ramp(loader) || override_iterations(loader) || override_arrivals(loader) ||
                    override_targets(loader) || override_times(loader)
                ? -1

@@ -9,6 +9,11 @@ static const char *duration(char *buf, uint64_t ns)
     return ns == UINT64_MAX ? "no limit of time" : units_print_duration(buf, WORD, ns);
 }
 
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void print_targets(const struct scenario *scenario, struct buffer *out)
 {
     char timeout[WORD], connect[WORD];
@@ -21,7 +26,7 @@ static void print_targets(const struct scenario *scenario, struct buffer *out)
         else if (target->connections == CONNECTIONS_NEW)
             buffer_printf(out, ", a new connection for each exchange");
         else
-            buffer_printf(out, ", %u connection%s", target->connections, target->connections == 1 ? "" : "s");
+            buffer_printf(out, ", %u connection%s", target->connections, plural(target->connections));
         buffer_printf(out, ", timeout %s, connect-timeout %s%s)\n", duration(timeout, target->timeout_ns),
                       duration(connect, target->connect_timeout_ns), target->tls_insecure ? ", any certificate" : "");
     }
@@ -36,8 +41,9 @@ static void print_feeds(const struct scenario *scenario, struct buffer *out)
         buffer_printf(out, "\ndata\n");
     for (uint32_t i = 0; i < scenario->feed_count; i++) {
         const struct data_feed *feed = &scenario->feeds[i];
-        buffer_printf(out, "  %-16s %s  (%s rows, %u columns, %s, %s, %s)\n", feed->name, feed->file,
-                      units_print_grouped(rows, sizeof rows, feed->table.rows), feed->table.column_count, orders[feed->order],
+        buffer_printf(out, "  %-16s %s  (%s row%s, %u column%s, %s, %s, %s)\n", feed->name, feed->file,
+                      units_print_grouped(rows, sizeof rows, feed->table.rows), plural(feed->table.rows), feed->table.column_count,
+                      plural(feed->table.column_count), orders[feed->order],
                       scopes[feed->scope], feed->stop ? "then the end" : "again and again");
     }
 }
@@ -45,12 +51,14 @@ static void print_feeds(const struct scenario *scenario, struct buffer *out)
 static void print_stage(const struct stage *stage, struct buffer *out)
 {
     char length[WORD];
-    const char *unit = stage->kind == STAGE_RATE ? "/s" : " users";
-    if (stage->from == stage->to)
-        buffer_printf(out, "  hold %g%s for %s", stage->to, unit, duration(length, stage->duration_ns));
-    else
+    const char *unit = stage->kind == STAGE_RATE ? "/s" : stage->to == 1 ? " user" : " users";
+    if (stage->from != stage->to)
         buffer_printf(out, "  ramp %g -> %g%s over %s", stage->from, stage->to, unit,
                       duration(length, stage->duration_ns));
+    else if (stage->duration_ns == UINT64_MAX)
+        buffer_printf(out, "  hold %g%s", stage->to, unit);
+    else
+        buffer_printf(out, "  hold %g%s for %s", stage->to, unit, duration(length, stage->duration_ns));
     if (stage->kind == STAGE_RATE)
         buffer_printf(out, ", %s arrivals", stage->arrivals == ARRIVALS_POISSON ? "poisson" : "constant");
     if (stage->pace_ns)
@@ -70,10 +78,11 @@ static void print_ends(const struct load *load, bool in_time, struct buffer *out
     char grouped[WORD];
     const char *or = in_time ? ", or with its last stage" : "";
     if (load->iterations != UINT64_MAX)
-        buffer_printf(out, "  ends after %s journeys%s\n", units_print_grouped(grouped, sizeof grouped, load->iterations), or);
+        buffer_printf(out, "  ends after %s journey%s%s\n", units_print_grouped(grouped, sizeof grouped, load->iterations),
+                      plural(load->iterations), or);
     if (load->user_iterations != UINT64_MAX)
-        buffer_printf(out, "  ends after %s journeys of each user%s\n",
-                      units_print_grouped(grouped, sizeof grouped, load->user_iterations), or);
+        buffer_printf(out, "  ends after %s journey%s of each user%s\n",
+                      units_print_grouped(grouped, sizeof grouped, load->user_iterations), plural(load->user_iterations), or);
 }
 
 static void print_load(const struct scenario *scenario, const struct load *load, struct buffer *out)
@@ -96,8 +105,8 @@ static void print_load(const struct scenario *scenario, const struct load *load,
     if (!load->closed) {
         uint64_t expected = schedule_expected(&schedule);
         if (expected != UINT64_MAX)
-            buffer_printf(out, ", %s journeys expected", units_print_grouped(grouped, sizeof grouped, expected));
-        buffer_printf(out, ", up to %s users", units_print_grouped(grouped, sizeof grouped, load->users));
+            buffer_printf(out, ", %s journey%s expected", units_print_grouped(grouped, sizeof grouped, expected), plural(expected));
+        buffer_printf(out, ", up to %s user%s", units_print_grouped(grouped, sizeof grouped, load->users), plural(load->users));
     }
 }
 
@@ -126,10 +135,11 @@ static void print_step(const struct step *step, uint32_t indent, struct buffer *
     buffer_printf(out, "\n");
 }
 
-static void print_operation(const struct scenario *scenario, const struct op *op, struct buffer *out)
+/* base: the indentation of what the flow stands in. */
+static void print_operation(const struct scenario *scenario, const struct op *op, uint32_t base, struct buffer *out)
 {
     char min[WORD], max[WORD];
-    uint32_t indent = 2 + 2 * op->depth;
+    uint32_t indent = base + 2 * op->depth;
     if (op->kind == OP_END || (op->kind == OP_JUMP && !op->text) || op->kind == OP_REPEAT || op->kind == OP_SPAN_END ||
         (op->kind == OP_LOOP && op[1].kind == OP_WHILE))
         return;
@@ -147,7 +157,7 @@ static void print_operation(const struct scenario *scenario, const struct op *op
     else if (op->kind == OP_THINK)
         buffer_printf(out, "think    %s to %s\n", duration(min, op->think_min_ns), duration(max, op->think_max_ns));
     else if (op->kind == OP_LOOP)
-        buffer_printf(out, "repeat   %u times\n", op->count);
+        buffer_printf(out, "repeat   %u time%s\n", op->count, plural(op->count));
     else if (op->kind == OP_IF || op->kind == OP_WHILE)
         buffer_printf(out, "%-8s %s\n", op->kind == OP_IF ? "if" : "while", op->text);
     else if (op->kind == OP_JUMP)
@@ -164,13 +174,22 @@ static void print_operation(const struct scenario *scenario, const struct op *op
                           i + 1 < op->count ? "" : "\n");
 }
 
+/* A flow of a class; under its name where the class has several. */
 static void print_program(const struct scenario *scenario, const char *name, const struct program *program,
                           struct buffer *out)
 {
     if (name && program->count)
-        buffer_printf(out, "    %s:\n", name);
+        buffer_printf(out, "    %s\n", name);
     for (uint32_t i = 0; i < program->count; i++)
-        print_operation(scenario, &program->ops[i], out);
+        print_operation(scenario, &program->ops[i], name ? 4 : 2, out);
+}
+
+static void print_run_program(const struct scenario *scenario, const char *name, const struct program *program, struct buffer *out)
+{
+    if (program->count)
+        buffer_printf(out, "\n%s of the run\n", name);
+    for (uint32_t i = 0; i < program->count; i++)
+        print_operation(scenario, &program->ops[i], 0, out);
 }
 
 static void print_class(const struct scenario *scenario, const struct user_class *class, double weights,
@@ -182,6 +201,12 @@ static void print_class(const struct scenario *scenario, const struct user_class
     print_program(scenario, "teardown", &class->teardown, out);
 }
 
+static void print_groups(const struct scenario *scenario, struct buffer *out)
+{
+    for (uint32_t i = 0; i < scenario->group_tag_count; i++)
+        buffer_printf(out, "%s  by %s\n", i ? "" : "\ngroups\n", scenario->group_tags[i]);
+}
+
 void scenario_print_plan(const struct scenario *scenario, struct buffer *out)
 {
     double weights = 0;
@@ -190,13 +215,16 @@ void scenario_print_plan(const struct scenario *scenario, struct buffer *out)
     print_feeds(scenario, out);
     buffer_printf(out, "\n");
     print_loads(scenario, out);
+    print_run_program(scenario, "setup", &scenario->setup, out);
     buffer_printf(out, "\nusers\n");
     for (uint32_t i = 0; i < scenario->class_count; i++)
         weights += scenario->classes[i].weight;
     for (uint32_t i = 0; i < scenario->class_count; i++)
         print_class(scenario, &scenario->classes[i], weights, out);
+    print_run_program(scenario, "teardown", &scenario->teardown, out);
     if (scenario->threshold_count)
         buffer_printf(out, "\nthresholds\n");
     for (uint32_t i = 0; i < scenario->threshold_count; i++)
         buffer_printf(out, "  %s\n", scenario->thresholds[i].text);
+    print_groups(scenario, out);
 }

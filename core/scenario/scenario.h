@@ -34,6 +34,9 @@ struct tags {
     uint32_t count;
 };
 #define TAGS_MAX 16u
+#define GROUP_TAGS_MAX 16u
+/* Of the tag with that name; NULL: there is none. */
+const char *tags_value(const struct tags *tags, const char *name);
 
 struct target {
     struct squall_target view; /* what the plugin sees; state allocated and target_init called */
@@ -121,6 +124,7 @@ struct step {
     uint32_t save_count;
     uint64_t wants;
     uint32_t line;                   /* in the file; 0: URL form */
+    const struct node *place;        /* for messages; NULL: URL form */
     bool scripted;                   /* its options come from a script with each exchange; then: */
     const void *defaults;            /* what they are when the script says nothing */
     uint64_t required;               /* rows that the script must give */
@@ -268,27 +272,38 @@ struct scenario {
                                  with the load */
     struct threshold *thresholds;
     uint32_t threshold_count;
+    const char **group_tags; /* names of tags, each once: reports add steps up by what these say */
+    uint32_t group_tag_count;
 };
 
 /*
  * What the command line says on top of a scenario, or instead of one. It is plain data, so that the controller can
- * send it to workers: they load the same text with the same overrides and arrive at the same scenario.
+ * send it to workers: they load the same text with the same overrides and arrive at the same scenario. The members are
+ * rows, so that whoever sends them leaves none out.
  */
 struct flag_value {
     const char *flag, *value; /* as written: "--header", "a: b"; value NULL: a switch */
 };
+/* NULL: not given. url: URL form; engine: of its target; secrets: NAME=VALUE lines, without which the environment has them; secrets_file: where
+ * those come from. */
+#define OVERRIDE_TEXTS(row)                                                                                                       \
+    row(url) row(users) row(rate) row(duration) row(iterations) row(connections) row(warmup) row(timeout) row(drain) row(seed)    \
+    row(arrivals) row(preset) row(peak) row(ramp) row(secrets) row(secrets_file) row(engine)
+#define OVERRIDE_SWITCHES(row) row(insecure) row(trust_scenario)
+/* A list and its count. flags: for the plugin's tables, URL form only; sets: --set NAME=VALUE, flag is the name; thresholds
+ * and group_tags: --threshold EXPR and --group-by TAG, beside those of the scenario. */
+#define OVERRIDE_LISTS(row) \
+    row(flags, flag_count) row(sets, set_count) row(thresholds, threshold_count) row(group_tags, group_tag_count)
 struct overrides {
-    const char *url;          /* URL form */
-    const char *users, *rate, *duration, *iterations, *connections, *warmup, *timeout, *drain, *seed, *arrivals;
-    const char *preset, *peak, *ramp; /* NULL: not given, as all above */
-    const char *secrets, *secrets_file; /* NAME=VALUE lines, and where they come from; NULL: the environment alone */
-    bool insecure, trust_scenario;
-    const struct flag_value *flags; /* for the plugin's tables, URL form only */
-    uint32_t flag_count;
-    const struct flag_value *sets;  /* --set NAME=VALUE: flag is the name */
-    uint32_t set_count;
-    const struct flag_value *thresholds; /* --threshold EXPR, beside those of the scenario */
-    uint32_t threshold_count;
+#define OVERRIDE_TEXT(name) const char *name;
+#define OVERRIDE_SWITCH(name) bool name;
+#define OVERRIDE_LIST(name, count) const struct flag_value *name; uint32_t count;
+    OVERRIDE_TEXTS(OVERRIDE_TEXT)
+    OVERRIDE_SWITCHES(OVERRIDE_SWITCH)
+    OVERRIDE_LISTS(OVERRIDE_LIST)
+#undef OVERRIDE_TEXT
+#undef OVERRIDE_SWITCH
+#undef OVERRIDE_LIST
 };
 
 /* From YAML text. `file` names it in messages: every error reads "file:line:column: what is wrong; what to write". */
@@ -298,6 +313,8 @@ int scenario_load(const char *text, size_t len, const char *file, const struct o
 int scenario_from_url(const struct overrides *overrides, struct protocol_registry *registry,
                       struct scenario **ret_scenario, struct error *error);
 void scenario_free(struct scenario *scenario);
+/* What is found wrong with a step once the scenario is loaded, as it would read if it had been found then. */
+void scenario_step_error(const struct scenario *scenario, const struct step *step, const char *why, struct error *error);
 /* Reads a file of at most 4 MiB. */
 int scenario_read(const char *path, char **ret_text, size_t *ret_len, struct error *error);
 

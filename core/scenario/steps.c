@@ -237,10 +237,22 @@ static int find_target(const struct loader *loader, const struct protocol *proto
     return 0;
 }
 
+static int fail_step(const struct loader *loader, const struct step *step, const char *why)
+{
+    return fail_at(loader, step->place, "step `%.200s`: %.500s", step->name, why);
+}
+
+void scenario_step_error(const struct scenario *scenario, const struct step *step, const char *why, struct error *error)
+{
+    const struct loader loader = {.file = scenario->file, .error = error};
+    fail_step(&loader, step, why);
+}
+
 int step_finish(const struct loader *loader, struct step *step, struct option_set *set, const struct node *place)
 {
     const struct squall_protocol *abi = &step->protocol->abi;
     struct squall_error why = {""};
+    step->place = place;
     if (option_set_build(loader, set, place))
         return -1;
     step->series = scenario_series(loader, step);
@@ -255,7 +267,7 @@ int step_finish(const struct loader *loader, struct step *step, struct option_se
     step->view.state = arena_alloc(loader->arena, abi->step_size);
     if (abi->step_init && abi->step_init(&step->view, set->init_block, set->constant, &why)) {
         step->view.state = NULL;
-        return fail_at(loader, place, "step `%.200s`: %.500s", step->name, why.text);
+        return fail_step(loader, step, why.text);
     }
     if (step->view.opens)
         loader->scenario->targets[step->target - loader->scenario->targets].opens = true;

@@ -84,6 +84,14 @@ static int read_tls_key(const struct loader *loader, const struct node *key, con
     return fail_unknown_key(loader, key, "`tls`", keys_of(PART_TLS));
 }
 
+static uint64_t keys_given(const struct target *target)
+{
+    return (target->tls_ca ? SQUALL_TLS_CA : 0u) | (target->tls_crl ? SQUALL_TLS_CRL : 0u) |
+           (target->tls_cert ? SQUALL_TLS_CERT : 0u) | (target->tls_server_name ? SQUALL_TLS_SERVER_NAME : 0u) |
+           (target->tls_1_3_only ? SQUALL_TLS_MIN_VERSION : 0u) |
+           (target->tls_session_reuse ? SQUALL_TLS_SESSION_REUSE : 0u);
+}
+
 int read_tls(const struct loader *loader, const struct node *node, struct target *target)
 {
     if (read_map(loader, node, "`tls`", "tls: { insecure: true }"))
@@ -99,6 +107,7 @@ int read_tls(const struct loader *loader, const struct node *node, struct target
             return -1;
     if (target->tls_key && !target->tls_cert)
         return fail_at(loader, node_get(node, "key"), "a key without its certificate; name that too: cert: FILE.pem");
+    target->view.tls_keys = keys_given(target);
     return 0;
 }
 

@@ -48,6 +48,19 @@ int target_from_url(const struct loader *loader, const struct node *node, const 
     return 0;
 }
 
+/* Keys that steer connections of ours. */
+static int check_own_transport(const struct loader *loader, const struct target *target, const struct node *place)
+{
+    const char *key = target->connect_path || target->connect_host != target->host ? "connect-to"
+                      : target->source_count                                        ? "source"
+                      : target->name_servers                                        ? "name-servers"
+                                                                                    : NULL;
+    if (!key || !(target->protocol->abi.flags & SQUALL_OWN_TRANSPORT))
+        return 0;
+    return fail_at(loader, place, "target %s: `%s` is for squall's own connections, and %s opens others; leave it out%s",
+                   target->name, key, target->protocol->name, target->engine ? ", or `engine`" : "");
+}
+
 int target_finish(const struct loader *loader, struct target *target, struct option_set *set, const struct node *place)
 {
     const struct squall_protocol *abi = &target->protocol->abi;
@@ -56,7 +69,7 @@ int target_finish(const struct loader *loader, struct target *target, struct opt
         target->connections = CONNECTIONS_PER_USER;
         target->connections_set = true;
     }
-    if (option_set_build(loader, set, place))
+    if (check_own_transport(loader, target, place) || option_set_build(loader, set, place))
         return -1;
     for (uint32_t i = 0; i < set->variable_count; i++) {
         const struct squall_option *row = protocol_option(set->table, set->variables[i].row);
@@ -115,8 +128,7 @@ static int read_target_key(const struct loader *loader, const struct node *key, 
     return 0;
 }
 
-/* `engine: lib`: the protocol's other plugin, with the same steps and the same options. */
-static int read_engine(const struct loader *loader, const struct node *node, struct target *target)
+int read_engine(const struct loader *loader, const struct node *node, struct target *target)
 {
     const char *engine;
     if (!node)

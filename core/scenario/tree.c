@@ -164,6 +164,20 @@ static int add_scalar(struct compiler *compiler, const struct node *node)
     return 0;
 }
 
+/* {a:1} is YAML for a key "a:1" that has no value, and never meant. */
+static bool lacks_space(const struct node *key, const struct node *value)
+{
+    const char *colon = key->quoted ? NULL : strchr(key->text, ':');
+    return colon && colon > key->text && colon[1] && value->kind == NODE_SCALAR && !value->quoted && !value->text[0];
+}
+
+static int fail_no_space(const struct loader *loader, const struct node *key)
+{
+    int len = (int)strcspn(key->text, ":");
+    return fail_at(loader, key, "`%.80s` has no value: behind a colon YAML wants a space, as in %.*s: %.40s", key->text,
+                   len < 40 ? len : 40, key->text, key->text + len + 1);
+}
+
 /* yaml.h bounds the depth. */
 static int add_node(struct compiler *compiler, const struct node *node)
 {
@@ -178,6 +192,8 @@ static int add_node(struct compiler *compiler, const struct node *node)
         if (map && strstr(node_key(node, i)->text, "${"))
             return fail_at(compiler->loader, node_key(node, i),
                            "names are the same in every exchange; use ${...} in values only");
+        if (map && lacks_space(node_key(node, i), node_value(node, i)))
+            return fail_no_space(compiler->loader, node_key(node, i));
         if (map) {
             append_string(text, bytes_of(node_key(node, i)->text));
             buffer_append(text, ":", 1);

@@ -26,7 +26,7 @@ int fail_prefix(const struct loader *loader, const struct node *node, uint32_t c
     if (node->label)
         return error_prefix(loader->error, "%s", node->label);
     if (!loader->file) /* of JSON in a flag */
-        return error_prefix(loader->error, "%u:%u", node->line, node->column);
+        return error_prefix(loader->error, "%s:%u:%u", node->file, node->line, node->column);
     uint32_t shift = node->exact && column > 0 ? column - 1 + node->quoted : 0;
     return error_prefix(loader->error, "%s:%u:%u", node->file ? node->file : loader->file, node->line, node->column + shift);
 }

@@ -2,7 +2,7 @@
  * Calls by gRPC core. A unary call is one batch; a stream has one for its start, one for its status, and one at a time
  * for what is received and what is sent. See core_call.h.
  *
- * What must stay true: `under_way` counts batches whose event has not come; a call is freed when it is 0 and the
+ * What must stay true: `under_way` counts batches whose event has not come; a call is over when it is 0 and the
  * exchange has ended. A finished call has no `x`.
  */
 #include "core_call.h"
@@ -18,90 +18,6 @@
 #include <grpc/support/time.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- life ---- */
-
-void core_calls_free(struct core_worker *worker)
-{
-    while (worker->free != NULL) {
-        struct core_call *call = worker->free;
-        worker->free = call->next;
-        rpc_buffer_fini(&call->fields);
-        rpc_buffer_fini(&call->out);
-        free(call->ends);
-        free(call);
-    }
-}
-
-static struct core_call *take_call(struct core_conn *c)
-{
-    struct core_worker *worker = c->worker;
-    struct core_call *call = worker->free;
-    if (call == NULL) {
-        call = calloc(1, sizeof *call);
-        if (call == NULL)
-            return NULL;
-    } else {
-        worker->free = call->next;
-        struct core_call kept = *call;
-        kept.fields.len = kept.out.len = 0;
-        *call =
-            (struct core_call){.fields = kept.fields, .out = kept.out, .ends = kept.ends, .ends_size = kept.ends_size};
-    }
-    call->c = c;
-    call->next = c->calls;
-    if (c->calls != NULL)
-        c->calls->previous = call;
-    c->calls = call;
-    grpc_metadata_array_init(&call->initial);
-    grpc_metadata_array_init(&call->trailing);
-    call->details = grpc_empty_slice();
-    return call;
-}
-
-static void leave_conn(struct core_call *call)
-{
-    struct core_conn *c = call->c;
-    if (c == NULL)
-        return;
-    if (call->previous != NULL)
-        call->previous->next = call->next;
-    else
-        c->calls = call->next;
-    if (call->next != NULL)
-        call->next->previous = call->previous;
-    call->c = NULL;
-}
-
-static void free_if_over(struct core_call *call)
-{
-    struct core_worker *worker = call->start.worker->state;
-    if (call->under_way > 0 || call->x != NULL)
-        return;
-    leave_conn(call);
-    grpc_metadata_array_destroy(&call->initial);
-    grpc_metadata_array_destroy(&call->trailing);
-    grpc_byte_buffer_destroy(call->message);
-    grpc_byte_buffer_destroy(call->sending);
-    grpc_slice_unref(call->details);
-    if (call->call != NULL)
-        grpc_call_unref(call->call);
-    call->next = worker->free;
-    worker->free = call;
-}
-
-void core_call_cancel(struct core_call *call)
-{
-    call->x = NULL;
-    grpc_call_cancel(call->call, NULL);
-    free_if_over(call);
-}
-
-void core_call_forget(struct core_call *call)
-{
-    leave_conn(call);
-    core_call_cancel(call);
-}
 
 static void run_batch(struct core_call *call, struct core_tag *tag, const grpc_op *ops, size_t count)
 {
@@ -211,7 +127,7 @@ static void on_sent(struct core_tag *tag)
     call->sending = NULL;
     if (call->x != NULL && tag->ok)
         go_on(call);
-    free_if_over(call);
+    core_call_end_if_over(call);
 }
 
 void core_call_turn(struct core_call *call)
@@ -281,11 +197,11 @@ void core_call_record(const struct core_call *call, struct squall_recorder *reco
 }
 
 /* The status's text, without control characters. */
-static void copy_details(const struct core_call *call, char text[200])
+static void copy_details(const struct core_call *call, char text[CORE_DETAILS_MAX])
 {
     size_t len = GRPC_SLICE_LENGTH(call->details);
     const uint8_t *from = GRPC_SLICE_START_PTR(call->details);
-    len = len < 199 ? len : 199;
+    len = len < CORE_DETAILS_MAX - 1 ? len : CORE_DETAILS_MAX - 1;
     for (size_t i = 0; i < len; i++)
         text[i] = from[i] < 0x20 || from[i] == 0x7f ? '?' : (char)from[i];
     text[len] = '\0';
@@ -294,13 +210,9 @@ static void copy_details(const struct core_call *call, char text[200])
 static void finish(struct core_call *call)
 {
     struct squall_exchange *x = call->x;
-    char text[200];
-    uint32_t code = call->enough ? (uint32_t)RPC_OK : (uint32_t)call->code;
+    char text[CORE_DETAILS_MAX];
     if (x == NULL)
         return;
-    if (code >= RPC_CODES)
-        code = RPC_UNKNOWN;
-    bool ok = (call->step->expect & UINT32_C(1) << code) != 0 && call->malformed == NULL;
     copy_details(call, text);
     if (call->c != NULL && rpc_traced(call->c->conn))
         core_trace_end(call, text);
@@ -311,15 +223,7 @@ static void finish(struct core_call *call)
     }
     if (call->body_begun && call->step->method.server_streams)
         core_host(call->c)->body(x, (struct squall_bytes){(const uint8_t *)"]", 1});
-    const struct squall_result result = {.outcome = call->malformed != NULL ? SQUALL_MALFORMED
-                                                    : ok                    ? SQUALL_OK
-                                                                            : SQUALL_REJECTED,
-                                         .code = call->malformed != NULL ? 0 : RPC_RESULT_CODE(code),
-                                         .bytes_in = call->bytes_in,
-                                         .bytes_out = call->bytes_out,
-                                         .reason = call->malformed != NULL ? call->malformed
-                                                   : ok || text[0] == '\0' ? NULL
-                                                                           : text};
+    const struct squall_result result = core_judge(call, text);
     call->x = NULL;
     core_host(call->c)->done(x, &result);
 }
@@ -406,7 +310,7 @@ static void on_received(struct core_tag *tag)
         go_on(call);
     }
     finish_stream(call);
-    free_if_over(call);
+    core_call_end_if_over(call);
 }
 
 static void on_status(struct core_tag *tag)
@@ -415,7 +319,7 @@ static void on_status(struct core_tag *tag)
     call->under_way--;
     call->has_status = true;
     finish_stream(call);
-    free_if_over(call);
+    core_call_end_if_over(call);
 }
 
 /* The one batch of a unary call; of a stream, its start. */
@@ -431,7 +335,7 @@ static void on_started(struct core_tag *tag)
             take_message(call);
         finish(call);
     }
-    free_if_over(call);
+    core_call_end_if_over(call);
 }
 
 /* ---- beginning ---- */
@@ -442,11 +346,20 @@ static void unsent(struct core_conn *c, struct squall_exchange *x, const char *r
     core_host(c)->done(x, &result);
 }
 
-/* Core keeps names and values until the batch's event: they are copied. NULL, or why not. */
-static const char *make_metadata(const struct rpc_step *step, const struct rpc_step_options *options,
-                                 grpc_metadata *metadata, size_t *ret_count)
+/* Core refers to names and values until the batch's event: they are copied. NULL, or why not. */
+static const char *make_metadata(struct core_worker *worker, const struct rpc_step *step,
+                                 const struct rpc_step_options *options, size_t *ret_count)
 {
-    size_t count = 0;
+    size_t count = 0, most = options->metadata.count + 1;
+    *ret_count = 0;
+    if (most > worker->metadata_size) {
+        grpc_metadata *metadata = realloc(worker->metadata, most * sizeof *metadata);
+        if (metadata == NULL)
+            return "no memory for the metadata";
+        worker->metadata = metadata;
+        worker->metadata_size = most;
+    }
+    grpc_metadata *metadata = worker->metadata;
     for (uint64_t i = 0; i < options->metadata.count; i++) {
         struct squall_bytes name = options->metadata.pairs[i].name, value = options->metadata.pairs[i].value;
         const char *why = rpc_metadata_check_value(name, value);
@@ -516,23 +429,20 @@ static const char *open_call(struct core_call *call, const struct rpc_step_optio
     const char *why = prepare(call, options, reason);
     if (why != NULL)
         return why;
-    grpc_metadata *metadata = calloc(options->metadata.count + 1, sizeof *metadata);
-    if (metadata == NULL)
-        return "no memory for the metadata";
-    why = make_metadata(step, options, metadata, &count);
+    why = make_metadata(c->worker, step, options, &count);
+    const grpc_metadata *metadata = c->worker->metadata;
     if (why == NULL) {
         if (rpc_traced(c->conn))
             core_trace_metadata(call, SQUALL_TRACE_SENT, step->method.path, metadata, count);
         call->call =
             grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, c->worker->queue,
                                      grpc_slice_from_static_string(step->method.path), NULL, deadline_of(step), NULL);
-        start(call, metadata, count);
+        start(call, c->worker->metadata, count);
     }
     for (size_t i = 0; i < count; i++) {
         grpc_slice_unref(metadata[i].key);
         grpc_slice_unref(metadata[i].value);
     }
-    free(metadata);
     return why;
 }
 
@@ -552,7 +462,7 @@ void core_call_begin(struct core_conn *c, struct squall_exchange *x)
 {
     struct squall_worker *worker = c->conn->worker;
     char reason[RPC_REASON_MAX];
-    struct core_call *call = take_call(c);
+    struct core_call *call = core_call_take(c);
     if (call == NULL) {
         unsent(c, x, "no memory for the call");
         return;
@@ -565,7 +475,7 @@ void core_call_begin(struct core_conn *c, struct squall_exchange *x)
     core_host(c)->elapsed(worker, x->step, RPC_SLOT_WAIT, x->intended_ns);
     const char *why = open_call(call, x->options, reason);
     if (why != NULL) {
-        free_if_over(call);
+        core_call_end_if_over(call);
         unsent(c, x, why);
         return;
     }

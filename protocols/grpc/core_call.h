@@ -2,7 +2,7 @@
  * The other engine: calls by gRPC core's C API, with sockets and an HTTP/2 of its own. What real clients do, for
  * comparison with the plugin's own.
  *
- * Threads: one polls the completion queue and posts each event to the engine's thread, which does everything else. An
+ * Threads: one polls the completion queue and posts its events to the engine's thread, which does everything else. An
  * event's tag is a struct core_tag within what it belongs to; that lives until all of its events have come.
  *
  * A connection is a channel with a subchannel pool of its own, so that N connections are N connections. Retries and
@@ -29,6 +29,7 @@ struct core_tag {
 
 /* squall_worker.state */
 struct core_worker {
+    struct squall_worker *view;
     grpc_completion_queue *queue;
     pthread_t thread;
     atomic_bool ending; /* the engine takes nothing any more */
@@ -37,7 +38,10 @@ struct core_worker {
     struct pb_decoder decoder;
     struct pb_text text;
     struct core_call *free;
+    grpc_metadata *metadata; /* room for that of one call */
+    size_t metadata_size;
     struct core_watch *watches; /* all there are; of the engine's thread */
+    struct core_conn *conns;    /* the same */
 };
 
 /* squall_conn.state */
@@ -48,7 +52,11 @@ struct core_conn {
     grpc_channel *channel;
     struct core_watch *watch;
     struct core_call *calls;
+    struct core_conn *next, *previous;  /* in worker->conns */
+    struct core_reflection *reflection; /* while this connection asks */
+    struct core_call *ended; /* what core still holds for them goes when the next call begins, see core_call.c */
     uint64_t tick_ns;
+    bool ready; /* the channel is */
 };
 
 /* squall_exchange.state */
@@ -86,11 +94,18 @@ int core_worker_begin(struct squall_worker *view, struct squall_error *error);
 void core_worker_end(struct squall_worker *view);
 
 void core_calls_free(struct core_worker *worker);
-void core_watches_free(struct core_worker *worker);
+/* One of the connection's, with empty buffers; NULL: no memory. The caller sets the tags, then the exchange. */
+struct core_call *core_call_take(struct core_conn *c);
+/* Takes it from its connection if no batch is under way and the exchange has ended. */
+void core_call_end_if_over(struct core_call *call);
+#define CORE_DETAILS_MAX 200
+/* What the call's end means to the engine. `text`: the status's, which may be written anew. */
+struct squall_result core_judge(const struct core_call *call, char text[CORE_DETAILS_MAX]);
+
 void core_call_begin(struct core_conn *c, struct squall_exchange *x);
 void core_call_cancel(struct core_call *call);
 /* The connection is gone, and the exchanges have ended. */
-void core_call_forget(struct core_call *call);
+void core_calls_forget(struct core_conn *c);
 void core_call_turn(struct core_call *call);
 uint64_t core_call_tick(struct core_call *call, uint64_t now_ns);
 void core_call_record(const struct core_call *call, struct squall_recorder *recorder);
@@ -100,9 +115,5 @@ void core_trace_message(const struct core_call *call, uint32_t what, uint64_t nu
 void core_trace_metadata(const struct core_call *call, uint32_t what, const char *title, const grpc_metadata *metadata,
                          size_t count);
 void core_trace_end(const struct core_call *call, const char *details);
-
-/* Asks the server for its services, and waits for the answers: only before the load, on the first connection. 0, or -1
- * with the error. */
-int core_reflect(struct core_conn *c, struct squall_error *error);
 
 #endif

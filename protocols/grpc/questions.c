@@ -105,6 +105,7 @@ static void refuse_service(struct rpc_questions *questions)
     char listed[120] = "";
     const struct pb_text *services = &questions->services;
     struct pb_nearest nearest = {.word = questions->name, .len = strlen(questions->name)};
+    questions->wrong = questions->about;
     for (size_t at = 0; at < services->len; at += strlen(services->data + at) + 1) {
         size_t used = strlen(listed);
         pb_nearest_offer(&nearest, services->data + at);
@@ -128,6 +129,7 @@ static void answer_error(struct rpc_questions *questions, const struct answer *a
     }
     snprintf(why, sizeof why, "the server does not describe \"%.100s\": %.100s", questions->name,
              answer->error_text[0] != '\0' ? answer->error_text : "no reason given");
+    questions->wrong = questions->about;
     rpc_questions_fail(questions, why);
 }
 
@@ -207,8 +209,10 @@ size_t rpc_questions_next(struct rpc_questions *questions, uint8_t out[RPC_QUEST
     while (questions->step != NULL) {
         const struct rpc_step *step = questions->step;
         questions->step = step->next;
-        if (service_to_ask(questions->target, step, service) && strcmp(service, PB_HEALTH_SERVICE) != 0)
-            return ask(questions, RPC_ASK_SYMBOL, service, out);
+        if (!service_to_ask(questions->target, step, service) || strcmp(service, PB_HEALTH_SERVICE) == 0)
+            continue;
+        questions->about = step;
+        return ask(questions, RPC_ASK_SYMBOL, service, out);
     }
     return 0;
 }

@@ -27,9 +27,11 @@ struct rpc_questions {
     enum rpc_ask last;
     bool asked; /* and not answered yet */
     uint32_t count;
-    char name[RPC_NAME_MAX + 1]; /* that the last question was about */
-    struct pb_text services;     /* the server's, one after the other with a NUL behind each */
-    char why[300];               /* it cannot go on; empty: it can */
+    char name[RPC_NAME_MAX + 1];  /* that the last question was about */
+    const struct rpc_step *about; /* the step that it was for */
+    const struct rpc_step *wrong; /* with `why`: it names what is not there; NULL: it is no step's fault */
+    struct pb_text services;      /* the server's, one after the other with a NUL behind each */
+    char why[300];                /* it cannot go on; empty: it can */
 };
 
 void rpc_questions_begin(struct rpc_questions *questions, struct rpc_target *target);

@@ -68,16 +68,17 @@ void rpc_reflection_ended(struct rpc_reflection *reflection, const struct rpc_ca
 static const char *finish(struct rpc_conn *c)
 {
     struct rpc_target *target = c->target;
+    const struct rpc_step *wrong = c->reflection->questions.wrong;
     struct squall_error error;
     if (c->reflection->call != NULL)
         rpc_call_drop(c->reflection->call);
     snprintf(error.text, sizeof error.text, "%s", c->reflection->questions.why);
-    bool ok = error.text[0] == '\0' && rpc_target_bind(target, &error) == 0;
+    bool ok = error.text[0] == '\0' && rpc_target_bind(target, &wrong, &error) == 0;
     rpc_reflection_free(c->reflection);
     c->reflection = NULL;
     target->asking = NULL;
     if (!ok) {
-        rpc_host(c)->refuse(c->conn, error.text);
+        rpc_host(c)->refuse(c->conn, wrong != NULL ? wrong->view : NULL, error.text);
         return NULL;
     }
     rpc_host(c)->capacity(c->conn, c->capacity);

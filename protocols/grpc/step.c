@@ -341,8 +341,21 @@ static int check_stream(struct rpc_step *step, struct squall_error *error)
     return 0;
 }
 
+static void free_messages(struct rpc_step *step)
+{
+    for (uint64_t i = 0; i < step->message_count; i++) {
+        pb_template_free(step->messages[i].template);
+        free(step->messages[i].framed);
+    }
+    free(step->messages);
+    step->messages = NULL;
+    step->message_count = 0;
+}
+
+/* Once more where another connection has asked again: what there was goes. */
 int rpc_step_bind(struct rpc_step *step, struct pb_schema *schema, struct squall_error *error)
 {
+    free_messages(step);
     return pb_schema_method(schema, (const char *)step->options->method.data, &step->method, error) < 0 ||
                    add_messages(step, error) < 0 || check_stream(step, error) < 0 ||
                    encode_constants(step, error) < 0 || make_fields(step, error) < 0
@@ -357,7 +370,7 @@ int32_t rpc_step_init(struct squall_step *view, const void *constant_options, ui
 {
     struct rpc_step *step = view->state;
     struct rpc_target *target = view->target->state;
-    *step = (struct rpc_step){.target = target, .options = constant_options, .constant = constant};
+    *step = (struct rpc_step){.view = view, .target = target, .options = constant_options, .constant = constant};
     if (check_constants(step, error) < 0 || check_counts(step, error) < 0 || check_metadata(step, error) < 0 ||
         rpc_expect_parse(step->options->expect, &step->expect, error) < 0)
         return -1;
@@ -365,19 +378,15 @@ int32_t rpc_step_init(struct squall_step *view, const void *constant_options, ui
         rpc_step_fini(view);
         return -1;
     }
-    step->next = target->steps;
-    target->steps = step;
+    *target->steps_end = step;
+    target->steps_end = &step->next;
     return 0;
 }
 
 void rpc_step_fini(struct squall_step *view)
 {
     struct rpc_step *step = view->state;
-    for (uint64_t i = 0; i < step->message_count; i++) {
-        pb_template_free(step->messages[i].template);
-        free(step->messages[i].framed);
-    }
-    free(step->messages);
+    free_messages(step);
     free(step->fields);
     free(step->field_memory);
     *step = (struct rpc_step){0};

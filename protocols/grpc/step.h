@@ -26,6 +26,7 @@ struct rpc_message {
 /* squall_step.state */
 struct rpc_step {
     struct rpc_step *next; /* of its target */
+    const struct squall_step *view;
     const struct rpc_target *target;
     const struct rpc_step_options *options; /* the constant ones */
     uint64_t constant;

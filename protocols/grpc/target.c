@@ -87,6 +87,7 @@ int32_t rpc_target_init(struct squall_target *view, struct squall_error *error)
     const struct rpc_target_options *options = view->options;
     struct rpc_target *target = view->state;
     *target = (struct rpc_target){.options = options, .secure = view->secure != 0};
+    target->steps_end = &target->steps;
     target->authority = options->authority.len > 0 ? options->authority : view->authority;
     target->h2 = (struct h2_options){.streams_max = (uint32_t)options->streams,
                                      .stream_window = (uint32_t)options->window,
@@ -107,6 +108,7 @@ int32_t rpc_target_init(struct squall_target *view, struct squall_error *error)
         each_text(view, "proto", &options->proto, pb_schema_add_proto, target->schema, error) == 0 &&
         read_set(view, target, error) == 0) {
         target->bound = !rpc_target_reflects(target);
+        view->asks = !target->bound;
         return 0;
     }
     rpc_target_fini(view);
@@ -120,11 +122,13 @@ void rpc_target_fini(struct squall_target *view)
     target->schema = NULL;
 }
 
-int rpc_target_bind(struct rpc_target *target, struct squall_error *error)
+int rpc_target_bind(struct rpc_target *target, const struct rpc_step **ret_step, struct squall_error *error)
 {
-    for (struct rpc_step *step = target->steps; step != NULL; step = step->next)
+    for (struct rpc_step *step = target->steps; step != NULL; step = step->next) {
+        *ret_step = step;
         if (rpc_step_bind(step, target->schema, error) < 0)
             return -1;
+    }
     target->bound = true;
     return 0;
 }

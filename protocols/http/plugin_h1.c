@@ -46,6 +46,7 @@ void h1_conn_request(struct squall_conn *conn, struct h1_conn *c, struct squall_
         ((struct http_exchange *)x->state)->kept = &c->kept;
     }
     c->answer = (struct http_answer){0};
+    c->hint = (struct http_hint_search){0};
     h1_expect(&c->reader, sent.kind, wanted);
     c->reader.known = &((struct http_step *)x->step->state)->known;
     host->request_end(x);
@@ -78,18 +79,23 @@ static void answer_complete(struct squall_conn *conn, struct h1_conn *c)
 {
     const char *reason = NULL;
     uint32_t outcome = http_answer_end(conn, c->exchange, &c->answer, c->reader.status, &reason);
+    if (outcome == SQUALL_REJECTED && reason == NULL)
+        reason = http_hint_found(&c->hint);
     end_exchange(conn, c, outcome, reason);
 }
 
-static void answer_malformed(struct squall_conn *conn, struct h1_conn *c)
+/* at: the byte that the reader could not go on with; there is one. */
+static void answer_malformed(struct squall_conn *conn, struct h1_conn *c, const uint8_t *at)
 {
+    const char *hint = !conn->target->secure && c->reader.wire_bytes == 0 ? http_hint_first_byte(*at) : NULL;
+    const char *reason = hint != NULL ? hint : c->reader.reason;
     if (c->exchange == NULL) {
         c->over = true;
-        host_of(conn)->fail(conn, c->reader.reason);
+        host_of(conn)->fail(conn, reason);
         return;
     }
     http_answer_drop(conn->worker, &c->answer);
-    end_exchange(conn, c, SQUALL_MALFORMED, c->reader.reason);
+    end_exchange(conn, c, SQUALL_MALFORMED, reason);
     close_now(conn, c, SQUALL_CLOSE_RESET);
 }
 
@@ -170,6 +176,8 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
             head_complete(conn, c);
             break;
         case H1_BODY:
+            if (c->reader.status == 400 && !conn->target->secure)
+                http_hint_look(&c->hint, (struct squall_bytes){piece.data, piece.data_len});
             http_answer_body(conn, c->exchange, &c->answer, (struct squall_bytes){piece.data, piece.data_len});
             break;
         case H1_END:
@@ -178,7 +186,7 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
                 return len;
             break;
         case H1_MALFORMED:
-            answer_malformed(conn, c);
+            answer_malformed(conn, c, at);
             return len;
         }
     }

@@ -6,6 +6,7 @@
 #define SQUALL_HTTP_PLUGIN_H1_H
 #include "client.h"
 #include "h1.h"
+#include "hints.h"
 #include "kept.h"
 #include <squall/plugin.h>
 
@@ -15,6 +16,7 @@ struct h1_conn {
     uint64_t request_bytes;
     struct kept_fields kept;
     struct http_answer answer;
+    struct http_hint_search hint; /* in the present answer */
     bool served;      /* an exchange has ended here */
     bool close_asked; /* the request said Connection: close */
     bool idempotent;  /* the request is */

@@ -34,6 +34,13 @@ load: [ {{ users: {users}, for: 300s }} ]
 flow: [ {{ http: GET /bench }}, {{ think: 290s }} ]
 """
 
+# Few of the users have something to do at a time: an open load's pool is as large as the worst that may come.
+POOL = """squall: 1
+targets: {{ a: {{ url: "{url}", connections: 8 }} }}
+load: [ {{ hold: 100/s, for: 300s, users: {users} }} ]
+flow: [ {{ http: GET /bench }} ]
+"""
+
 
 def flow_command(bench, length):
     path = written("flow.yaml", FLOW.format(url=bench.nginx.url("").rstrip("/"), users=bench.options.connections, length=length))
@@ -122,12 +129,23 @@ def cpu_seconds(pid):
 def thinking(bench, url, users):
     """(resident bytes, CPU of a core) of two workers whose users have all had one answer each and think."""
     secure = url.startswith("https")
-    path = written("idle.yaml", IDLE.format(url=url.rsplit("/", 1)[0], users=users, tls=", tls: { insecure: true }" if secure else ""))
+    text = IDLE.format(url=url.rsplit("/", 1)[0], users=users, tls=", tls: { insecure: true }" if secure else "")
+    return measured(bench, text, users)
+
+
+def in_pool(bench, url, users):
+    """The same, of an open load that goes on."""
+    return measured(bench, POOL.format(url=url.rsplit("/", 1)[0], users=users), 100)
+
+
+def measured(bench, text, answers):
+    """Of two workers that have had so many answers."""
+    path = written("idle.yaml", text)
     before = bench.served()
     with Process([bench.options.squall, "run", path, "-w", "2", "--trust", "off"]) as process:
         # Each look at nginx's count is a request too.
         looks = iter(range(1, 1 << 30))
-        wait_until(lambda: bench.served() - before - next(looks) >= users, "all users to have been answered", 120)
+        wait_until(lambda: bench.served() - before - next(looks) >= answers, f"{answers} answers", 120)
         workers = children(process.pid)
         time.sleep(1)  # the last snapshot with an answer in it goes out
         start, cpu = time.monotonic(), sum(map(cpu_seconds, workers))
@@ -147,4 +165,6 @@ def idle(bench):
     for name, url, aim in (("plain", bench.url, 4), ("TLS 1.3", bench.tls_url, 24)):
         few, many = thinking(bench, url, 100), thinking(bench, url, users + 100)
         rows.append([name, f"{(many[0] - few[0]) / users / 1024:.2f}", aim, f"{100 * many[1]:.1f} %"])
+    few, many = in_pool(bench, bench.url, 100), in_pool(bench, bench.url, users + 100)
+    rows.append(["none: in the pool of an open load of 100/s", f"{(many[0] - few[0]) / users / 1024:.2f}", "-", "-"])
     table(["connections", "KiB a user", "aimed at, at most", "CPU of a core while they think"], rows)

@@ -148,7 +148,7 @@ static void call_log(struct squall_worker *worker, uint32_t level, const char *l
         fake_violation(host, "log() takes a level from 0 to 3 and one line");
 }
 
-static int32_t call_post(struct squall_worker *worker, void (*fn)(struct squall_worker *, void *), void *arg)
+static int32_t call_hold(struct squall_worker *worker, void (*fn)(struct squall_worker *, void *), void *arg)
 {
     struct fake_host *host = host_of(worker);
     int32_t status = -1;
@@ -158,6 +158,21 @@ static int32_t call_post(struct squall_worker *worker, void (*fn)(struct squall_
         status = 0;
     }
     pthread_mutex_unlock(&host->lock);
+    return status;
+}
+
+static void call_wake(struct squall_worker *worker)
+{
+    struct fake_host *host = host_of(worker);
+    pthread_mutex_lock(&host->lock);
+    host->posts_due = host->post_count;
+    pthread_mutex_unlock(&host->lock);
+}
+
+static int32_t call_post(struct squall_worker *worker, void (*fn)(struct squall_worker *, void *), void *arg)
+{
+    int32_t status = call_hold(worker, fn, arg);
+    call_wake(worker);
     return status;
 }
 
@@ -291,15 +306,30 @@ static void call_close(struct squall_conn *view, uint32_t how)
     fake_note(conn, "close %s", how == SQUALL_CLOSE_RESET ? "reset" : "orderly");
 }
 
-static void call_refuse(struct squall_conn *view, const char *why)
+static void call_refuse(struct squall_conn *view, const struct squall_step *step, const char *why)
 {
     struct fake_conn *conn = live_conn(view, "refuse");
     if (!conn)
         return;
     if (!why || !*why)
         fake_violation(conn->host, "refuse() without a reason; say what the target lacks");
+    for (const struct fake_step *known = conn->host->steps; step && &known->view != step; known = known->next)
+        if (!known->next)
+            fake_violation(conn->host, "refuse() of a step that is none; give the one that step_init() was called with");
     conn->close_wanted = conn->failed = conn->refused = true;
-    fake_note(conn, "refuse %s", why ? why : "");
+    fake_note(conn, "refuse %s%s", step ? "a step: " : "", why ? why : "");
+}
+
+/* As if the scenario had given nothing but the target's host. */
+static int32_t call_tls(struct squall_conn *view, struct squall_tls *ret_tls)
+{
+    struct fake_conn *conn = live_conn(view, "tls");
+    if (!conn)
+        return -1;
+    if (!conn->host->target.secure)
+        fake_violation(conn->host, "tls() of a target whose scheme is not secure");
+    *ret_tls = (struct squall_tls){.server_name = (const char *)conn->host->target.host.data};
+    return 0;
 }
 
 /* A copy, so that one kept for longer than the call is seen by the sanitizer. */
@@ -593,5 +623,8 @@ void fake_calls_init(struct fake_host *host)
                                        .want = call_want,
                                        .set_out = call_set_out,
                                        .arrived = call_arrived,
+                                       .hold = call_hold,
+                                       .wake = call_wake,
+                                       .tls = call_tls,
                                        .trace = call_trace};
 }

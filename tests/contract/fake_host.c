@@ -209,12 +209,13 @@ void fake_host_stop(struct fake_host *host)
     }
     for (struct fake_conn *conn = host->conns; conn; conn = conn->next)
         end_own_user(conn);
+    fake_host_run_posts(host);
     if (host->worker_started && abi->user_fini)
         abi->user_fini(&host->user);
     if (host->worker_started && abi->worker_fini)
         abi->worker_fini(&host->worker);
     host->worker_started = false;
-    fake_host_run_posts(host);
+    host->post_count = 0; /* as in the engine: what is posted by now never runs */
     for (struct fake_step *step = host->steps; step; step = step->next) {
         if (abi->step_fini)
             abi->step_fini(&step->view);
@@ -524,9 +525,11 @@ uint32_t fake_host_run_posts(struct fake_host *host)
 {
     struct fake_post posts[FAKE_POSTS_MAX];
     pthread_mutex_lock(&host->lock);
-    uint32_t count = host->post_count;
+    uint32_t count = host->posts_due;
     memcpy(posts, host->posts, count * sizeof posts[0]);
-    host->post_count = 0;
+    host->post_count -= count;
+    memmove(host->posts, host->posts + count, host->post_count * sizeof posts[0]);
+    host->posts_due = 0;
     pthread_mutex_unlock(&host->lock);
     for (uint32_t i = 0; i < count; i++) {
         host->depth++;

@@ -113,7 +113,7 @@ struct fake_host {
     pthread_t thread;
     pthread_mutex_t lock; /* posts and violations */
     struct fake_post posts[FAKE_POSTS_MAX];
-    uint32_t post_count;
+    uint32_t post_count, posts_due; /* those behind posts_due are held */
     char violations[FAKE_VIOLATIONS_MAX][200];
     uint32_t violation_count; /* all of them; the first ones have a text */
 };

@@ -207,12 +207,39 @@ static void test_post(void **unused)
     end_host(posted.host);
 }
 
+static void *hold_from_thread(void *arg)
+{
+    struct posted *posted = arg;
+    posted->host->table.hold(&posted->host->worker, run_posted, posted);
+    return NULL;
+}
+
+/* What a thread holds runs once somebody wakes the engine. */
+static void test_hold(void **unused)
+{
+    const struct fake_step *step;
+    pthread_t thread;
+    struct posted posted = {.host = new_host(BUILT_PLUGINS "/null.so", &step)};
+    (void)unused;
+    assert_int_equal(pthread_create(&thread, NULL, hold_from_thread, &posted), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(fake_host_run_posts(posted.host), 0);
+    posted.host->table.wake(&posted.host->worker);
+    posted.host->table.hold(&posted.host->worker, run_posted, &posted);
+    assert_int_equal(fake_host_run_posts(posted.host), 1);
+    posted.host->table.post(&posted.host->worker, run_posted, &posted);
+    assert_int_equal(fake_host_run_posts(posted.host), 2);
+    assert_int_equal(posted.runs, 3);
+    assert_true(posted.on_engine_thread);
+    end_host(posted.host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_broken_laws), cmocka_unit_test(test_done_inside_request),
         cmocka_unit_test(test_capacity),    cmocka_unit_test(test_no_time),
-        cmocka_unit_test(test_post),
+        cmocka_unit_test(test_post),        cmocka_unit_test(test_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 """gRPC servers that misbehave: each kind of fault ends its calls in the outcome and the status that docs/grpc.md names, the
-run goes on, and memory stays bounded. Every byte of the server is written here, by hyperframe and hpack."""
+run goes on, and memory stays bounded; on both engines, where gRPC core lets it be told. Every byte of the server is written
+here, by hyperframe and hpack."""
 import resource
 import struct
 
@@ -72,12 +73,17 @@ def run(script, count=4, connections=1, options=(), method="Empty", settings=Non
     return step, summary
 
 
-def ended(script, outcome, code=None, text=None, count=4, **options):
-    step, summary = run(script, count, **options)
-    assert step[outcome] == count, (outcome, step)
-    assert step["codes"] == ({} if code is None else {str(code): count}), step["codes"]
-    if text:
-        assert any(text in error["text"] for error in summary["errors"]), summary["errors"]
+def ended(script, outcome, code=None, text=None, count=4, core="", **options):
+    """core: what gRPC core says where that is another text, or (outcome, code); None: it does not let it be told."""
+    wanted = {"own": (outcome, code, text)}
+    if core is not None:
+        wanted["core"] = (*core, None) if isinstance(core, tuple) else (outcome, code, core or text)
+    for engine, (outcome, code, text) in wanted.items():
+        step, summary = run(script, count, **options, options=["--engine", "core"] if engine == "core" else [])
+        assert step[outcome] == count, (engine, outcome, step)
+        assert step["codes"] == ({} if code is None else {str(code): count}), (engine, step["codes"])
+        if text:
+            assert any(text in error["text"] for error in summary["errors"]), (engine, summary["errors"])
 
 
 def test_answers():
@@ -97,8 +103,8 @@ def test_no_status():
     ended(lambda s, i: s.send(s.headers(i, HEAD), hf.DataFrame(i, data=EMPTY, flags=["END_STREAM"])), "malformed", None,
           "no grpc-status")
     ended(lambda s, i: s.send(s.headers(i, [(":status", "200"), ("content-type", "text/html")]),
-                              hf.DataFrame(i, data=b"<html>", flags=["END_STREAM"])), "malformed", None, "not gRPC's")
-    ended(lambda s, i: s.answer(i, trailers=[("grpc-status", "fine")]), "malformed", None, "no number")
+                              hf.DataFrame(i, data=b"<html>", flags=["END_STREAM"])), "malformed", None, "not gRPC's", core="no grpc-status")
+    ended(lambda s, i: s.answer(i, trailers=[("grpc-status", "fine")]), "malformed", None, "no number", core=("rejected", 2))
 
 
 def test_http_status():
@@ -108,12 +114,12 @@ def test_http_status():
 
 
 def test_framing():
-    ended(lambda s, i: s.answer(i, data=b"\x05\0\0\0\0"), "malformed", None, "prefix")
-    ended(lambda s, i: s.answer(i, data=b"\0\0\0\0\x09abc"), "malformed", None, "within a message")
-    ended(lambda s, i: s.answer(i, data=b"\0\0"), "malformed", None, "within a message")
-    ended(lambda s, i: s.answer(i, data=b"\x01\0\0\0\x03abc"), "malformed", None, "compressed")
+    ended(lambda s, i: s.answer(i, data=b"\x05\0\0\0\0"), "malformed", None, "prefix", core="broken")
+    ended(lambda s, i: s.answer(i, data=b"\0\0\0\0\x09abc"), "malformed", None, "within a message", core="broken")
+    ended(lambda s, i: s.answer(i, data=b"\0\0"), "malformed", None, "within a message", core="broken")
+    ended(lambda s, i: s.answer(i, data=b"\x01\0\0\0\x03abc"), "malformed", None, "compressed", core=None)
     ended(lambda s, i: s.answer(i, data=b""), "malformed", None, "without a message")
-    ended(lambda s, i: s.answer(i, data=EMPTY * 2), "malformed", None, "more than one message")
+    ended(lambda s, i: s.answer(i, data=EMPTY * 2), "malformed", None, "more than one message", core=None)
 
 
 def test_too_large():
@@ -123,7 +129,7 @@ def test_too_large():
     def script(session, stream):
         session.send(session.headers(stream, HEAD), hf.DataFrame(stream, data=b"\0\xff\xff\xff\xff" + b"x" * 10000))
 
-    ended(script, "rejected", 8, "max-receive")
+    ended(script, "rejected", 8, "max-receive", core=None)  # core waits for the rest
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 1) + (256 << 10)
 
 
@@ -171,8 +177,9 @@ def test_connection_lost():
         session.peer.reset()
         return "close"
 
-    step, _ = run(script, count=3)
-    assert step["disconnected"] + step["unreachable"] == 3 and step["disconnected"] >= 1, step
+    for options in ((), ("--engine", "core")):
+        step, _ = run(script, count=3, options=options)
+        assert step["disconnected"] + step["unreachable"] == 3 and step["disconnected"] >= 1, (options, step)
 
 
 def test_max_streams():
@@ -187,13 +194,16 @@ def test_max_streams():
                 held.remove(one)
                 session.answer(one)
 
-    step, _ = run(script, count=20, settings={hf.SettingsFrame.MAX_CONCURRENT_STREAMS: 2})
-    assert step["ok"] == 20 and most[0] == 2, (step, most)
+    for options in ((), ("--engine", "core")):
+        most[0] = 0
+        step, _ = run(script, count=20, settings={hf.SettingsFrame.MAX_CONCURRENT_STREAMS: 2}, options=options)
+        assert step["ok"] == 20 and most[0] == 2, (options, step, most)
 
 
 def test_reflection_that_lies():
     """Answers to reflection that are none: the run does not start, and says why."""
-    answers = (b"\0\0\0\0\x03abc", b"\x07", EMPTY, b"\0\0\0\0\x04\x22\x02\x0a\x05", b"\0\0\0\0\x05\x22\x03\x0a\x01\xff")
+    cut = b"\x07"  # a prefix that is none: core waits for more until the connect time-out
+    answers = (b"\0\0\0\0\x03abc", cut, EMPTY, b"\0\0\0\0\x04\x22\x02\x0a\x05", b"\0\0\0\0\x05\x22\x03\x0a\x01\xff")
     for data in answers:
         def handler(peer, data=data):
             session, asked = Session(peer), set()
@@ -210,10 +220,11 @@ def test_reflection_that_lies():
                 elif head[3] == 0 and body:
                     session.send(session.headers(stream, [("grpc-status", "2")], end=True))
 
-        with Server(handler) as server:
-            done = squall("run", f"grpc://127.0.0.1:{server.port}/a.B/C", "-r", "10/s", "-d", "1s", seconds=30)
-        assert done.returncode == 2, (data, done.returncode, done.err)
-        assert "reflection" in done.err or "no service" in done.err, (data, done.err)
+        for options in ((),) if data == cut else ((), ("--engine", "core")):
+            with Server(handler) as server:
+                done = squall("run", f"grpc://127.0.0.1:{server.port}/a.B/C", "-r", "10/s", "-d", "1s", *options, seconds=30)
+            assert done.returncode == 2, (options, data, done.returncode, done.err)
+            assert "reflection" in done.err or "no service" in done.err, (options, data, done.err)
 
 
 if __name__ == "__main__":

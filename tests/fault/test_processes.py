@@ -46,6 +46,12 @@ def lose(load, workers, number, kill, words):
     assert not verdict["complete"] and any(words in reason for reason in verdict["reasons"]), verdict
     assert summary["generator"]["workers_lost"] == 1 and summary["exit_code"] == 97, summary["generator"]
     assert words in process.err, process.err
+    # Which worker, how it ended, and how much of what was asked for there is: on stderr here, which has what the screen says.
+    cut, = [reason for reason in verdict["reasons"] if reason.startswith("the load ended early")]
+    assert f"worker {number} (of {workers})" in cut and " of a load of 1m" in cut and cut in process.err, cut
+    assert ("and the others were told to stop" in cut) == (workers > 1), cut
+    due = summary["journeys"]["due"]
+    assert (f", and {due:,} of its 120,000 journeys" in cut) == ("-r" in load), (cut, due)
 
 
 def test_killed_worker_of_two_in_closed_load():
@@ -69,8 +75,21 @@ def test_killed_worker_with_answers_under_way():
         process.end(97)
         totals = between(process.summary(), len(target.stop().log()))
         assert totals["unfinished"] > 10, totals
+        shown = " ".join(process.out.split())  # without the screen's line breaks
+        assert "worker 1 died (killed by signal 9)" in shown and "the load ended early, since worker 1 (of 2) was gone" in shown, shown
         # Its raw log ends with its last whole second; what is there is whole lines.
         assert 0 < len(process.raw()) <= totals["ok"], totals
+
+
+def test_killed_worker_when_the_load_is_over():
+    """What was asked for has been sent: nothing of the load is missing, though an answer is."""
+    with Target("--delay", "60s") as target, \
+            Run(target.url(), "-u", 2, "-n", 2, "-w", 2, quiet=False, preexec_fn=no_core) as process:
+        process.running()
+        os.kill(process.workers()[0], signal.SIGKILL)
+        process.end(97)
+        reasons = process.summary()["verdict"]["reasons"]
+    assert any("worker 0 died" in reason for reason in reasons) and not any("ended early" in reason for reason in reasons), reasons
 
 
 def test_stopped_worker():

@@ -364,6 +364,22 @@ def test_plugins_of_a_folder_that_others_may_write():
     assert ended.returncode == 0 and not ended.err, ended.err
 
 
+def test_group_by_an_unknown_tag():
+    """Told before anything is sent, with the nearest tag there is."""
+    path = scratch("tags.yaml")
+    with open(path, "w", encoding="utf-8") as out:
+        out.write('squall: 1\ntargets: { a: { url: "http://127.0.0.1:1", tags: { service: shop } } }\nload: [ { users: 1, for: 1s } ]\n'
+                  "flow: [ { http: GET /, tags: { kind: read } } ]\n")
+    for arguments, words in ((("run", path, "--group-by", "servise"), "--group-by: there is no tag `servise`; did you mean `service`?"),
+                             (("run", path, "--group-by", "zzz"), "there is no tag `zzz`; there is service, kind"),
+                             (("run", path, "--group-by", "kind", "--group-by", "knd"), "did you mean `kind`?"),
+                             (("check", "http://127.0.0.1:1/", "--group-by", "kind"), "since no step of a flow has tags")):
+        ended = squall(*arguments)
+        assert ended.returncode == 2 and words in ended.err, (arguments, ended.returncode, ended.err)
+    ended = squall("check", path, "--group-by", "kind", "--group-by=service")
+    assert ended.returncode == 0 and "groups\n  by kind\n  by service\n" in ended.out, (ended.out, ended.err)
+
+
 def test_summary_of_the_contract():
     """The keys that other programs read are there."""
     with Target(log=False) as target:

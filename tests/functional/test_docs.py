@@ -113,7 +113,7 @@ def test_options_exist():
     """Options that prose names in backticks are options of the program (or of the tools of this project)."""
     known = {"--help", "--version", "--list", "--tests"} | options_of("run", "http://127.0.0.1/") | options_of("run", "grpc://127.0.0.1/") \
         | options_of("run", "mqtt://127.0.0.1/") | options_of("target") | options_of("target", "grpc") | options_of("check")
-    for script in ("compare", "h2", "mqtt", "verdict"):
+    for script in ("compare", "grpc", "h2", "mqtt", "verdict"):
         known |= set(re.findall(r'"(--[a-z-]+)"', page(f"tests/bench/{script}")))
     problems = []
     for path in PAGES:

@@ -5,8 +5,9 @@ import base64
 import os
 import re
 import shutil
+import socket
 
-from harness import main, scratch, squall, squall_run
+from harness import free_port, main, scratch, squall, squall_run
 import grpc_servers
 
 STEP = "interop.Interop/"
@@ -153,12 +154,43 @@ def test_what_is_not_there():
         says([server.url("/interop.Interop/Unry")], "did you mean Unary?")
         says([server.url("/interop.Interop/Unary"), "--data", "{answer_byte: 1}"], "did you mean answer_bytes?")
         says([server.url("/interop.Interop/Unary"), "--data", "{answer_bytes: x}"], "answer_bytes: wants a whole number")
+        says([server.url("/interop.Interop/Unary"), "--data", "{answer_bytes:3}"], "--data:1:2: `answer_bytes:3` has no value: "
+             "behind a colon YAML wants a space, as in answer_bytes: 3")
         says([silent.url("/interop.Interop/Unary")], "no reflection service")
         says([server.url("/interop.Interop/Unry"), *proto], "did you mean Unary?")
         says([server.url("/interop.Interop/Unary"), "--proto", "nowhere.proto"], "nowhere.proto")
     # What files say is known without a server.
     broken = squall("check", scenario(1, "proto: interop.proto", [("x", "Unary", "message: { paylod: {} }", "OK", {})]))
     assert broken.returncode == 2 and "did you mean payload?" in broken.err, broken.err
+
+
+def test_check_reflect():
+    """`check --reflect`: what a .proto file would tell is told of the server, in the same words and at the same place; both
+    engines. It is bounded by the connect time-out."""
+    def says(path, text, code=2):
+        done = squall("check", "--reflect", path)
+        assert done.returncode == code and text in done.err, (text, done.returncode, done.err)
+
+    def one(port, options, method, message=""):
+        return scenario(port, options, [CASES[0], ("x", method, message, "OK", {})])
+
+    for engine in ("", "engine: core, "):
+        with grpc_servers.grpcpp() as server, grpc_servers.grpcio() as silent:
+            fine = squall("check", "--reflect", scenario(server.port, engine + "reflection: true"))
+            assert fine.returncode == 0 and "its steps fit what it serves" in fine.out, (fine.out, fine.err)
+            says(one(server.port, engine, "Unry"), 'interop.yaml:6:7: step `x`: service interop.Interop has no method "Unry"; did you mean Unary?')
+            says(one(server.port, engine, "interop.Interp/Unary"), "interop.yaml:6:7: step `x`: the server has no service")
+            says(one(server.port, engine, "Unary", "message: { answer_byte: 1 }"), "did you mean answer_bytes?")
+            says(one(server.port, engine, "Unary", "message: { answer_bytes: x }"), "6:7: step `x`: message: answer_bytes: wants a whole number")
+            says(one(silent.port, engine, "Unary"), "no reflection service")
+            assert server.stop() == 0, "a call was made"
+        says(one(free_port(), engine + "connect-timeout: 300ms", "Unary"), "refused", code=3)
+        with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, and says nothing
+            says(one(mute.getsockname()[1], engine + "connect-timeout: 300ms", "Unary"), "within its connect time-out of 300ms", code=3)
+        files = squall("check", "--reflect", scenario(1, engine + "proto: interop.proto", CASES[:1]))
+        assert files.returncode == 0 and "no target of this scenario has to be asked" in files.err, files.err
+    elsewhere = squall("run", "--reflect", "grpc://127.0.0.1:1/a.B/C")
+    assert elsewhere.returncode == 2 and "--reflect belongs to squall check" in elsewhere.err, elsewhere.err
 
 
 def test_new():

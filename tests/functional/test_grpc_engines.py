@@ -11,7 +11,7 @@ OWN = "proto: [ interop.proto, nowhere.proto ]"
 
 def test_interop_cases():
     cases = CASES + [NOWHERE]
-    for server in (grpc_servers.grpcpp, grpc_servers.grpcio):
+    for server in grpc_servers.IMPLEMENTATIONS.values():
         with server() as running:
             steps = judge(squall_run(scenario(running.port, CORE, cases)), cases)
             talk = steps["ping_pong"]["messages"]
@@ -23,6 +23,22 @@ def test_reflection():
         judge(squall_run(scenario(server.port, "engine: core")), CASES)
         wrong = squall("run", scenario(server.port, "engine: core", [("x", "Unry", "", "OK", {})]))
         assert wrong.returncode == 2 and "did you mean Unary?" in wrong.err, wrong.err
+
+
+def test_engine_of_the_url_form():
+    with grpc_servers.grpcpp() as server:
+        url = server.url("/interop.Interop/Unary")
+        for engine in ([], ["--engine", "core"]):
+            step, = squall_run(url, *engine, "-r", "200/s", "-n", 50, "-c", 2, "--data", "{answer_bytes: 7}")["steps"]
+            assert step["ok"] == 50 and step["protocol"] == ("grpc-core" if engine else "grpc"), step
+            assert ("service_ns" in step) == (not engine), step.keys()
+        assert server.stop() == 100
+    unknown = squall("run", url, "--engine", "cor", "-n", 1)
+    assert unknown.returncode == 2 and "--engine: " in unknown.err and "grpc-core" in unknown.err, unknown.err
+    file = squall("run", scenario(1, OWN), "--engine", "core")
+    assert file.returncode == 2 and "belongs to the URL form" in file.err, file.err
+    own = squall("check", scenario(1, CORE + ", connect-to: 127.0.0.1:2"))
+    assert own.returncode == 2 and "`connect-to` is for squall's own connections" in own.err, own.err
 
 
 def test_streams_that_are_paced_and_end():

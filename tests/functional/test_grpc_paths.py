@@ -70,27 +70,59 @@ def test_haproxy():
     through("haproxy", HAPROXY, lambda folder, path: [program, "-f", path])
 
 
-def over_tls(authority, port, options, expect=0):
-    path = authority.write("tls.yaml", f'squall: 1\ntargets: {{ s: {{ url: "grpcs://localhost:{port}"{options} }} }}\n'
-                           "load: [ { hold: 200/s, for: 250ms } ]\nflow: [ { grpc: interop.Interop/Unary } ]\n")
-    done = squall("run", path, "--trust", "off")
+def over_tls(authority, port, options, *flags, expect=0, host="localhost", command="run"):
+    options += "" if "connections" in options else ", connections: 4"
+    patience = "1s" if expect else "20s"
+    path = authority.write("tls.yaml", f'squall: 1\ntargets: {{ s: {{ url: "grpcs://{host}:{port}", connect-timeout: {patience}{options} }} }}\n'
+                           "load: [ { hold: 200/s, for: 100ms } ]\nflow: [ { grpc: interop.Interop/Unary } ]\n")
+    done = squall(command, path, *flags, *(["--trust", "off"] if command == "run" else []))
     assert done.returncode == expect, (options, done.returncode, done.out, done.err)
     return done
 
 
-def test_tls():
-    authority = Authority("grpc")
+def judge_tls(engine):
+    """Whom to trust, what to show, which name: the same keys mean the same on both engines."""
+    authority = Authority("grpc" + engine[-4:])
     server_pem = authority.issue("localhost")
+    authority.issue("named", names="DNS:elsewhere.test")
     authority.issue("client")
-    ca, both = ", tls: { ca: root.pem }", ", tls: { ca: root.pem, cert: client.pem }"
+    authority.issue("user1")
     with grpc_servers.grpcpp("--cert", server_pem, "--key", server_pem) as server:
-        over_tls(authority, server.port, ca)
-        assert "certificate" in over_tls(authority, server.port, "", expect=3).err
-        assert server.stop() == 50
+        over_tls(authority, server.port, engine + ", tls: { ca: root.pem }")
+        over_tls(authority, server.port, engine + ", tls: { ca: root.pem }", host="127.0.0.1")
+        over_tls(authority, server.port, engine + ", tls: { ca: localhost.pem }")  # its own certificate
+        over_tls(authority, server.port, engine + ", authority: other.test, tls: { ca: root.pem }")
+        over_tls(authority, server.port, engine + ", tls: { insecure: true }")
+        over_tls(authority, server.port, engine, "-k")
+        assert "certificate" in over_tls(authority, server.port, engine, expect=3).err
+        assert "not there" in over_tls(authority, server.port, engine + ", tls: { ca: none.pem }", expect=2).err
+        over_tls(authority, server.port, engine + ", tls: { ca: root.pem }", "--reflect", command="check")
+        assert server.stop() == 120
+    with grpc_servers.grpcpp("--cert", authority.path("named.pem"), "--key", authority.path("named.pem")) as server:
+        over_tls(authority, server.port, engine + ", tls: { ca: root.pem, server-name: elsewhere.test }")
+        over_tls(authority, server.port, engine + ", tls: { ca: root.pem }", expect=3)
+        assert server.stop() == 20
     with grpc_servers.grpcpp("--cert", server_pem, "--key", server_pem, "--client-ca", authority.path("root.pem")) as server:
-        over_tls(authority, server.port, both)
-        over_tls(authority, server.port, ca, expect=3)
-        assert server.stop() == 50
+        over_tls(authority, server.port, engine + ", tls: { ca: root.pem, cert: client.pem }")
+        over_tls(authority, server.port, engine + ", tls: { ca: root.pem, cert: client.crt, key: client.key }")
+        per_user = over_tls(authority, server.port, engine + ', connections: per-user, tls: { ca: root.pem, cert: "user${user.id}.pem" }',
+                            "--users", 1, "-n", 20)
+        assert "20 ok" in per_user.out, per_user.out
+        over_tls(authority, server.port, engine + ", tls: { ca: root.pem }", expect=3)
+        assert server.stop() == 60
+
+
+def test_tls():
+    judge_tls("")
+
+
+def test_tls_of_the_core_engine():
+    judge_tls(", engine: core")
+    authority = Authority("refused")
+    authority.issue("any")
+    for key in ("crl: any.pem", "min-version: 1.3", "session-reuse: true"):
+        refused = over_tls(authority, 1, f", engine: core, tls: {{ {key} }}", expect=2, command="check")
+        assert "not with engine: core" in refused.err, refused.err
 
 
 if __name__ == "__main__":

@@ -204,6 +204,26 @@ def test_target():
 
 # ---- which version ----
 
+def test_spoken_to_in_another_way():
+    """Plain HTTP/1.1 to a port of TLS, and to one of HTTP/2 alone: the error list says what to try."""
+    def sends(bytes_of_the_answer):
+        def handler(peer):
+            peer.request()
+            peer.send(bytes_of_the_answer)
+            peer.drain()
+        return Server(handler)
+
+    nginx, _, secure = nginx_h2()
+    with nginx, sends(b"\x15\x03\x03\x00\x02\x02\x46") as alert, sends(b"\0\0\0\4\0\0\0\0\0") as settings:
+        for number, words in ((secure.split(":")[2].rstrip("/"), "rejected: 400 Bad Request, with a text that speaks of HTTPS; try https://"),
+                              (alert.port, "malformed: not an HTTP/1.x answer: it begins like TLS; try https://"),
+                              (settings.port, "malformed: not an HTTP/1.x answer: it begins like HTTP/2; try --h2")):
+            summary, process = run(f"http://127.0.0.1:{number}/", "-u", 1, "-n", 3, quiet=False)
+            text = "".join(error["text"] for error in summary["errors"])
+            assert words in text and "".join(words.split()) in "".join(process.out.split()), (number, text, process.out)
+            assert summary["totals"]["ok"] == 0, summary["totals"]
+
+
 def test_agreement():
     def tls(alpn):
         return farm.server("good", alpn=alpn)

@@ -107,6 +107,49 @@ flow:
 """
 
 
+GROUPED = """squall: 1
+targets:
+  shop: {{ url: "{url}", connections: 20, timeout: 250ms, tags: {{ service: shop }} }}
+  desk: {{ url: "{url}", connections: 20, timeout: 250ms }}
+load: [ {{ hold: 100/s, for: 2s }} ]
+warmup: 300ms
+group-by: service
+flow:
+  - {{ http: "GET /a?delay=exponential(2ms)", target: shop, name: a, tags: {{ kind: read }} }}
+  - {{ http: "GET /b?delay=uniform(20ms,60ms)", target: shop, name: b, tags: {{ kind: write }} }}
+  - {{ http: "GET /c?status=503", target: desk, name: a, tags: {{ kind: write, service: desk }} }}
+  - {{ http: "GET /d?delay=bimodal(1ms,2s,0.9)", target: desk, name: d }}
+"""
+
+
+def test_groups_recomputed():
+    """What a group says is what the raw log gives for all exchanges with its value, percentiles included; groups of a tag add
+    up to the whole; a group of one step says what the step says."""
+    path = scratch("grouped.yaml")
+    with Target(log=False) as target:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(GROUPED.format(url=target.url("")))
+        summary, process = run(path, "-w", 2, "--group-by", "kind", "--group-by", "service", raw=True, quiet=False)
+    raw = [line for line in process.raw() if line["block"] == "measured"]
+    groups = summary["groups"]
+    assert [(group["tag"], group.get("value"), group["steps"]) for group in groups] == [
+        ("service", "shop", ["a", "b"]), ("service", "desk", ["a"]), ("service", None, ["d"]),
+        ("kind", "read", ["a"]), ("kind", "write", ["b", "a"]), ("kind", None, ["d"])], groups
+    for group in groups:
+        own = [line for line in raw if line.get("tags", {}).get(group["tag"]) == group.get("value")]
+        assert own and group["protocol"] == "http", group
+        same_step({**group, "name": f"{group['tag']}={group.get('value')}"}, own)
+    for tag in ("service", "kind"):
+        rows = [group for group in groups if group["tag"] == tag]
+        for key in ("count", "ok", "failed", "bytes_in", "timed_out"):
+            assert sum(row[key] for row in rows) == sum(step[key] for step in summary["steps"]), (tag, key)
+        assert sum(row["count"] for row in rows) == summary["totals"]["begun"], tag
+    alone, step = groups[2], next(step for step in summary["steps"] if step["name"] == "d")
+    assert {key: alone[key] for key in step if key in alone} == {key: step[key] for key in step if key not in ("name", "target", "tags")}
+    for words in ("latency by service", "latency by kind", "(no service)", "(no kind)", "  desk "):
+        assert words in process.out, (words, process.out)
+
+
 def mixed(url, length):
     path = scratch(f"mixed-{time.monotonic_ns()}.yaml")
     with open(path, "w", encoding="utf-8") as out:

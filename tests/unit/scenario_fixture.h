@@ -14,7 +14,8 @@ struct web_target_options {
     uint64_t http, streams;
 };
 struct web_options {
-    struct squall_bytes method, path, body, expect;
+    struct squall_bytes method, path, body, expect, bearer;
+    struct squall_tree json;
     struct squall_map headers;
     uint64_t times, wait, room, fast, mode;
 };
@@ -61,6 +62,9 @@ static const struct squall_option web_rows[] = {
     {.name = "room", .type = SQUALL_SIZE, WEB(room), .fallback = "64KiB", .min = 1},
     {.name = "fast", .type = SQUALL_BOOL, WEB(fast), .flag = "--fast"},
     {.name = "mode", .type = SQUALL_CHOICE, WEB(mode), .choices = fixture_modes, .fallback = "chunked"},
+    /* as above, as the real one has them */
+    {.name = "json", .type = SQUALL_TREE, WEB(json)},
+    {.name = "bearer", .type = SQUALL_STRING, WEB(bearer)},
 };
 static const struct squall_option bus_rows[] = {
     {.name = "topic",
@@ -126,7 +130,7 @@ static struct protocol fixture_web = {
             .step_init = fixture_step_init,
             .step_fini = fixture_step_fini,
             .target_options = {web_target_rows, sizeof web_target_rows / sizeof *web_target_rows, sizeof(struct squall_option), sizeof(struct web_target_options)},
-            .step_options = {web_rows, 10, sizeof(struct squall_option), sizeof(struct web_options)}}};
+            .step_options = {web_rows, sizeof web_rows / sizeof *web_rows, sizeof(struct squall_option), sizeof(struct web_options)}}};
 static struct protocol fixture_bus = {
     .name = "bus",
     .index = 1,

@@ -7,25 +7,24 @@
 
 #include <cmocka.h>
 
-/* Every text of struct overrides, found by its layout: one that is added is tested without being named here. */
-#define OVERRIDE_TEXTS (offsetof(struct overrides, insecure) / sizeof(char *))
+/* Every member of struct overrides by its row: one that is added is tested without being named here. */
+#define COUNT_ONE(...) +1
+enum { LIST_COUNT = 0 OVERRIDE_LISTS(COUNT_ONE) };
 
 static void fill(struct plan *plan)
 {
-    static char texts[OVERRIDE_TEXTS][16];
-    static const struct flag_value flags[] = {{"--header", "a: b"}, {"--fast", NULL}, {"--header", ""}};
-    const char **fields = (const char **)(void *)&plan->overrides;
-    for (size_t i = 0; i < OVERRIDE_TEXTS; i++) {
-        snprintf(texts[i], sizeof texts[i], "text %zu", i);
-        fields[i] = texts[i];
-    }
-    plan->overrides.insecure = plan->overrides.trust_scenario = true;
-    plan->overrides.flags = flags;
-    plan->overrides.flag_count = 3;
-    plan->overrides.thresholds = flags;
-    plan->overrides.threshold_count = 1;
-    plan->overrides.sets = flags + 1;
-    plan->overrides.set_count = 2;
+    /* Each list another part of these: the first, the first two, ... */
+    static const struct flag_value flags[] = {{"--header", "a: b"}, {"--fast", NULL}, {"--header", ""}, {"--x", "y"}, {"--z", "z"}};
+    uint32_t lists = 0;
+    _Static_assert(LIST_COUNT <= sizeof flags / sizeof flags[0], "a flag more for each list");
+#define FILL_TEXT(name) plan->overrides.name = "the text of " #name;
+#define FILL_SWITCH(name) plan->overrides.name = true;
+#define FILL_LIST(name, count)      \
+    plan->overrides.name = flags; \
+    plan->overrides.count = ++lists;
+    OVERRIDE_TEXTS(FILL_TEXT)
+    OVERRIDE_SWITCHES(FILL_SWITCH)
+    OVERRIDE_LISTS(FILL_LIST)
     plan->text = "squall: 1\n";
     plan->file = "a file.yaml";
     plan->raw_path = "/tmp/raw.jsonl";
@@ -40,31 +39,30 @@ static void fill(struct plan *plan)
     plan->plugin_directory_count = PLAN_PATHS_MAX - 1;
 }
 
+static void assert_same_text(const char *a, const char *b)
+{
+    assert_int_equal(a != NULL, b != NULL);
+    if (a)
+        assert_string_equal(a, b);
+}
+
 static void assert_same_values(const struct flag_value *a, uint32_t a_count, const struct flag_value *b, uint32_t b_count)
 {
     assert_int_equal(a_count, b_count);
     for (uint32_t i = 0; i < a_count; i++) {
         assert_string_equal(a[i].flag, b[i].flag);
-        assert_int_equal(a[i].value != NULL, b[i].value != NULL);
-        if (a[i].value)
-            assert_string_equal(a[i].value, b[i].value);
+        assert_same_text(a[i].value, b[i].value);
     }
 }
 
 static void assert_same(const struct plan *a, const struct plan *b)
 {
-    const char *const *left = (const char *const *)(const void *)&a->overrides;
-    const char *const *right = (const char *const *)(const void *)&b->overrides;
-    for (size_t i = 0; i < OVERRIDE_TEXTS; i++) {
-        assert_int_equal(left[i] != NULL, right[i] != NULL);
-        if (left[i])
-            assert_string_equal(left[i], right[i]);
-    }
-    assert_int_equal(a->overrides.insecure, b->overrides.insecure);
-    assert_int_equal(a->overrides.trust_scenario, b->overrides.trust_scenario);
-    assert_same_values(a->overrides.flags, a->overrides.flag_count, b->overrides.flags, b->overrides.flag_count);
-    assert_same_values(a->overrides.thresholds, a->overrides.threshold_count, b->overrides.thresholds, b->overrides.threshold_count);
-    assert_same_values(a->overrides.sets, a->overrides.set_count, b->overrides.sets, b->overrides.set_count);
+#define SAME_TEXT(name) assert_same_text(a->overrides.name, b->overrides.name);
+#define SAME_SWITCH(name) assert_int_equal(a->overrides.name, b->overrides.name);
+#define SAME_LIST(name, count) assert_same_values(a->overrides.name, a->overrides.count, b->overrides.name, b->overrides.count);
+    OVERRIDE_TEXTS(SAME_TEXT)
+    OVERRIDE_SWITCHES(SAME_SWITCH)
+    OVERRIDE_LISTS(SAME_LIST)
     assert_int_equal(a->workers, b->workers);
     assert_int_equal(a->run, b->run);
     assert_int_equal(a->log_level, b->log_level);
@@ -75,9 +73,6 @@ static void assert_same(const struct plan *a, const struct plan *b)
     for (uint32_t i = 0; i < a->plugin_directory_count; i++)
         assert_string_equal(a->plugin_directories[i], b->plugin_directories[i]);
 }
-
-/* A member behind the last one tested here changes the size: name it in fill and assert_same, then here. */
-_Static_assert(sizeof(struct overrides) == OVERRIDE_TEXTS * sizeof(char *) + 7 * sizeof(void *), "a new override");
 
 static void test_round_trip(void **state)
 {

@@ -22,7 +22,7 @@ static void make_pool(uint32_t capacity)
         list_init(&pool.loads[i]);
     for (uint32_t i = 0; i < CONNS; i++) {
         conns[i] = (struct conn){.pool = &pool, .state = CONN_UP, .capacity = capacity};
-        list_init(&conns[i].available);
+        list_init(&conns[i].place);
         pool_available(&conns[i]);
     }
 }

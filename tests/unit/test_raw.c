@@ -1,6 +1,7 @@
 /* Raw log lines are JSON, bounded, and leave out what is not known. */
 #include "metrics/raw.h"
 #include "metrics/series.h"
+#include "scenario/scenario.h"
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,25 +36,28 @@ static void test_escape(void **state)
 static void test_line(void **state)
 {
     (void)state;
-    char name[5000], line[RAW_LINE_MAX + 1];
+    char name[5000], line[RAW_LINE_MAX + RAW_NAME_MAX + 20];
+    size_t room = RAW_LINE_MAX;
     memset(name, '\x01', sizeof(name));
     name[sizeof(name) - 1] = '\0';
-    char *longest = raw_escape(name);
-    assert_true(strlen(longest) <= RAW_NAME_MAX);
-    const char *const step_names[] = {"\"one\"", longest};
-    struct raw_names names = {.step_names = step_names, .worker = UINT32_MAX};
+    char *escaped = raw_escape(name);
+    assert_true(strlen(escaped) <= RAW_NAME_MAX);
+    free(escaped);
+    char *one = raw_step("one", &(struct tags){0}), *longest = raw_step(name, &(struct tags){0});
+    const char *const steps[] = {one, longest};
+    struct raw_names names = {.steps = steps, .worker = UINT32_MAX};
     struct raw_record records[] = {
         {.id = 1, .intended_ns = 5, .sent_ns = RAW_NO_TIME, .done_ns = 9, .outcome = OUTCOME_UNSENT, .block = BLOCK_WARMUP},
         {UINT64_MAX, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 1, UINT64_MAX - 1, UINT64_MAX, UINT64_MAX, 1, UINT32_MAX,
          OUTCOME_UNREACHABLE, BLOCK_MEASURED},
     };
     for (size_t i = 0; i < 2; i++) {
-        size_t length = raw_format(&records[i], line, RAW_LINE_MAX, &names);
-        assert_true(length < RAW_LINE_MAX);
+        size_t length = raw_format(&records[i], line, sizeof line, &names);
+        assert_true(length < room + strlen(steps[records[i].series]));
         assert_int_equal(strlen(line), length);
         assert_ptr_equal(strchr(line, '\n'), line + length - 1);
     }
-    raw_format(&records[0], line, RAW_LINE_MAX, &names);
+    raw_format(&records[0], line, sizeof line, &names);
     json_t *json = json_loads(line, 0, NULL);
     assert_non_null(json);
     assert_string_equal(json_string_value(json_object_get(json, "step")), "one");
@@ -63,10 +67,34 @@ static void test_line(void **state)
     assert_int_equal(json_integer_value(json_object_get(json, "done_ns")), 9);
     json_decref(json);
     free(longest);
+    free(one);
+}
+
+/* Tags stand behind the name, whatever is in them; a line of a step without any has no such key. */
+static void test_tags(void **state)
+{
+    (void)state;
+    static const struct tag list[] = {{"service", "shop"}, {"a \"b\"", "\n"}};
+    const struct tags none = {0}, two = {list, 2};
+    char *steps[] = {raw_step("buy", &none), raw_step("buy", &two)}, line[2 * RAW_LINE_MAX];
+    struct raw_names names = {.steps = (const char *const *)steps, .worker = 1};
+    for (uint32_t i = 0; i < 2; i++) {
+        raw_format(&(struct raw_record){.series = i, .done_ns = 9}, line, sizeof line, &names);
+        json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, NULL), *tags = json_object_get(json, "tags");
+        assert_string_equal(json_string_value(json_object_get(json, "step")), "buy");
+        assert_int_equal(json_object_size(tags), i ? 2 : 0);
+        assert_int_equal(tags != NULL, i == 1);
+        if (i) {
+            assert_string_equal(json_string_value(json_object_get(tags, "service")), "shop");
+            assert_string_equal(json_string_value(json_object_get(tags, "a \"b\"")), "\n");
+        }
+        json_decref(json);
+        free(steps[i]);
+    }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_escape), cmocka_unit_test(test_line)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_escape), cmocka_unit_test(test_line), cmocka_unit_test(test_tags)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

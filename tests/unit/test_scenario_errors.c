@@ -241,6 +241,13 @@ static const struct {
     {SCOPES "  - is ok: p99(latency) < 1s\n", "11:12", "a check has no `latency`"},
     {SCOPES "  - p99(duration) < 1s\n", "11:5", "write transaction(NAME)"},
     {LOAD FLOW "thresholds: [ \"tag(a=b)\": count(ok) > 1 ]\n", "5:15", "there is no tag `a=b`, and no other in this scenario"},
+    /* groups */
+    {SCOPES "  - count(ok) > 1\ngroup-by: knid\n", "12:11", "there is no tag `knid`; did you mean `kind`?"},
+    {SCOPES "  - count(ok) > 1\ngroup-by: [ tier, place ]\n", "12:19", "there is no tag `place`; there is kind, tier"},
+    {SCOPES "  - count(ok) > 1\ngroup-by: { kind: read }\n", "12:11", "a single value is needed here, not a map"},
+    {SCOPES "  - count(ok) > 1\ngroup-by: []\n", "12:11", "`group-by` must be a list"},
+    {LOAD FLOW "group-by: kind\n", "5:11", "since no step of a flow has tags; write for example tags: { kind: ... }"},
+    {LOAD "setup: [ { web: /, tags: { a: b } } ]\n" FLOW "group-by: a\n", "6:11", "since no step of a flow has tags"},
     {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abort: maybe } ]\n", "5:49", "neither true nor false"},
     {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, abrt: true } ]\n", "5:42", "did you mean `abort`"},
     {LOAD FLOW "thresholds: [ { when: rate(failed) > 2%, grace: 2s } ]\n", "5:49", "a grace has no meaning"},

@@ -151,7 +151,7 @@ static void test_constant_step(void **state)
     const void *rendered = NULL;
     struct error error;
     assert_true(step->all_constant);
-    assert_int_equal(step->constant, 0x3ff);
+    assert_int_equal(step->constant, 0xfff);
     assert_int_equal(step_render(step, NULL, &rendered, &error), 0);
     assert_ptr_equal(rendered, step->constant_block);
     assert_bytes(options->method, "GET");
@@ -181,7 +181,7 @@ static void test_render(void **state)
     arena_init(&scratch);
     struct eval eval = {.user_id = 9, .random = &stream, .scratch = &scratch};
     assert_false(list->all_constant);
-    assert_int_equal(list->constant, 0x3ff & ~2 & ~4); /* path and headers vary */
+    assert_int_equal(list->constant, 0xfff & ~2 & ~4); /* path and headers vary */
     assert_int_equal(step_render(list, &eval, &rendered, &error), 0);
     const struct web_options *options = rendered;
     assert_memory_equal(options->path.data, "/items?page=", 12);
@@ -218,7 +218,7 @@ static void test_init_sees_constants_only(void **state)
         load_with("squall: 1\ntargets: { a: \"web://h\" }\nload: [ { users: 1, for: 1s } ]\n"
                   "flow:\n  - web: PUT /${iteration}\n    headers: { a: b, c: \"${user.id}\" }\n",
                   NULL);
-    assert_int_equal(fixture_step_constant, 0x3ff & ~2 & ~4);
+    assert_int_equal(fixture_step_constant, 0xfff & ~2 & ~4);
     assert_bytes(fixture_step_options.method, "PUT");
     assert_null(fixture_step_options.path.data);
     assert_null(fixture_step_options.headers.pairs);
@@ -558,6 +558,65 @@ static void test_plan(void **state)
     scenario_free(scenario);
 }
 
+/* One of a thing and several; what is inside of what. */
+static void test_plan_words(void **state)
+{
+    static const char text[] = "squall: 1\ntargets: { t: { url: \"web://127.0.0.1\", tags: { a: b } } }\n"
+                               "load:\n  one: { stages: [ { users: 1, iterations: 1 } ], iterations-per-user: 1 }\n"
+                               "  two: { stages: [ { ramp: 0 -> 2/s, over: 1s } ], users: [ b ] }\n"
+                               "setup: [ { web: /run } ]\nteardown: [ { web: /over } ]\ngroup-by: a\n"
+                               "users:\n  a:\n    setup: [ { web: /in } ]\n"
+                               "    flow: [ { repeat: 1, flow: [ { web: /x } ] }, { repeat: 2, flow: [ { think: 1s } ] } ]\n"
+                               "  b: { flow: [ { web: /y } ] }\n";
+    static const char *const parts[] = {
+        "  hold 1 user\n  ends after 1 journey\n  ends after 1 journey of each user\n",
+        "\n  ramp 0 -> 2/s over 1s, constant arrivals\n  1s in all, 1 journey expected, up to 20 users;",
+        "\nsetup of the run\n  web      GET /run @ t\n\nusers\n  a (50 %)\n    setup\n      web      GET /in @ t\n    flow\n"
+        "      repeat   1 time\n        web      GET /x @ t\n      repeat   2 times\n        think    1s\n"
+        "  b (50 %)\n    web      GET /y @ t\n\nteardown of the run\n  web      GET /over @ t\n\ngroups\n  by a\n",
+    };
+    (void)state;
+    struct scenario *scenario = load_with(text, NULL);
+    struct buffer out = {0};
+    scenario_print_plan(scenario, &out);
+    buffer_append(&out, "", 1);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (!strstr((const char *)out.data, parts[i]))
+            fail_msg("'%s' is not in:\n%s", parts[i], (const char *)out.data);
+    buffer_fini(&out);
+    scenario_free(scenario);
+}
+
+/* One tag or a list; the command line's behind the file's, each once. */
+static void test_group_tags(void **state)
+{
+    (void)state;
+    static const struct flag_value flags[] = {{"--group-by", "kind"}, {"--group-by", "tier"}};
+    static const struct {
+        const char *text;
+        uint32_t flag_count;
+        const char *names[4];
+    } rows[] = {
+        {"", 0, {NULL}},
+        {"group-by: zone\n", 0, {"zone"}},
+        {"group-by: [ tier, \"kind\", tier ]\n", 0, {"tier", "kind"}},
+        {"group-by: tier\n", 2, {"tier", "kind"}},
+        {"", 1, {"kind"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[600];
+        uint32_t count = 0;
+        const struct overrides overrides = {.group_tags = flags, .group_tag_count = rows[i].flag_count};
+        snprintf(text, sizeof text, "squall: 1\ntargets: { a: { url: \"web://127.0.0.1\", tags: { zone: x } } }\nload: [ { users: 1, for: 1s } ]\n"
+                 "flow: [ { web: /, tags: { kind: read } }, { web: /b, tags: { tier: gold } } ]\n%s", rows[i].text);
+        struct scenario *scenario = load_with(text, &overrides);
+        for (; rows[i].names[count]; count++)
+            assert_string_equal(scenario->group_tags[count], rows[i].names[count]);
+        assert_int_equal(scenario->group_tag_count, count);
+        scenario_free(scenario);
+    }
+}
+
 static void test_defaults(void **state)
 {
     (void)state;
@@ -580,7 +639,8 @@ int main(void)
         cmocka_unit_test(test_load),          cmocka_unit_test(test_refused),
         cmocka_unit_test(test_named_loads),   cmocka_unit_test(test_shapes),   cmocka_unit_test(test_arrow_units),   cmocka_unit_test(test_plan),
         cmocka_unit_test(test_class_of),      cmocka_unit_test(test_other_overrides),
-        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_group_tags),
+        cmocka_unit_test(test_plan_words),
     };
     unsetenv("SQUALL_NOT_SET");
     random_init(&stream, 1, 1);

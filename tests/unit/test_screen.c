@@ -70,6 +70,34 @@ static void test_steps_of_a_setup(void **state)
     sample_fini(&sample);
 }
 
+/* A table for each tag, with a row for each value; what has none stands last under a name that no value can have. */
+static void test_groups(void **state)
+{
+    (void)state;
+    static const struct tag shop[] = {{"service", "shop"}, {"kind", ""}}, odd[] = {{"service", "a\033[31m b"}};
+    static const char *names[] = {"service", "kind"};
+    struct sample sample;
+    fill(&sample, 3);
+    assert_silent(&sample, "latency by");
+    sample.series[0].tags = (struct tags){shop, 2};
+    sample.series[1].tags = (struct tags){odd, 1};
+    sample.scenario.group_tags = names;
+    sample.scenario.group_tag_count = 2;
+    assert_says(&sample, "latency by service\n  service ");
+    assert_says(&sample, "\n  shop ");
+    assert_says(&sample, "\n  a [31m b ");
+    assert_says(&sample, "\n  (no service) ");
+    assert_says(&sample, "latency by kind\n  kind ");
+    assert_says(&sample, "\n  (empty) ");
+    assert_says(&sample, "\n  (no kind) ");
+    assert_says(&sample, "service p99");
+    sample.series[2].measured = false; /* a setup's, which has counted nothing: no row */
+    store_reset(&sample.result.store);
+    assert_silent(&sample, "(no service)");
+    assert_says(&sample, "(no kind)");
+    sample_fini(&sample);
+}
+
 static void test_widths(void **state)
 {
     (void)state;
@@ -374,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_lower_bounds), cmocka_unit_test(test_sections),      cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_no_data),      cmocka_unit_test(test_waiting),       cmocka_unit_test(test_colour),
         cmocka_unit_test(test_files),        cmocka_unit_test(test_text),          cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,6 +271,52 @@ static void test_identities(void **state)
     sample_fini(&sample);
 }
 
+/* The samples of both steps, one of which has the tag, and both where none has it. */
+static void test_groups(void **state)
+{
+    (void)state;
+    static const struct tag tags[] = {{"service", "shop"}};
+    static const struct {
+        const char *path;
+        json_int_t value;
+    } values[] = {
+        {"groups.0.count", 106},      {"groups.0.ok", 100},
+        {"groups.0.failed", 6},       {"groups.0.timed_out", 5},
+        {"groups.0.codes.503", 1},    {"groups.0.latency_ns.count", 106},
+        {"groups.0.metrics.hops", 42}, {"groups.0.latency_ns.lower_bounds", 5},
+        {"groups.1.count", 100},      {"groups.2.count", 206},
+        {"groups.2.bytes_in", 20600}, {"groups.2.latency_ns.count", 206},
+        {"groups.2.latency_ns.max", 1000000000},
+    };
+    static const char *const absent[] = {"groups.1.value", "groups.1.service_ns", "groups.2.value", "groups.2.protocol",
+                                         "groups.2.codes", "groups.2.metrics",    "groups.2.service_ns", "groups.3"};
+    static const char *names[] = {"service", "kind"};
+    struct sample sample;
+    fill(&sample);
+    json_t *object = written(&sample);
+    assert_int_equal(json_array_size(at(object, "groups")), 0);
+    json_decref(object);
+    sample.series[0].tags = (struct tags){tags, 1};
+    sample.scenario.group_tags = names;
+    sample.scenario.group_tag_count = 2;
+    object = written(&sample);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        if (number(object, values[i].path) != values[i].value)
+            fail_msg("%s is %lld", values[i].path, (long long)number(object, values[i].path));
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
+        if (at(object, absent[i]))
+            fail_msg("%s must be absent", absent[i]);
+    assert_string_equal(json_string_value(at(object, "groups.0.tag")), "service");
+    assert_string_equal(json_string_value(at(object, "groups.0.value")), "shop");
+    assert_string_equal(json_string_value(at(object, "groups.0.protocol")), "plain");
+    assert_string_equal(json_string_value(at(object, "groups.1.steps.0")), "step 2");
+    assert_string_equal(json_string_value(at(object, "groups.2.tag")), "kind");
+    assert_int_equal(json_array_size(at(object, "groups.2.steps")), 2);
+    assert_true(json_is_real(at(object, "groups.2.rate_per_s")));
+    json_decref(object);
+    sample_fini(&sample);
+}
+
 static void test_strange_names(void **state)
 {
     (void)state;
@@ -399,7 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys),          cmocka_unit_test(test_values),   cmocka_unit_test(test_identities),
         cmocka_unit_test(test_strange_names), cmocka_unit_test(test_failures), cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_replaces),
+        cmocka_unit_test(test_replaces),      cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

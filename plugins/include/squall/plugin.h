@@ -27,7 +27,7 @@
  *   5. All times are the engine's. No function of this header takes a time measured by a plugin.
  *   6. However the peer's bytes are split, the plugin's calls are the same.
  *   7. Each exchange ends in exactly one outcome.
- *   8. A thread that the plugin started may call post() and nothing else.
+ *   8. A thread that the plugin started may call post(), hold() and wake() and nothing else.
  *   9. No host function calls back into the plugin, with one exception: done() calls record().
  *  10. An exchange given back by again() is not the connection's any more; it comes once more through request().
  *
@@ -56,7 +56,7 @@ extern "C" {
 #endif
 
 #define SQUALL_ABI_MAJOR 0
-#define SQUALL_ABI_MINOR 2
+#define SQUALL_ABI_MINOR 3
 #define SQUALL_PLUGIN_MAGIC UINT32_C(0x5351504c) /* "SQPL" */
 #define SQUALL_PROTOCOL squall_protocol_v0       /* the exported table's name */
 #define SQUALL_PROTOCOL_SYMBOL "squall_protocol_v0"
@@ -93,6 +93,29 @@ struct squall_target {
                                   memory. NULL: the protocol's; "": nothing */
     const char *folder;        /* of the scenario's file, '/' included: options that name files mean files below it.
                                   NULL: there is no file, and they are relative to where squall was started. Run memory */
+    uint64_t tls_keys;         /* enum squall_tls_key: which the scenario gives. With a transport of its own a plugin refuses
+                                  in target_init those that it does nothing with */
+    uint64_t asks;             /* set by target_init: 1: part of what the scenario says is only known to the target: a
+                                  connection asks for it before it has capacity, and refuse() says what does not fit.
+                                  `squall check --reflect` opens one connection for that */
+};
+
+/* Keys of a target's `tls`. */
+enum squall_tls_key {
+    SQUALL_TLS_CA = 1,
+    SQUALL_TLS_CRL = 2,
+    SQUALL_TLS_CERT = 4, /* with or without `key` */
+    SQUALL_TLS_SERVER_NAME = 8,
+    SQUALL_TLS_MIN_VERSION = 16, /* 1.3 */
+    SQUALL_TLS_SESSION_REUSE = 32,
+};
+
+/* TLS as the scenario wants it, for a plugin with a transport of its own. Files are PEM, by absolute paths. */
+struct squall_tls {
+    const char *ca;          /* the authorities to trust; NULL: the system's */
+    const char *cert, *key;  /* the client's, of this connection's user; NULL: none. They may be the same file */
+    const char *server_name; /* asked for by SNI, and what the certificate must bear: the host where nothing else is said */
+    uint64_t insecure;       /* 1: any certificate is taken */
 };
 
 struct squall_user {
@@ -215,7 +238,7 @@ struct squall_host {
     void (*body)(struct squall_exchange *, struct squall_bytes);
     void (*done)(struct squall_exchange *, const struct squall_result *);
 
-    /* The one call that any thread may make: fn(worker, arg) runs on the engine's thread, soon. The engine
+    /* What any thread may call, as hold() and wake(): fn(worker, arg) runs on the engine's thread, soon. The engine
      * takes the time of the call: what done() ends inside fn ended then, so that the hop between threads is
      * not billed to the service. Returns 0, or -1 when the queue is full. */
     int32_t (*post)(struct squall_worker *, void (*fn)(struct squall_worker *, void *arg), void *arg);
@@ -229,8 +252,9 @@ struct squall_host {
      * when x is hop SQUALL_HOPS_MAX already. */
     int32_t (*follow)(struct squall_exchange *);
     /* The scenario cannot be run against this target, whatever the load (it has no such service, say): before the
-     * load starts this ends the run with exit code 2 and this text; later it is fail(). */
-    void (*refuse)(struct squall_conn *, const char *why);
+     * load starts this ends the run with exit code 2 and this text; later it is fail(). `step` is the one that does not
+     * fit, and is told with its place in the scenario; NULL: it is not one step's fault. */
+    void (*refuse)(struct squall_conn *, const struct squall_step *step, const char *why);
     /* The target's options as they are for this connection's user, rendered by the call and valid until the plugin
      * returns. Where nothing varies it is target->options. NULL: a value does not fit its row; the connection has
      * failed with the reason. */
@@ -283,6 +307,15 @@ struct squall_host {
     /* It ends now, also more than once: the time since its beginning is a value of row `metric`, booked at `step`; at
      * once where it began in this worker, else at the run's end. What never set out has no time. */
     int32_t (*arrived)(struct squall_worker *, const struct squall_step *step, uint32_t metric, uint64_t key);
+
+    /* post() in two parts, for a thread that takes several completions before it hands them over: hold() is post(), its
+     * time included, but wakes nobody; the next wake() or post() does, once for all. */
+    int32_t (*hold)(struct squall_worker *, void (*fn)(struct squall_worker *, void *arg), void *arg);
+    void (*wake)(struct squall_worker *);
+
+    /* Of a secure target, for a plugin with a transport of its own. Valid until the plugin returns. 0, or -1: a file is
+     * not there, and the connection has failed with the reason. */
+    int32_t (*tls)(struct squall_conn *, struct squall_tls *ret_tls);
 
     /* NULL while nobody looks on, which is always so under load: `squall try` shows what is sent and received, and for
      * protocols whose bytes tell a reader nothing the plugin says it in words. what: enum squall_trace. From a connection's

@@ -26,7 +26,8 @@ class GrpcServer:
         self.argv, self.port, self.calls = argv, None, None
 
     def __enter__(self):
-        self.child = subprocess.Popen(self.argv, stdout=subprocess.PIPE, text=True)
+        quiet = {**os.environ, "GRPC_VERBOSITY": "NONE"}  # each handshake that a test lets fail is a line otherwise
+        self.child = subprocess.Popen(self.argv, stdout=subprocess.PIPE, text=True, env=quiet)
         line = self.child.stdout.readline()
         found = re.match(r"listening (\d+)", line)
         if not found:

@@ -3,6 +3,8 @@
 Routes: POST /login (JSON name -> Set-Cookie session, JSON token), GET /me (needs the cookie and the token), /hop/N (302 down
 to /landed), /see-other (303), /keep (307), /away (302 to another host), /loop, /packed (gzip), /deflated, /bare (raw deflate),
 /broken (not gzip at all), /upload (multipart, a summary of its parts), /echo (what was sent), /items?page=N.
+And a shop for who is logged in, cookie and token, else 401: GET /catalog (1 KiB of JSON, items that differ from user to user),
+GET /items/ID, POST /orders (201), POST /logout (204, takes the cookie back).
 """
 import email
 import email.policy
@@ -14,6 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 BODY = {"items": [{"id": 7, "name": "one"}, {"id": 8, "name": "two"}], "text": "squall " * 40}
+
+
+def price_of(item):
+    return 5 + item % 7 + 0.25
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -58,11 +64,36 @@ class Handler(BaseHTTPRequestHandler):
                                                   ("Set-Cookie", "theme=dark; Path=/elsewhere"),
                                                   ("Set-Cookie", "gone=1; Max-Age=0")])
 
-    def on_me(self, _path, _query, _body):
+    def who(self):
+        """Whose session this is; None without a cookie and a token that belong together."""
         cookie, token = self.headers.get("Cookie", ""), self.headers.get("Authorization", "")
         name = cookie.removeprefix("session=s-")
-        ok = cookie.startswith("session=s-") and token == "Bearer t-" + name
-        self.answer(200 if ok else 401, {"name": name})
+        return name if cookie.startswith("session=s-") and token == "Bearer t-" + name else None
+
+    def on_me(self, _path, _query, _body):
+        name = self.who()
+        self.answer(401 if name is None else 200, {"name": name})
+
+    def shop(self, status, value, fields=()):
+        """For who is logged in."""
+        if self.who() is None:
+            self.answer(401, {"error": "log in first"})
+        else:
+            self.answer(status, value, fields)
+
+    def on_catalog(self, _path, _query, _body):
+        first = 100 + zlib.crc32((self.who() or "").encode()) % 800
+        items = [{"id": first + i, "name": f"item {first + i}", "price": price_of(first + i)} for i in range(5)]
+        page = {"note": "", "items": items, "next": None}
+        page["note"] = "x" * (1024 - len(json.dumps(page)))
+        self.shop(200, page)
+
+    def on_orders(self, _path, _query, body):
+        order = json.loads(body)
+        self.shop(201 if order["price"] == price_of(order["item"]) else 400, {"order": 1, **order})
+
+    def on_logout(self, _path, _query, _body):
+        self.shop(204, None, [("Set-Cookie", "session=; Path=/; Max-Age=0")])
 
     def on_hop(self, path, _query, _body):
         left = int(path.rsplit("/", 1)[1])
@@ -101,7 +132,11 @@ class Handler(BaseHTTPRequestHandler):
                   "type": part.get_content_type(), "bytes": len(part.get_payload(decode=True))} for part in message.iter_parts()]
         self.answer(200, {"parts": parts})
 
-    def on_items(self, _path, query, _body):
+    def on_items(self, path, query, _body):
+        if path != "/items":
+            number = int(path.rsplit("/", 1)[1])
+            self.shop(200, {"id": number, "price": price_of(number)})
+            return
         page = int(query["page"][0])
         self.answer(200, {"items": [page * 10, page * 10 + 1], "next": page + 1 if page < 3 else None})
 

@@ -8,7 +8,10 @@
 #include <pthread.h>
 
 static struct run run;
-#define URL(...) {.overrides = {.url = "own://here", __VA_ARGS__}, .protocols = {&own_protocol}}
+#define URL(...)                                                                                                       \
+    {                                                                                                                  \
+        .overrides = {.url = "own://here", __VA_ARGS__}, .protocols = { &own_protocol }                                \
+    }
 
 /* ---- law 8 ---- */
 
@@ -118,6 +121,47 @@ static void test_queue_full(void **state)
     run_whole(&run);
     assert_int_equal(posts_refused, 65536);
     assert_int_equal(posts_run, 2 * 65536);
+    run_end(&run);
+}
+
+/* ---- posts that are held ---- */
+
+#define HELD_TICKS 6
+static uint64_t held_ticks;
+
+static void finish_held(struct squall_worker *worker, void *arg)
+{
+    (void)worker;
+    posts_run++;
+    own_done_oldest(arg);
+}
+
+static uint64_t tick_holds(struct squall_conn *conn, uint64_t now_ns)
+{
+    const struct squall_host *host = conn->worker->host;
+    if (held_ticks == 0)
+        assert_int_equal(host->hold(conn->worker, finish_held, conn), 0);
+    else if (held_ticks == HELD_TICKS)
+        host->wake(conn->worker);
+    assert_true(posts_run == 0 || held_ticks > HELD_TICKS);
+    held_ticks++;
+    return now_ns + NS_PER_MS;
+}
+
+/* It runs when it is woken, and what it ends ended when it was held: the time since then is told as ours. */
+static void test_held(void **state)
+{
+    (void)state;
+    own_reset();
+    own.request = own_hold;
+    own.tick = tick_holds;
+    posts_run = held_ticks = 0;
+    struct settings settings = URL(.users = "1", .iterations = "1");
+    run_begin(&run, &settings);
+    run_whole(&run);
+    assert_int_equal(posts_run, 1);
+    assert_int_equal(run_outcomes(&run, OUTCOME_OK), 1);
+    assert_true(run.total.receive_lag.max >= (HELD_TICKS - 1) * NS_PER_MS);
     run_end(&run);
 }
 
@@ -270,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_posts_from_threads),          cmocka_unit_test(test_queue_full),
         cmocka_unit_test(test_user_state_of_each_protocol), cmocka_unit_test(test_tick_in_the_past),
         cmocka_unit_test(test_metrics_and_checks),          cmocka_unit_test(test_crossings),
+        cmocka_unit_test(test_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static void on_connect(struct squall_conn *conn)
 {
     const struct wire_target *options = host_of(conn)->conn_options(conn);
     if (wire.refuse) {
-        host_of(conn)->refuse(conn, "it has no such service");
+        host_of(conn)->refuse(conn, NULL, "it has no such service");
         return;
     }
     if (options && options->name.len && wire.name_count < 8)

@@ -92,10 +92,16 @@ static void on_field(struct squall_recorder *recorder, struct squall_bytes name,
     (void)recorder;
     say("%.*s=%.*s ", (int)name.len, (const char *)name.data, (int)value.len, (const char *)value.data);
 }
+static void on_sample(struct squall_recorder *recorder, uint32_t metric, uint64_t value)
+{
+    (void)recorder;
+    (void)metric;
+    assert_int_equal(value, 1);
+}
 static void host_done(struct squall_exchange *x, const struct squall_result *result)
 {
     static const char *const outcomes[] = {"ok", "rejected", "malformed", "unsent"};
-    struct squall_recorder recorder = {.field = on_field};
+    struct squall_recorder recorder = {.field = on_field, .sample = on_sample};
     assert_ptr_equal(x, current);
     assert_int_equal(result->bytes_out, result->outcome == SQUALL_UNSENT ? 0 : output_len);
     if (result->outcome != SQUALL_UNSENT)
@@ -210,6 +216,18 @@ static const struct {
     {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\nabc", 0, true,
      "first fail(connection closed after 3 of 1024 body bytes) "},
     {"GET", "", 0, true, "fail(connection closed before an answer) "},
+    /* A server that wants something else than plain HTTP/1.1. */
+    {"GET", "\x15\x03\x03", 0, false, "first malformed 0 in 0: not an HTTP/1.x answer: it begins like TLS; try https:// reset "},
+    {"GET", "\x14\x03\x03", 0, false,
+     "first malformed 0 in 0: not an HTTP/1.x answer: control character in the first line reset "},
+    {"GET", "HTTP/1.1 100 Continue\r\n\r\n\x15", 0, false,
+     "first malformed 100 in 25: not an HTTP/1.x answer: control character in the first line reset "},
+    {"GET", "HTTP/1.1 400 No\r\nContent-Length: 20\r\n\r\nsent to a HTTPS port", 0, false,
+     "first rejected 400 in 59: 400 Bad Request, with a text that speaks of HTTPS; try https:// "},
+    {"GET", "HTTP/1.1 400 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nHHT\r\n4\r\nTPSX\r\n0\r\n\r\n", 0, false,
+     "first rejected 400 in 69: 400 Bad Request, with a text that speaks of HTTPS; try https:// "},
+    {"GET", "HTTP/1.1 400 No\r\nContent-Length: 10\r\n\r\nHTTPXHTTP?", 0, false, "first rejected 400 in 49 "},
+    {"GET", "HTTP/1.1 403 No\r\nContent-Length: 10\r\n\r\nuse HTTPS!", 0, false, "first rejected 403 in 49 "},
     {"CONNECT", "HTTP/1.1 200 OK\r\n\r\n", 0, false, "first retire ok 200 in 19 "},
 };
 
@@ -251,6 +269,74 @@ static void a_connection_is_reused_then_stale(void **state)
     PLUGIN->receive(&conn, (const uint8_t *)"", 0);
     assert_string_equal(calls, "fail(connection closed before an answer (stale keep-alive connection?)) ");
     close_step();
+}
+
+/* SETTINGS, as a server of HTTP/2 begins with: before a request, in its answer, and behind an answer of HTTP/1.1, where it
+ * is anything but that. Over TLS the bytes inside say nothing of the scheme. */
+static void frames_of_http2(void **state)
+{
+    (void)state;
+    static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    static const char hint[] = "not an HTTP/1.x answer: it begins like HTTP/2; try --h2 (in a target, http: h2)";
+    struct http_options options = options_of("GET", "/");
+    char expected[200];
+    for (size_t len = 1; len <= sizeof settings; len++) {
+        open_step(&options, ALL);
+        calls_len = 0;
+        PLUGIN->receive(&conn, settings, len);
+        snprintf(expected, sizeof expected, "fail(%s) ", hint);
+        assert_string_equal(calls, expected);
+        close_step();
+
+        open_step(&options, ALL);
+        ask(&options, ALL, 0);
+        calls_len = 0;
+        PLUGIN->receive(&conn, settings, len);
+        snprintf(expected, sizeof expected, "first malformed 0 in 0: %s reset ", hint);
+        assert_string_equal(calls, expected);
+        close_step();
+    }
+    open_step(&options, ALL);
+    ask(&options, ALL, 0);
+    feed("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    calls_len = 0;
+    PLUGIN->receive(&conn, settings, sizeof settings);
+    assert_string_equal(calls, "fail(bytes that answer no request) ");
+    close_step();
+
+    target.secure = 1;
+    open_step(&options, ALL);
+    ask(&options, ALL, 0);
+    calls_len = 0;
+    PLUGIN->receive(&conn, settings, sizeof settings);
+    assert_string_equal(calls, "first malformed 0 in 0: not an HTTP/1.x answer: control character in the first line reset ");
+    close_step();
+    target.secure = 0;
+}
+
+/* However the body is split, and no further than where a server's page ends. */
+static void the_word_in_a_refusal(void **state)
+{
+    (void)state;
+    static const char head[] = "HTTP/1.1 400 No\r\nContent-Length: 1030\r\n\r\n";
+    static const char hint[] = "rejected 400 in 1071: 400 Bad Request, with a text that speaks of HTTPS; try https:// ";
+    struct http_options options = options_of("GET", "/");
+    for (size_t place = HTTP_HINT_BYTES - 7; place <= HTTP_HINT_BYTES - 3; place++) {
+        for (size_t cut = place; cut <= place + 5; cut++) {
+            char body[1031];
+            memset(body, 'H', sizeof body - 1);
+            body[sizeof body - 1] = '\0';
+            memcpy(body + place, "HTTPS", 5);
+            open_step(&options, ALL);
+            ask(&options, ALL, 0);
+            feed(head);
+            PLUGIN->receive(&conn, (const uint8_t *)body, cut);
+            calls_len = 0;
+            feed(body + cut);
+            assert_string_equal(calls, place + 5 <= HTTP_HINT_BYTES ? hint : "rejected 400 in 1071 ");
+            close_step();
+        }
+    }
 }
 
 static void an_idle_connection_may_end(void **state)
@@ -448,6 +534,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_end_exchanges),
         cmocka_unit_test(a_connection_is_reused_then_stale),
+        cmocka_unit_test(frames_of_http2),
+        cmocka_unit_test(the_word_in_a_refusal),
         cmocka_unit_test(an_idle_connection_may_end),
         cmocka_unit_test(cancel_resets_and_drops_the_late_answer),
         cmocka_unit_test(constant_or_not_the_request_is_the_same),

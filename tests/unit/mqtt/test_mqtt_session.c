@@ -1,5 +1,6 @@
 /* What a session remembers: packet identifiers, QoS 2 received, subscriptions; the window of a tracked pair; the list
  * of filters as a scenario writes it. */
+#include "conn.h"
 #include "filters.h"
 #include "payload.h"
 #include "session.h"
@@ -179,12 +180,24 @@ static void filter_lists(void **state)
     }
 }
 
+/* What each device carries besides the engine's part (tests/unit/test_sizes.c): it is to stay within 1.5 KiB in all. A
+ * member that few devices need belongs behind a pointer, as the inbox and the aliases are. */
+static void sizes(void **state)
+{
+    (void)state;
+    assert_in_range(sizeof(struct mqtt_conn), 1, 128);
+    assert_in_range(sizeof(struct mqtt_user), 1, 32);
+    assert_in_range(sizeof(struct mqtt_session), 1, 96);
+    assert_in_range(sizeof(struct mqtt_slot), 1, 64);
+    assert_in_range(sizeof(struct mqtt_exchange), 1, 48);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identifiers),  cmocka_unit_test(received), cmocka_unit_test(subscriptions),
         cmocka_unit_test(window),       cmocka_unit_test(pairs),    cmocka_unit_test(header),
-        cmocka_unit_test(filter_lists),
+        cmocka_unit_test(filter_lists), cmocka_unit_test(sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
