@@ -530,6 +530,15 @@ static void end_exchanges(struct conn *conn, const char *why)
     }
 }
 
+/* What is left of it is not sent. */
+static void drop_output(struct conn *conn)
+{
+    struct output *output = conn->output;
+    output->count = 0;
+    output->written = output->queued;
+    output_give(conn);
+}
+
 void conn_close(struct conn *conn, const char *why, bool reset)
 {
     struct engine *engine = engine_of(conn);
@@ -553,7 +562,7 @@ void conn_close(struct conn *conn, const char *why, bool reset)
     if (conn->in)
         buffer_give(engine, &conn->in);
     if (conn->output)
-        output_give(conn);
+        drop_output(conn);
     if (conn->transit)
         transit_give(conn);
     char *reason = conn->fail_reason; /* `why` may point there */

@@ -82,11 +82,10 @@ static void begin(struct exchange *exchange, const struct step *step, uint64_t i
     if (!exchange->followed && step->protocol->abi.exchange_size)
         memset(exchange->view.state, 0, step->protocol->abi.exchange_size);
     exchange->view.hop = exchange->followed ? exchange->view.hop + 1 : 0;
-    exchange->followed = false;
     exchange->given_back = 0;
     exchange->possible_ns = later(intended_ns, user->free_since_ns);
     exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
-    exchange->waited = exchange->request_ended = exchange->cancelled = false;
+    exchange->followed = exchange->waited = exchange->request_ended = exchange->cancelled = false;
     exchange->block = intended_ns < engine->warm_until_ns || user->walk != WALK_JOURNEY ? BLOCK_WARMUP : BLOCK_MEASURED;
     exchange->conn = NULL;
     drop_body(exchange); /* of the hop before */

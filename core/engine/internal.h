@@ -66,7 +66,7 @@ struct output {
     struct output *next_spare;
     struct buffer bytes;      /* those that are not borrowed */
     size_t taken;             /* of `bytes`, already written */
-    uint64_t queued, written; /* totals since it began: what an exchange's end_offset counts in */
+    uint64_t queued, written; /* totals, whoever had it: what an exchange's end_offset counts in */
     struct segment segments[SEGMENTS];
     uint32_t first, count;    /* of segments, a ring */
     struct link unsent;       /* exchanges whose end has not been written, in order */
@@ -259,6 +259,7 @@ struct load_run {
     struct engine *engine;
     const struct load *load;
     struct schedule schedule; /* its worker and workers are those that take part */
+    uint64_t length_ns;       /* of the schedule; NEVER: it has no end in time */
     struct user *users;       /* user_count of the engine's, in a row */
     uint32_t user_count;
     bool closed, over;
@@ -525,16 +526,42 @@ void conn_resolved(struct conn *conn, const char *error);        /* the target's
 void conn_established(struct conn *conn);                        /* transport is up */
 
 /* spare.c: what is in use for a while only. Given is what there is. */
-struct output *output_take(struct conn *conn);
-void output_give(struct conn *conn); /* `unsent` and `streaming` are empty by now */
+struct output *output_new(struct engine *engine);
+void output_trim(struct output *output); /* gives its memory back */
 struct transit *transit_take(struct conn *conn);
 void transit_give(struct conn *conn);
 struct buffer *buffer_take(struct engine *engine, size_t limit);
 void buffer_give(struct engine *engine, struct buffer **buffer); /* leaves NULL */
 void spares_fini(struct engine *engine);
+/* Taken where it has none. */
 static inline struct output *output_of(struct conn *conn)
 {
-    return conn->output ? conn->output : output_take(conn);
+    struct spares *spares = &conn->pool->engine->spares;
+    struct output *output = conn->output;
+    if (output)
+        return output;
+    output = spares->outputs;
+    if (output)
+        spares->outputs = output->next_spare;
+    else
+        output = output_new(conn->pool->engine);
+    output->conn = conn;
+    conn->output = output;
+    return output;
+}
+/* Nothing waits in it any more; `unsent` and `streaming` are empty. */
+static inline void output_give(struct conn *conn)
+{
+    struct spares *spares = &conn->pool->engine->spares;
+    struct output *output = conn->output;
+    if (!list_empty(&output->flush))
+        list_remove(&output->flush);
+    output->bytes.len = output->taken = 0;
+    if (output->bytes.capacity > INPUT_SIZE)
+        output_trim(output);
+    output->next_spare = spares->outputs;
+    spares->outputs = output;
+    conn->output = NULL;
 }
 
 /* stream.c: sockets. */

@@ -14,8 +14,7 @@
 
 static uint64_t load_end_ns(const struct load_run *run)
 {
-    uint64_t length_ns = schedule_length_ns(&run->schedule);
-    return length_ns == NEVER || run->engine->config.single_journey ? NEVER : run->engine->start_ns + length_ns;
+    return run->length_ns == NEVER ? NEVER : run->engine->start_ns + run->length_ns;
 }
 
 /* ---- making ---- */
@@ -27,6 +26,7 @@ static void init_run(struct engine *engine, struct load_run *run, const struct l
     bool takes_part = worker < workers;
     *run = (struct load_run){.engine = engine, .load = load, .closed = load->closed || single, .users_change_ns = NEVER};
     run->schedule = load_schedule(engine->scenario, load, takes_part ? worker : 0, workers);
+    run->length_ns = single ? NEVER : schedule_length_ns(&run->schedule);
     run->quota = load->iterations == NEVER ? NEVER : schedule_share(load->iterations, worker, workers);
     run->user_count = single ? 1 : takes_part ? (uint32_t)schedule_share(load->users, worker, workers) : 0;
     if (!takes_part)

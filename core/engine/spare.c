@@ -22,7 +22,7 @@ static void trim(struct buffer *bytes)
 
 /* ---- outputs ---- */
 
-static struct output *output_new(struct engine *engine)
+struct output *output_new(struct engine *engine)
 {
     struct output *output = arena_alloc(&engine->arena, sizeof *output);
     output->bytes.limit = OUTPUT_HELD_MAX;
@@ -32,32 +32,9 @@ static struct output *output_new(struct engine *engine)
     return output;
 }
 
-struct output *output_take(struct conn *conn)
+void output_trim(struct output *output)
 {
-    struct engine *engine = conn->pool->engine;
-    struct output *output = engine->spares.outputs;
-    if (output)
-        engine->spares.outputs = output->next_spare;
-    else
-        output = output_new(engine);
-    output->conn = conn;
-    conn->output = output;
-    return output;
-}
-
-void output_give(struct conn *conn)
-{
-    struct engine *engine = conn->pool->engine;
-    struct output *output = conn->output;
-    if (!list_empty(&output->flush))
-        list_remove(&output->flush);
-    trim(&output->bytes);
-    output->taken = 0;
-    output->queued = output->written = 0;
-    output->count = 0;
-    output->next_spare = engine->spares.outputs;
-    engine->spares.outputs = output;
-    conn->output = NULL;
+    buffer_fini(&output->bytes);
 }
 
 /* ---- transits ---- */
