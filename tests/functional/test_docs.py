@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import shlex
+import subprocess
 
 from harness import Target, main, scratch, squall
 
@@ -133,6 +134,15 @@ def test_option_table():
     for row in rows(page("docs/cli.md"), "### squall run"):
         written |= set(re.findall(r"`(?:-\w`, `)?(--[a-z-]+)", row[0]))
     assert written == options_of("run") - {"--help"}, written ^ (options_of("run") - {"--help"})
+
+
+def test_packages_listed():
+    """The README's row of Debian is what tests/packages installs: no more and no less."""
+    listed = subprocess.run([os.path.join(ROOT, "tests", "packages"), "--list"], capture_output=True, text=True, check=True, timeout=20)
+    row, = [line for line in page("README.md").splitlines() if line.startswith("| Debian 12")]
+    named = {word for code in re.findall(r"`([^`]+)`", row) for word in code.split()}
+    installed = set(listed.stdout.split())
+    assert named == installed, (sorted(named - installed), sorted(installed - named))
 
 
 def test_exit_codes():
