@@ -106,7 +106,7 @@ const char *rpc_metadata_append(const struct squall_map *map, nghttp2_nv *fields
         return "no memory for the metadata";
     for (uint64_t i = 0; i < map->count; i++) {
         struct squall_bytes name = map->pairs[i].name, value = map->pairs[i].value;
-        const char *reason = rpc_metadata_check_value(name, value);
+        const char *reason = rpc_metadata_check(name, value); /* names too: step_init sees none where a value varies */
         if (reason != NULL)
             return reason;
         if (rpc_metadata_is_binary(name)) {
