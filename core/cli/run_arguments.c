@@ -523,7 +523,7 @@ static void run_arguments_help(FILE *out, const char *command, const struct prot
         fprintf(out, "With a URL before --help: its protocol's flags too (a method, a body, ...).\n");
         return;
     }
-    fprintf(out, "\nOf %s (%s):\n", protocol->name, protocol->abi.schemes);
+    fprintf(out, "Of %s (%s):\n", protocol->name, protocol->abi.schemes);
     for (size_t i = 0; i < plugin->count; i++)
         help_plugin_flag(out, plugin, i);
 }

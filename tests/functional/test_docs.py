@@ -203,6 +203,8 @@ def try_line(line, target, expected):
             protocol = None if not flags or flags[0].startswith("-") else flags.pop(0)
             if "-l" in flags:  # a port that another test may have
                 del flags[flags.index("-l"):flags.index("-l") + 2]
+            if "--log" in flags:  # not into the folder where the test was started
+                flags[flags.index("--log") + 1] = scratch("docs/log.jsonl")
             with Target(*flags, log="--log" not in flags, protocol=protocol) as another:
                 another.stop()
             return
