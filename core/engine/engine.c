@@ -71,13 +71,15 @@ static void init_user_views(struct engine *engine, const struct protocol *protoc
         engine->users[i].views[protocol->index] = (struct squall_user){.state = states + (size_t)i * size, .id = engine->users[i].id};
 }
 
-static void most_slots(const struct program *program, uint32_t *most)
+static void most_slots(const struct scenario *scenario, const struct program *program, uint32_t *most)
 {
     for (uint32_t i = 0; i < program->count; i++) {
         const struct op *op = &program->ops[i];
         bool uses = op->kind == OP_LOOP || op->kind == OP_SPAN_BEGIN;
         if (uses && op->slot >= *most)
             *most = op->slot + 1;
+        if (op->kind == OP_SCRIPT && scenario->scripts[op->count].spans)
+            *most = FLOW_SLOTS_MAX;
     }
 }
 
@@ -86,12 +88,12 @@ static void init_slots(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
     uint32_t count = 0;
-    most_slots(&scenario->setup, &count);
-    most_slots(&scenario->teardown, &count);
+    most_slots(scenario, &scenario->setup, &count);
+    most_slots(scenario, &scenario->teardown, &count);
     for (uint32_t i = 0; i < scenario->class_count; i++) {
-        most_slots(&scenario->classes[i].setup, &count);
-        most_slots(&scenario->classes[i].flow, &count);
-        most_slots(&scenario->classes[i].teardown, &count);
+        most_slots(scenario, &scenario->classes[i].setup, &count);
+        most_slots(scenario, &scenario->classes[i].flow, &count);
+        most_slots(scenario, &scenario->classes[i].teardown, &count);
     }
     struct slot *slots = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *slots);
     for (uint32_t i = 0; i < engine->user_count; i++)

@@ -29,22 +29,22 @@ static const struct op *choose(struct user *user, const struct op *op)
     return &user->ops[op->arms[arm].target];
 }
 
-static void begin_span(struct user *user, const struct op *op)
+void span_begin(struct user *user, uint32_t transaction)
 {
-    user->slots[op->slot].began_ns = user->ready_ns;
-    user->slots[op->slot].failed = false;
-    user->span_count = (uint8_t)(op->slot + 1);
+    struct slot *span = &user->slots[user->span_count++];
+    span->began_ns = user->ready_ns;
+    span->failed = false;
+    span->transaction = (uint16_t)transaction;
 }
 
 /* A transaction counts with its end; one that the run cuts off has no duration. */
-static void end_span(struct user *user, const struct op *op)
+void span_end(struct user *user)
 {
     struct engine *engine = user->engine;
-    const struct slot *span = &user->slots[op->slot];
-    user->span_count = (uint8_t)op->slot;
+    const struct slot *span = &user->slots[--user->span_count];
     if (user->walk != WALK_JOURNEY || span->began_ns < engine->warm_until_ns)
         return;
-    struct transaction_count *count = &engine->store.transactions[op->count];
+    struct transaction_count *count = &engine->store.transactions[span->transaction];
     count->count++;
     count->failed += span->failed;
     histogram_record(&count->duration_ns, user->ready_ns > span->began_ns ? user->ready_ns - span->began_ns : 0);
@@ -125,10 +125,10 @@ bool flow_step(struct user *user)
     case OP_SCRIPT:
         return script_step(user, op);
     case OP_SPAN_BEGIN:
-        begin_span(user, op);
+        span_begin(user, op->count);
         break;
     case OP_SPAN_END:
-        end_span(user, op);
+        span_end(user);
         break;
     }
     return true;

@@ -199,6 +199,7 @@ struct messages {
 struct slot {
     uint64_t began_ns; /* the transaction */
     bool failed;
+    uint16_t transaction; /* of scenario->transactions */
     uint32_t left;     /* rounds of the loop */
 };
 
@@ -437,6 +438,9 @@ bool user_begin_run(struct user *user, const struct program *program, bool setup
 /* flow.c */
 bool flow_step(struct user *user); /* does what user->op says; false: it waits, or has ended */
 void flow_failed(struct user *user); /* an exchange of the walk has failed */
+/* Transactions of a walk: the one that began last ends first. At most as many at once as the user has slots. */
+void span_begin(struct user *user, uint32_t transaction);
+void span_end(struct user *user);
 
 /* variables.c */
 void variables_init(struct engine *engine);

@@ -195,7 +195,7 @@ static bool parses(const struct squall_option *row)
 
 static int check_choices(const struct squall_option *row, const char *what, struct error *error)
 {
-    if (row->type != SQUALL_CHOICE && row->choices)
+    if (row->type != SQUALL_CHOICE && row->type != SQUALL_STRING && row->choices)
         return error_set(error, "%s: `%s` has choices and is no CHOICE; set its type or drop them", what, row->name);
     if (row->type == SQUALL_CHOICE && (!row->choices || !row->choices[0]))
         return error_set(error, "%s: `%s` is a CHOICE without choices; end its list with NULL behind at least one",

@@ -3,6 +3,8 @@
  * script_options.c makes options of what it gives, script_value.c values of what it gets; script_none.c stands in for all
  * where LuaJIT was missing.
  *
+ * script_transaction.c has transactions and script_hint.c what a misspelt name may have meant.
+ *
  * A user is a coroutine. It runs until it asks for a step or a pause, which the engine then carries out as it does for a
  * flow; when that has ended, it runs on. Errors of a script, its limits included, fail that user's journey and nothing else.
  */
@@ -17,6 +19,7 @@ struct script_user {
     struct lua_State *thread; /* NULL: not made yet, or ended by an error */
     int thread_place, object_place; /* in the registry */
     bool running;          /* in the middle of a journey */
+    uint8_t spans_before;  /* transactions that were open when it began */
     enum script_wish wish;
     const struct step *step;
     uint64_t pause_ns;
@@ -40,6 +43,11 @@ struct script_engine {
 
 /* ---- between the files of it ---- */
 
+/* What an error of Lua's may have meant: "did you mean `check`?", or NULL. In the engine's scratch. */
+const char *script_hint(const struct script_engine *scripts, const char *text);
+/* Ends transactions of the user's, as failed, until so many are open. */
+void script_end_spans(struct user *user, uint32_t count);
+
 struct lua_State;
 struct script_engine *script_of(struct lua_State *lua);
 void script_drop_body(struct user *user); /* of its last answer */
@@ -48,6 +56,8 @@ void script_drop_body(struct user *user); /* of its last answer */
 void script_push_api(struct lua_State *lua);
 /* A C function of Lua with the user as its argument: moves the step's answer onto the user's coroutine. */
 int script_push_answer(struct lua_State *lua);
+/* Leaves the function `transaction` on the stack. */
+void script_push_transaction(struct lua_State *lua);
 void script_push_answer_type(struct lua_State *lua); /* leaves nothing on the stack */
 /* Fills user->script->options for a call of `step` from the words and the table of options on the stack, from place
  * `first` on; raises an error of Lua that says what is wrong. */

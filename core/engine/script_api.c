@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "metrics/series.h"
 #include "scenario/expression_tree.h"
+#include "scenario/load.h"
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
@@ -109,6 +110,21 @@ static int step(lua_State *lua)
     return lua_yield(lua, 0);
 }
 
+/* A first word of the headline that nearly is one of its usual values: misspelt, most likely. As a text it is taken as it is. */
+static void check_word(lua_State *lua, const struct protocol *protocol, const char *word, struct arena *scratch)
+{
+    const char *headline = protocol_headline(&protocol->abi, 0), *written = script_word(protocol, word, scratch);
+    int32_t row = option_find(&protocol->abi.step_options, arena_copy(scratch, headline, strcspn(headline, " ")));
+    const char *const *usual = row < 0 ? NULL : protocol_option(&protocol->abi.step_options, (uint32_t)row)->choices;
+    unsigned count = 0;
+    for (; usual && usual[count]; count++)
+        if (strcmp(usual[count], written) == 0)
+            return;
+    const char *near = usual ? error_nearest(written, usual, count, sizeof *usual) : NULL;
+    if (near)
+        luaL_error(lua, "%s has no `%s`; did you mean `%s`? If not, write %s(\"%s ...\")", protocol->name, word, near, protocol->name, written);
+}
+
 /* PROTOCOL.word: a function, made when it is first asked for. */
 static int find_word(lua_State *lua)
 {
@@ -121,8 +137,13 @@ static int find_word(lua_State *lua)
     if (verbs->count) {
         while (verb < verbs->count && strcmp(protocol_verb(verbs, verb)->name, word) != 0)
             verb++;
-        if (verb == verbs->count)
-            return luaL_error(lua, "%s cannot `%s`; see squall plugin show %s", protocol->name, word, protocol->name);
+        if (verb == verbs->count) {
+            const char *near = error_nearest(word, verbs->rows, verbs->count, verbs->stride);
+            return near ? luaL_error(lua, "%s cannot `%s`; did you mean `%s`?", protocol->name, word, near)
+                        : luaL_error(lua, "%s cannot `%s`; see squall plugin show %s", protocol->name, word, protocol->name);
+        }
+    } else {
+        check_word(lua, protocol, word, scratch);
     }
     lua_pushvalue(lua, 2);
     lua_pushlightuserdata(lua, (void *)(uintptr_t)protocol);
@@ -438,6 +459,8 @@ void script_push_api(lua_State *lua)
     lua_setfield(lua, -2, "check");
     script_push_match(lua);
     lua_setfield(lua, -2, "match");
+    script_push_transaction(lua);
+    lua_setfield(lua, -2, "transaction");
     push_variables(lua, scenario);
     lua_setfield(lua, -2, "vars");
     push_data(lua, scenario);

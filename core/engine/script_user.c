@@ -124,15 +124,17 @@ static void journey_failed(struct user *user, const char *text, int status)
     struct engine *engine = user->engine;
     const char *file = engine->scripts->script->file;
     char whole[600];
+    const char *hint = status == LUA_ERRRUN ? script_hint(engine->scripts, text) : NULL;
     if (status == LUA_ERRMEM)
         snprintf(whole, sizeof whole, "%s: the scripts of this worker hold more than %llu MiB", file, (unsigned long long)(SCRIPT_MEMORY_MAX >> 20));
     else
-        snprintf(whole, sizeof whole, "%s%s%s", strncmp(text, file, strlen(file)) == 0 ? "" : file, strncmp(text, file, strlen(file)) == 0 ? "" : ": ",
-                 text);
+        snprintf(whole, sizeof whole, "%s%s%s%s", strncmp(text, file, strlen(file)) == 0 ? "" : file, strncmp(text, file, strlen(file)) == 0 ? "" : ": ",
+                 text, hint ? hint : "");
     measure_script_error(engine, whole, user->walk == WALK_JOURNEY && user->journey_block == BLOCK_WARMUP);
     if (engine->config.script_failed)
         engine->config.script_failed(engine->config.arg, whole);
     flow_failed(user);
+    script_end_spans(user, user->script->spans_before);
     give_up_thread(user);
     lua_gc(engine->scripts->sandbox.lua, status == LUA_ERRMEM ? LUA_GCCOLLECT : LUA_GCSTEP, 0);
 }
@@ -149,6 +151,7 @@ static int resume(struct user *user)
             return status;
         lua_rawgeti(own->thread, LUA_REGISTRYINDEX, scripts->functions[scripts->script - user->engine->scenario->scripts]);
         lua_rawgeti(own->thread, LUA_REGISTRYINDEX, own->object_place);
+        own->spans_before = user->span_count;
         arguments = 1;
     } else if (own->wish == WISH_STEP) {
         lua_State *lua = scripts->sandbox.lua;
@@ -203,6 +206,7 @@ bool script_step(struct user *user, const struct op *op)
     if (status == 0) {
         lua_settop(own->thread, 0);
         own->running = false;
+        script_end_spans(user, own->spans_before); /* one whose error the script has caught */
         return true;
     }
     const char *text = own->thread && lua_type(own->thread, -1) == LUA_TSTRING ? lua_tostring(own->thread, -1) : "an error that is no text";

@@ -95,6 +95,8 @@ static void append_range(struct buffer *text, const struct squall_option *row)
 {
     for (uint32_t i = 0; row->choices && row->choices[i]; i++)
         buffer_printf(text, "%s%s", i ? "|" : ": ", row->choices[i]);
+    if (row->choices && row->type == SQUALL_STRING)
+        buffer_printf(text, " or another");
     if (!row->min && !row->max)
         return;
     buffer_printf(text, row->max ? ", " : ", at least ");

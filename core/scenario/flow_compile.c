@@ -250,24 +250,23 @@ static int compile_parallel(struct compiler *compiler, const struct node *entry)
     return 0;
 }
 
-static int transaction_index(struct compiler *compiler, const struct node *node)
+int transaction_index(const struct loader *loader, const char *name, const struct node *place)
 {
-    struct scenario *scenario = compiler->loader->scenario;
-    const char *name;
-    if (read_shown_text(compiler->loader, node, &name))
-        return -1;
+    struct scenario *scenario = loader->scenario;
     for (uint32_t i = 0; i < scenario->transaction_count; i++)
         if (strcmp(scenario->transactions[i], name) == 0)
             return (int)i;
     if (scenario->transaction_count == TRANSACTIONS_MAX)
-        return fail_at(compiler->loader, node, "too many transactions of different names; at most 256");
+        return fail_at(loader, place, "too many transactions of different names; at most 256");
     scenario->transactions[scenario->transaction_count] = name;
     return (int)scenario->transaction_count++;
 }
 
 static int compile_transaction(struct compiler *compiler, const struct node *entry)
 {
-    int index = transaction_index(compiler, node_get(entry, "transaction"));
+    const struct node *node = node_get(entry, "transaction");
+    const char *name = NULL;
+    int index = read_shown_text(compiler->loader, node, &name) ? -1 : transaction_index(compiler->loader, name, node);
     int slot = index < 0 ? -1 : enter_slot(compiler, &compiler->spans, entry, "transactions");
     if (slot < 0)
         return -1;

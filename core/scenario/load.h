@@ -164,6 +164,8 @@ int load_script(const struct loader *loader, const struct node *node, uint32_t *
 int load_shape(const struct loader *loader, const struct node *node, struct load *load);
 /* Of scenario->check_names, which has room for it. */
 uint32_t check_index(const struct loader *loader, const char *name);
+/* Its place among scenario->transactions, added when it is new; -1: there are too many. */
+int transaction_index(const struct loader *loader, const char *name, const struct node *place);
 
 /* Whether a step with that protocol's key can go to a target: it speaks it, by whichever engine. */
 bool target_speaks(const struct target *target, const char *key);

@@ -150,6 +150,7 @@ struct script {
     uint32_t call_count;
     uint32_t *checks;  /* of scenario->check_names */
     uint32_t check_count;
+    bool spans;        /* it has transactions */
 };
 #define SCRIPTS_MAX      64u
 #define SCRIPT_STEPS_MAX 600u

@@ -222,6 +222,15 @@ static int add_checks(const struct loader *loader, struct script *script, const 
     return 0;
 }
 
+static int add_transactions(const struct loader *loader, struct script *script, const struct scan *scan, const struct node *place)
+{
+    script->spans = scan->transaction_count > 0;
+    for (uint32_t i = 0; i < scan->transaction_count; i++)
+        if (transaction_index(loader, scan->transactions[i], place) < 0)
+            return -1;
+    return 0;
+}
+
 static void note_feeds(const struct loader *loader, const struct scan *scan)
 {
     for (uint32_t i = 0; loader->feeds_read && i < loader->scenario->feed_count; i++)
@@ -254,7 +263,7 @@ int load_script(const struct loader *loader, const struct node *node, uint32_t *
     for (uint32_t i = 0; i < scan.call_count; i++)
         if (add_found(loader, script, &scan, &scan.calls[i], node))
             return -1;
-    if (add_others(loader, script, &scan, node) || add_checks(loader, script, &scan, node))
+    if (add_others(loader, script, &scan, node) || add_checks(loader, script, &scan, node) || add_transactions(loader, script, &scan, node))
         return -1;
     note_feeds(loader, &scan);
     *ret_index = scenario->script_count++;

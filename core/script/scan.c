@@ -233,14 +233,20 @@ static void find_words(const struct lexer *lexer, struct scan *scan)
 {
     scan->words = arena_alloc(lexer->arena, (lexer->count + 1) * sizeof *scan->words);
     scan->checks = arena_alloc(lexer->arena, (lexer->count + 1) * sizeof *scan->checks);
+    scan->transactions = arena_alloc(lexer->arena, (lexer->count + 1) * sizeof *scan->transactions);
     for (uint32_t i = 0; i < lexer->count; i++) {
         if (is_name(lexer, i) || is_text(lexer, i))
             scan->words[scan->word_count++] = lexer->tokens[i].text;
-        if (is_name(lexer, i) && strcmp(lexer->tokens[i].text, "check") == 0 && is_sign(lexer, i + 1, "(") && is_text(lexer, i + 2))
+        if (!is_name(lexer, i) || !is_sign(lexer, i + 1, "(") || !is_text(lexer, i + 2))
+            continue;
+        if (strcmp(lexer->tokens[i].text, "check") == 0)
             scan->checks[scan->check_count++] = lexer->tokens[i + 2].text;
+        if (strcmp(lexer->tokens[i].text, "transaction") == 0)
+            scan->transactions[scan->transaction_count++] = lexer->tokens[i + 2].text;
     }
     sort_once(scan->words, &scan->word_count);
     sort_once(scan->checks, &scan->check_count);
+    sort_once(scan->transactions, &scan->transaction_count);
 }
 
 bool scan_has(const struct scan *scan, const char *word)

@@ -27,6 +27,8 @@ struct scan {
     bool calls_left_out; /* more than SCAN_CALLS_MAX */
     const char **checks; /* first arguments of check(...), each once */
     uint32_t check_count;
+    const char **transactions; /* of transaction(...), likewise */
+    uint32_t transaction_count;
     const char **words;  /* names and texts of the script, each once, sorted */
     uint32_t word_count;
 };

@@ -50,10 +50,9 @@ static struct rpc_call *take_call(struct rpc_conn *c)
             return NULL;
     } else {
         worker->free = call->next;
-        struct rpc_call kept = *call;
-        kept.in.len = kept.fields.len = kept.out.len = 0;
-        *call = (struct rpc_call){
-            .in = kept.in, .fields = kept.fields, .out = kept.out, .ends = kept.ends, .ends_size = kept.ends_size};
+        memset(call, 0, offsetof(struct rpc_call, in));
+        call->in.len = call->fields.len = call->out.len = 0;
+        call->message[0] = '\0';
     }
     call->c = c;
     call->stream.user = call;
@@ -247,11 +246,14 @@ void rpc_call_begin(struct rpc_conn *c, struct squall_exchange *x)
         return;
     }
     set_times(call);
-    if (step->cancel_after == 0)
+    if (step->cancel_after == 0) {
         rpc_call_stop(call, rpc_judge(call, RPC_CANCELLED, NULL));
-    else if (step->method.client_streams)
+        rpc_conn_settle(c, h2_send(c->session));
+        return;
+    }
+    if (step->method.client_streams)
         rpc_stream_begin(call);
-    rpc_conn_settle(c, h2_send(c->session));
+    rpc_conn_settle(c, h2_why_over(c->session)); /* what goes has gone with h2_submit and h2_write */
 }
 
 struct rpc_call *rpc_call_ask(struct rpc_conn *c, const char *path)
@@ -305,7 +307,7 @@ void rpc_conn_settle(struct rpc_conn *c, const char *why)
         c->ready = call->next_ready;
         call->queued = false;
         rpc_stream_go_on(call);
-        why = h2_send(c->session);
+        why = h2_why_over(c->session);
     }
     if (why == NULL && c->reflection != NULL && !c->over)
         why = rpc_reflection_go_on(c);

@@ -61,20 +61,22 @@ struct rpc_call {
 
     /* The answer. */
     struct rpc_frame_reader reader;
-    struct rpc_buffer in;     /* the message that is being read, if somebody will look */
-    struct rpc_buffer fields; /* for record() */
     uint64_t received;
     uint32_t code;
     bool is_grpc, has_status, bad_status, gzip, body_begun, queued;
-    char message[RPC_MESSAGE_TEXT_MAX];
 
     /* The request's stream. */
-    struct rpc_buffer out; /* messages of which some vary, framed */
-    size_t *ends;          /* of each, in `out` */
-    size_t ends_size;
     uint64_t sent, turned; /* messages written, and due: paced streams write when they are due */
     bool writing, half_closed, stopped;
     uint64_t deadline_ns, stop_ns; /* 0: none */
+
+    /* From here on memory that the next call takes over. */
+    struct rpc_buffer in;     /* the message that is being read, if somebody will look */
+    struct rpc_buffer fields; /* for record() */
+    struct rpc_buffer out;    /* messages of which some vary, framed */
+    size_t *ends;             /* of each, in `out` */
+    size_t ends_size;
+    char message[RPC_MESSAGE_TEXT_MAX]; /* grpc-message */
 };
 
 /* squall_exchange.state */

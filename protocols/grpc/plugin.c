@@ -103,6 +103,11 @@ static void disconnect(struct squall_conn *conn)
 static uint64_t rest_of_frame(struct rpc_conn *c, const uint8_t *data, uint64_t len)
 {
     uint64_t used = 0;
+    if (c->frame_head == 0 && len >= FRAME_HEAD) { /* as almost always */
+        c->frame_left = (uint32_t)data[0] << 16 | (uint32_t)data[1] << 8 | data[2];
+        c->frame_head = FRAME_HEAD;
+        used = FRAME_HEAD;
+    }
     while (c->frame_head < FRAME_HEAD && used < len) {
         if (c->frame_head < 3) /* the length, RFC 9113 4.1 */
             c->frame_left = c->frame_left << 8 | data[used];

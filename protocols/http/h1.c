@@ -37,6 +37,7 @@ void h1_expect(struct h1_reader *reader, enum h1_request_kind request, enum h1_f
     reader->started = false;
     reader->status = 0;
     reader->interims = 0;
+    reader->continued = false;
     reader->scanned = 0;
     reader->body_bytes = 0;
     reader->wire_bytes = 0;
@@ -217,6 +218,7 @@ static enum h1_event fields_complete(struct h1_reader *reader)
         return head_complete(reader);
     if (reader->status == 101)
         return malformed(reader, "101 Switching Protocols, which was not asked for");
+    reader->continued = reader->continued || reader->status == 100;
     if (++reader->interims > H1_INTERIM_MAX)
         return malformed(reader, "more than 32 interim answers (1xx)");
     begin_head(reader);

@@ -95,19 +95,20 @@ struct h1_reader {
     uint8_t framing; /* enum h1_framing */
     bool keep_alive; /* the connection may carry another request, 9.3 */
     bool started;    /* a byte of the answer has come */
+    bool continued;  /* 100 Continue has */
     uint16_t status;
     uint8_t request; /* enum h1_request_kind */
-    uint8_t wanted; /* enum h1_fields_wanted */
-    uint8_t seen; /* what the present head's fields said */
+    uint8_t wanted;  /* enum h1_fields_wanted */
+    uint8_t seen;    /* what the present head's fields said */
     bool version_1_0;
     uint16_t fields, interims; /* counted against their limits */
     uint32_t budget;           /* bytes that the present head or trailer section may still take */
     size_t scanned;            /* of the incomplete line at the cursor: known to hold no line end */
     uint64_t left;             /* body bytes still to come, of the answer or of the chunk */
     uint64_t content_length;
-    uint64_t body_bytes;    /* taken so far, chunked coding removed */
-    uint64_t wire_bytes;    /* taken so far, interim answers and framing included */
-    uint8_t date_len;       /* of the Date field, if it came before the field that is told; unless NONE is wanted */
+    uint64_t body_bytes; /* taken so far, chunked coding removed */
+    uint64_t wire_bytes; /* taken so far, interim answers and framing included */
+    uint8_t date_len;    /* of the Date field, if it came before the field that is told; unless NONE is wanted */
     char date[H1_DATE_MAX];
     const char *reason;     /* static text */
     struct h1_known *known; /* the caller's to set and to change between answers; NULL: heads are not remembered */

@@ -50,6 +50,11 @@ void h2_no_more_streams(struct h2_session *session)
     session->callbacks->closing(session->arg);
 }
 
+const char *h2_why_over(const struct h2_session *session)
+{
+    return session->over;
+}
+
 const char *h2_closed_text(struct h2_session *session)
 {
     const char *other = session->ready ? NULL : other_protocol(session);

@@ -174,6 +174,8 @@ void h2_cancel(struct h2_session *session, struct h2_stream *stream, uint32_t co
 /* manual_window: so many bytes that `data` told have been used. Followed by h2_send. */
 void h2_consume(struct h2_session *session, struct h2_stream *stream, size_t len);
 
+/* NULL, or why the session is over, without sending: for who knows that nothing waits. */
+const char *h2_why_over(const struct h2_session *session);
 /* What to say when the peer ends the connection: names the error of its GOAWAY, if there was one. */
 const char *h2_closed_text(struct h2_session *session);
 

@@ -84,6 +84,12 @@ static void writable(struct squall_conn *conn)
         h2_conn_writable(conn, &c->h2);
 }
 
+static uint64_t tick(struct squall_conn *conn, uint64_t now_ns)
+{
+    struct http_conn *c = conn->state;
+    return c->version == HTTP_1 ? h1_conn_tick(conn, &c->h1, now_ns) : 0;
+}
+
 static void disconnect(struct squall_conn *conn)
 {
     struct http_conn *c = conn->state;
@@ -160,6 +166,7 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .connect = connect,
     .receive = receive,
     .writable = writable,
+    .tick = tick,
     .disconnect = disconnect,
     .request = request,
     .cancel = cancel,

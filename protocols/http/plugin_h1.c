@@ -4,13 +4,16 @@
  * What must stay true:
  *   - `exchange` is set from a successful request() to the call that ends it, and cleared before that call is made.
  *   - the reader is idle exactly while `exchange` is NULL, or the connection is over.
- *   - first_byte is told at the first byte of anything that answers, interim answers included, as bytes_in counts them.
+ *   - first_byte is told at the first byte of anything that answers, interim answers included, as bytes_in counts them;
+ *     but not while a body is held, which is no answer to it.
+ *   - a held body is sent when the server says 100 or its time is over, and never once the final answer is there.
  */
 #include "plugin_h1.h"
 #include "plugin.h"
 #include "request_h1.h"
 #include "step.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 void h1_conn_connect(struct squall_conn *conn, struct h1_conn *c)
 {
@@ -49,7 +52,12 @@ void h1_conn_request(struct squall_conn *conn, struct h1_conn *c, struct squall_
     c->hint = (struct http_hint_search){0};
     h1_expect(&c->reader, sent.kind, wanted);
     c->reader.known = &((struct http_step *)x->step->state)->known;
-    host->request_end(x);
+    c->heard = false;
+    c->held = sent.held;
+    if (c->held == NULL)
+        host->request_end(x);
+    else
+        host->tick_at(conn, c->held->until_ns);
 }
 
 /* The engine gave up on the answer, which may still come and would be taken for the next request's: HTTP/1.1 has no way
@@ -97,6 +105,49 @@ static void answer_malformed(struct squall_conn *conn, struct h1_conn *c, const 
     http_answer_drop(conn->worker, &c->answer);
     end_exchange(conn, c, SQUALL_MALFORMED, reason);
     close_now(conn, c, SQUALL_CLOSE_RESET);
+}
+
+static void drop_held(struct h1_conn *c)
+{
+    free(c->held);
+    c->held = NULL;
+}
+
+/* The server wants the body, or says nothing: RFC 9110 10.1.1 has a client wait no longer than it sees fit. */
+static void release_held(struct squall_conn *conn, struct h1_conn *c)
+{
+    struct squall_exchange *x = c->exchange;
+    const char *reason = h1_held_send(conn, c->held);
+    c->request_bytes += c->held->size;
+    drop_held(c);
+    if (reason == NULL) {
+        host_of(conn)->request_end(x);
+        return;
+    }
+    const struct squall_result result = {.outcome = SQUALL_UNSENT, .reason = reason};
+    c->exchange = NULL;
+    host_of(conn)->done(x, &result);
+    close_now(conn, c, SQUALL_CLOSE_RESET);
+}
+
+/* The final answer is here and the body is not wanted. Its length was announced, so that the server may still wait for
+ * it: nothing else can follow on this connection. */
+static void withhold(struct squall_conn *conn, struct h1_conn *c)
+{
+    drop_held(c);
+    c->close_asked = true;
+    host_of(conn)->request_end(c->exchange);
+    host_of(conn)->first_byte(c->exchange);
+}
+
+uint64_t h1_conn_tick(struct squall_conn *conn, struct h1_conn *c, uint64_t now_ns)
+{
+    if (c->held == NULL || c->exchange == NULL || c->over)
+        return 0;
+    if (now_ns < c->held->until_ns)
+        return c->held->until_ns;
+    release_held(conn, c);
+    return 0;
 }
 
 static void head_complete(struct squall_conn *conn, struct h1_conn *c)
@@ -151,7 +202,7 @@ static int take_field(struct squall_conn *conn, struct h1_conn *c, const struct 
 
 uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint8_t *data, uint64_t len)
 {
-    const uint8_t *at = data, *end = data + len;
+    const uint8_t *at = data;
     struct h1_piece piece;
     if (c->over || (c->retired && c->exchange == NULL))
         return len;
@@ -159,11 +210,16 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
         end_of_stream(conn, c);
         return 0;
     }
-    if (c->exchange != NULL && !c->reader.started)
+    const uint8_t *end = data + len;
+    if (c->exchange != NULL && !c->heard && c->held == NULL) {
+        c->heard = true;
         host_of(conn)->first_byte(c->exchange);
+    }
     for (;;) {
         switch (h1_read(&c->reader, &at, end, &piece)) {
         case H1_MORE:
+            if (c->held != NULL && c->reader.continued)
+                release_held(conn, c);
             return (uint64_t)(at - data);
         case H1_FIELD:
             if (take_field(conn, c, &piece) == 0)
@@ -173,6 +229,8 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
             host_of(conn)->fail(conn, "no memory for the answer's header fields");
             return len;
         case H1_HEAD:
+            if (c->held != NULL)
+                withhold(conn, c);
             head_complete(conn, c);
             break;
         case H1_BODY:
@@ -195,5 +253,6 @@ uint64_t h1_conn_receive(struct squall_conn *conn, struct h1_conn *c, const uint
 void h1_conn_disconnect(struct squall_conn *conn, struct h1_conn *c)
 {
     http_answer_drop(conn->worker, &c->answer);
+    drop_held(c);
     kept_fini(&c->kept);
 }

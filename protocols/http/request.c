@@ -22,7 +22,7 @@ void http_scratch_fini(struct http_scratch *scratch)
 
 static uint8_t *scratch_of(struct http_scratch *scratch, uint64_t size)
 {
-    if (size <= scratch->size)
+    if (scratch->data != NULL && size <= scratch->size)
         return scratch->data;
     uint64_t grown = size < 4096 ? 4096 : size + size / 2;
     uint8_t *data = malloc(grown); /* nothing of it is of use any more */
@@ -178,7 +178,7 @@ const char *http_parts_gather(const struct squall_conn *conn, const struct squal
     if (!step->body_constant && !no_body)
         rooms.body = http_content_body_room(x->options);
     rooms.at = scratch_of(&worker->scratch, rooms.fields + rooms.cookie + rooms.body);
-    if (rooms.at == NULL && rooms.fields + rooms.cookie + rooms.body > 0)
+    if (rooms.at == NULL)
         return "no memory for the request";
     reason = gather_fields(conn, x, &rooms, no_body, parts);
     if (reason == NULL && !no_body)

@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char *const methods[] = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
+                                      "CONNECT", "OPTIONS", "TRACE", "PATCH", NULL};
+
 const struct squall_option http_step_rows[HTTP_ROWS] = {
     [HTTP_METHOD] = {.name = "method",
                      .flag = "-X,--method",
                      .metavar = "METHOD",
                      .help = "request method",
                      .fallback = "GET",
+                     .choices = methods,
                      .type = SQUALL_STRING,
                      .offset = offsetof(struct http_options, method)},
     [HTTP_PATH] = {.name = "path",
@@ -84,6 +88,14 @@ const struct squall_option http_step_rows[HTTP_ROWS] = {
                      .fallback = EXPECT_DEFAULT,
                      .type = SQUALL_STRING,
                      .offset = offsetof(struct http_options, expect)},
+    [HTTP_EXPECT_CONTINUE] = {.name = "expect-continue",
+                              .flag = "--expect-continue",
+                              .metavar = "TIME",
+                              .help = "HTTP/1.1: ask before a body is sent (Expect: 100-continue), and send it unasked "
+                                      "after this time; 0s: do not ask",
+                              .fallback = "0s",
+                              .type = SQUALL_DURATION,
+                              .offset = offsetof(struct http_options, expect_continue)},
 };
 
 #define WHOLE_MAX 16384 /* bytes of a body that is kept with its head: a longer one is sent from where it lies */
@@ -116,17 +128,16 @@ static int32_t refuse(struct squall_error *error, const char *what, struct squal
 /* Methods are case-sensitive (RFC 9110 9.1), so `get` is another method than GET, and never what was meant. */
 static int32_t check_method(struct squall_bytes method, struct squall_error *error)
 {
-    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
     const char *reason = h1_check_method(method);
     if (reason != NULL)
         return refuse(error, "method", method, reason);
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    for (const char *const *known = methods; *known != NULL; known++) {
         size_t at = 0;
-        while (at < method.len && known[i][at] != '\0' && (method.data[at] & 0xdf) == (uint8_t)known[i][at])
+        while (at < method.len && (*known)[at] != '\0' && (method.data[at] & 0xdf) == (uint8_t)(*known)[at])
             at++;
-        if (at == method.len && known[i][at] == '\0' && !h1_bytes_are(method, known[i])) {
+        if (at == method.len && (*known)[at] == '\0' && !h1_bytes_are(method, *known)) {
             snprintf(error->text, sizeof error->text, "method \"%.*s\": methods are case-sensitive; write %s",
-                     (int)method.len, (const char *)method.data, known[i]);
+                     (int)method.len, (const char *)method.data, *known);
             return -1;
         }
     }
@@ -175,7 +186,8 @@ static int encode_constants(struct http_step *step, const struct http_options *o
     const uint64_t line = HTTP_BIT(HTTP_METHOD) | HTTP_BIT(HTTP_PATH);
     const struct http_content *content = &step->content;
     bool all = (step->constant & line) == line && step->fields_constant && step->body_constant && !content->pieces &&
-               content->body.len <= WHOLE_MAX;
+               content->body.len <= WHOLE_MAX && (step->constant & HTTP_BIT(HTTP_EXPECT_CONTINUE)) &&
+               options->expect_continue == 0;
     bool block = (step->constant & HTTP_BIT(HTTP_METHOD)) && step->fields_constant;
     if (!all && (!block || step->kind == H1_REQUEST_CONNECT))
         return 0;

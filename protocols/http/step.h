@@ -26,6 +26,7 @@ enum http_row {
     HTTP_COMPRESSED,
     HTTP_REDIRECTS,
     HTTP_EXPECT,
+    HTTP_EXPECT_CONTINUE,
     HTTP_ROWS
 };
 #define HTTP_BIT(row) (UINT64_C(1) << (row))
@@ -44,6 +45,7 @@ struct http_options {
     struct squall_bytes file, basic, bearer;
     uint64_t compressed, redirects;
     struct squall_bytes expect;
+    uint64_t expect_continue; /* ns; 0: the body follows its head at once */
 };
 extern const struct squall_option http_step_rows[HTTP_ROWS];
 

@@ -216,6 +216,57 @@ def test_secrets_of_a_script():
             assert "opensesame42" not in done.out + done.err and "***" in done.out + done.err, done.out + done.err
 
 
+def test_transactions():
+    """One within another, one that gives something back, one that an error ends, and one whose error is caught."""
+    _, summary = run("""
+return function(user)
+  local code, text = user.transaction("buy", function(path)
+    user.http.get(path)
+    user.transaction("pay", function() user.http.get("/pay"); user.think("2ms") end)
+    return 7, "ok"
+  end, "/cart")
+  user.check("what it gives", code == 7 and text == "ok")
+  user.transaction("rejected", function() user.http.get("/x?status=500", { name = "x" }) end)
+  pcall(function() user.transaction("caught", function() user.http.get("/a"); error("no") end) end)
+  user.transaction("after", function() user.http.get("/a") end)
+  if user.iteration() % 2 == 1 then
+    user.transaction("outer", function() user.transaction("inner", function() user.http.get("/a"); error("not today") end) end)
+  end
+end
+""")
+    rows = {row["name"]: (row["count"], row["failed"]) for row in summary["transactions"]}
+    odd = summary["errors"] and next(error["count"] for error in summary["errors"] if "not today" in error["text"])
+    assert 8 <= odd <= 12, summary["errors"]
+    assert rows == {"buy": (20, 0), "pay": (20, 0), "rejected": (20, 20), "caught": (20, 20), "after": (20, 0), "outer": (odd, odd), "inner": (odd, odd)}, rows
+    shortest = {row["name"]: row["duration_ns"]["min"] for row in summary["transactions"]}
+    assert shortest["buy"] >= shortest["pay"] * 0.98 and shortest["pay"] >= 1.9e6, shortest
+    for script, wanted in {'user.transaction("a" .. user.id, function() end)': "user.lua:2: this transaction's name stands nowhere",
+                           'user.transaction("a")': 'user.lua:2: write transaction("name", function() ... end)',
+                           "local f f = function() user.transaction('deep', f) end f()": "transactions are nested too deeply"}.items():
+        _, summary = run(body(script), more="load: [ { users: 1, iterations: 2 } ]\n")
+        assert len(summary["errors"]) == 1 and wanted in summary["errors"][0]["text"], (script, summary["errors"])
+
+
+def test_misspelt_names():
+    """A name that is nil is told with its place, and with what may have been meant."""
+    for script, wanted in {
+        'user.http.gett("/a")': "user.lua:2: http has no `gett`; did you mean `GET`? If not, write http(\"GETT ...\")",
+        'local http = user.http\nhttp.psot("/a")': "user.lua:3: http has no `psot`; did you mean `POST`?",
+        'user.chek("a", true)': "user.lua:2: attempt to call field 'chek' (a nil value); did you mean `check`?",
+        'user.htp.get("/a")': "user.lua:2: attempt to index field 'htp' (a nil value); did you mean `http`?",
+        'user.http.get("/a"):jsn()': "user.lua:2: attempt to call method 'jsn' (a nil value); did you mean `json`?",
+        "json.encod({})": "user.lua:2: attempt to call field 'encod' (a nil value); did you mean `encode`?",
+        "prnt(1)": "user.lua:2: attempt to call global 'prnt' (a nil value); did you mean `print`?",
+        "user.xyzzyxyzzy()": "user.lua:2: attempt to call field 'xyzzyxyzzy' (a nil value)",
+    }.items():
+        _, summary = run(body(script), more="load: [ { users: 1, iterations: 1 } ]\n")
+        texts = [error["text"] for error in summary["errors"]]
+        assert len(texts) == 1 and texts[0].startswith(wanted) and (wanted.endswith("value)") is (texts[0] == wanted and "mean" not in wanted)), (script, texts)
+    # A method of one's own is no mistake.
+    seen, _ = run(body('user.http.purge("/a")\nuser.http("GETT /a")'), more="load: [ { users: 1, iterations: 1 } ]\n")
+    assert seen == {"PURGE /a": 1, "GETT /a": 1}, seen
+
+
 if __name__ == "__main__":
     first = squall("check", scenario(body('user.http.get("/")'), "http://127.0.0.1:1"))
     if "built without LuaJIT" in first.err:

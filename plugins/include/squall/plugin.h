@@ -365,7 +365,8 @@ struct squall_option {
     const char *metavar;        /* what --help calls the flag's value: "METHOD"; NULL where none takes one */
     const char *help;           /* one line */
     const char *fallback;       /* value when absent, as it would be written; NULL: zero, or an empty value */
-    const char *const *choices; /* CHOICE: NULL-terminated */
+    const char *const *choices; /* CHOICE: NULL-terminated. STRING: NULL, or the usual values, likewise: others are taken too,
+                                   but a word of a script that nearly is one of them is told as misspelt */
     uint64_t min, max;          /* UINT, DURATION, SIZE: inclusive; max 0 = no limit */
     uint32_t type;              /* enum squall_option_type */
     uint32_t offset;            /* into the options struct */
