@@ -44,11 +44,16 @@ static json_t *string(const char *text)
     return value;
 }
 
-static void put_rate(json_t *object, uint64_t count, uint64_t ns)
+static void put_rate_as(json_t *object, const char *key, uint64_t count, uint64_t ns)
 {
     double rate = figures_rate(count, ns);
     if (rate >= 0)
-        put(object, "rate_per_s", json_real(rate));
+        put(object, key, json_real(rate));
+}
+
+static void put_rate(json_t *object, uint64_t count, uint64_t ns)
+{
+    put_rate_as(object, "rate_per_s", count, ns);
 }
 
 static const struct {
@@ -155,13 +160,15 @@ static json_t *phases_object(const struct series *series)
     return object;
 }
 
-static json_t *messages_object(const struct series *series)
+static json_t *messages_object(const struct series *series, uint64_t measured_ns)
 {
     json_t *object = json_object();
     put_integer(object, "sent", series->messages_sent);
     put_integer(object, "received", series->messages_received);
     put_integer(object, "answered", series->messages_answered);
     put_integer(object, "unanswered", series->messages_unanswered);
+    put_rate_as(object, "sent_per_s", series->messages_sent, measured_ns);
+    put_rate_as(object, "received_per_s", series->messages_received, measured_ns);
     put(object, "latency_ns", distribution(&series->message_latency));
     put(object, "service_ns", distribution(&series->message_service));
     put(object, "first_ns", distribution(&series->message_first));
@@ -241,7 +248,7 @@ static void put_series(json_t *object, const struct result *result, const struct
         put(object, "service_ns", distribution(&series->service));
     put(object, "phases_ns", phases_object(series));
     if (series_has_messages(series))
-        put(object, "messages", messages_object(series));
+        put(object, "messages", messages_object(series, result->measured_ns));
     if (protocol)
         put(object, "metrics", metrics_object(series, protocol));
 }

@@ -72,14 +72,15 @@ static const char *prepare(struct core_call *call, const struct rpc_step_options
     return NULL;
 }
 
-static bool is_all_sent(const struct core_call *call)
-{
-    return call->stopped || call->sent == call->step->total;
-}
-
 static bool is_paced(const struct core_call *call)
 {
     return call->step->options->every_ns > 0;
+}
+
+/* What has fallen due before it was stopped is counted as sent, and goes. */
+static bool is_all_sent(const struct core_call *call)
+{
+    return call->sent == call->step->total || (call->stopped && (!is_paced(call) || call->sent >= call->turned));
 }
 
 static uint64_t key_of(const struct core_call *call, uint64_t number)
@@ -354,7 +355,7 @@ static const char *make_metadata(struct core_worker *worker, const struct rpc_st
     grpc_metadata *metadata = worker->metadata;
     for (uint64_t i = 0; i < options->metadata.count; i++) {
         struct squall_bytes name = options->metadata.pairs[i].name, value = options->metadata.pairs[i].value;
-        const char *why = rpc_metadata_check_value(name, value);
+        const char *why = rpc_metadata_check(name, value);
         *ret_count = count;
         if (why != NULL)
             return why;

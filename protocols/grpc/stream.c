@@ -13,9 +13,10 @@ static bool is_paced(const struct rpc_call *call)
     return call->step->options->every_ns > 0;
 }
 
+/* What has fallen due before it was stopped is counted as sent, and goes. */
 static bool is_all_sent(const struct rpc_call *call)
 {
-    return call->stopped || call->sent == call->step->total;
+    return call->sent == call->step->total || (call->stopped && (!is_paced(call) || call->sent >= call->turned));
 }
 
 /* Which answer belongs to a message is known where each has one. */

@@ -42,6 +42,15 @@ void mqtt_alias_use(struct squall_conn *conn, uint64_t alias, struct squall_byte
         (void)keep(place, *topic);
 }
 
+void mqtt_alias_forget(struct mqtt_conn *c, uint64_t alias)
+{
+    if (c->aliases == NULL)
+        return;
+    struct text *place = &c->aliases->sent[alias - 1];
+    free(place->data);
+    *place = (struct text){0};
+}
+
 const char *mqtt_alias_resolve(struct squall_conn *conn, const struct mqtt_packet *packet,
                                struct squall_bytes *ret_topic)
 {

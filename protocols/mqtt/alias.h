@@ -10,6 +10,8 @@
 
 /* A PUBLISH of ours to *topic under an alias that the broker allows: leaves the topic out when the broker knows it. */
 void mqtt_alias_use(struct squall_conn *conn, uint64_t alias, struct squall_bytes *topic);
+/* That PUBLISH did not go out: the broker knows nothing by it. */
+void mqtt_alias_forget(struct mqtt_conn *c, uint64_t alias);
 /* The topic of a PUBLISH of the broker's; NULL, or why it is none. */
 const char *mqtt_alias_resolve(struct squall_conn *conn, const struct mqtt_packet *packet,
                                struct squall_bytes *ret_topic);

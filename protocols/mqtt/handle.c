@@ -88,7 +88,7 @@ static void on_publish(struct squall_conn *conn, const struct mqtt_packet *packe
     c->unacknowledged = (uint16_t)(c->unacknowledged + fresh);
     if (fresh)
         mqtt_deliver(conn, packet, topic);
-    if (c->state == MQTT_OPEN)
+    if (c->state != MQTT_OVER)
         mqtt_ack(conn, packet->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, packet->packet_id);
 }
 

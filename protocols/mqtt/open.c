@@ -231,25 +231,24 @@ void mqtt_opened(struct squall_conn *conn)
     mqtt_host(conn)->capacity(conn, c->send_max < PARALLEL_MAX ? c->send_max : PARALLEL_MAX);
 }
 
-/* Subscriptions of a session that the broker has forgotten, or that a publish step asks for with `subscribers`. */
-static void restore(struct squall_conn *conn)
+/* Subscriptions of a session that the broker has forgotten, or that a publish step asks for with `subscribers`: a
+ * SUBSCRIBE for each step that they are of, one after the other. */
+static void restore_next(struct squall_conn *conn)
 {
     struct mqtt_conn *c = conn->state;
-    const struct mqtt_session *session = mqtt_session_of(conn);
     struct mqtt_filter rows[MQTT_FILTERS_MAX];
+    struct mqtt_property id = {.id = MQTT_SUBSCRIPTION_ID};
     struct mqtt_packet packet = {.type = MQTT_SUBSCRIBE, .version = c->peer.version, .filters = {.rows = rows}};
     const struct squall_step *step = NULL;
-    for (uint32_t i = 0; i < session->subscription_count && packet.filters.count < MQTT_FILTERS_MAX; i++) {
-        const struct mqtt_subscription *one = &session->subscriptions[i];
-        rows[packet.filters.count++] = (struct mqtt_filter){one->filter, one->options};
-        step = one->step;
-    }
+    packet.filters.count = mqtt_subscriptions_lost(mqtt_session_of(conn), rows, MQTT_FILTERS_MAX, &step, &id.number);
     if (packet.filters.count == 0) {
         mqtt_opened(conn);
         return;
     }
+    packet.properties.rows = &id;
+    packet.properties.count = id.number > 0;
     c->state = MQTT_RESTORING;
-    const char *why = mqtt_send_filters(conn, NULL, step, &packet, 0);
+    const char *why = mqtt_send_filters(conn, NULL, step, &packet, id.number);
     if (why != NULL)
         mqtt_host(conn)->fail(conn, why);
 }
@@ -264,7 +263,7 @@ void mqtt_restored(struct squall_conn *conn, const struct mqtt_packet *packet)
         mqtt_host(conn)->fail(conn, text);
         return;
     }
-    mqtt_opened(conn);
+    restore_next(conn);
 }
 
 static void note_answer(struct squall_exchange *x, const struct mqtt_packet *packet)
@@ -310,7 +309,10 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
         mqtt_broken(conn, "CONNACK", why, MQTT_PROTOCOL_ERROR);
         return;
     }
+    uint64_t keep_alive_ns = c->keep_alive_ns;
     take_limits(c, packet->properties.encoded);
+    if (c->keep_alive_ns != keep_alive_ns && c->keep_alive_ns > 0) /* the broker's own (3.2.2.3.14) */
+        mqtt_host(conn)->tick_at(conn, c->written_ns + c->keep_alive_ns);
     if (keep_assigned_id(session, packet->properties.encoded) < 0) {
         mqtt_host(conn)->fail(conn, "no memory for the client identifier");
         return;
@@ -324,7 +326,8 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
         mqtt_session_reset(session);
         if (x != NULL)
             mqtt_subscriptions_forget(session, conn->worker);
-        restore(conn);
+        mqtt_subscriptions_lose(session);
+        restore_next(conn);
     }
     if (x == NULL)
         return;

@@ -413,7 +413,8 @@ static void add_number(struct mqtt_property *rows, uint64_t *count, uint8_t id, 
         rows[(*count)++] = (struct mqtt_property){.id = id, .number = (uint32_t)number};
 }
 
-struct mqtt_properties mqtt_publish_properties(const struct mqtt_step_options *options, struct mqtt_property *rows)
+struct mqtt_properties mqtt_publish_properties(const struct mqtt_step_options *options, uint64_t alias,
+                                               struct mqtt_property *rows)
 {
     uint64_t count = 0;
     add_number(rows, &count, MQTT_PAYLOAD_FORMAT, options->payload_format);
@@ -421,7 +422,7 @@ struct mqtt_properties mqtt_publish_properties(const struct mqtt_step_options *o
     add_text(rows, &count, MQTT_CONTENT_TYPE, options->content_type);
     add_text(rows, &count, MQTT_RESPONSE_TOPIC, options->response_topic);
     add_text(rows, &count, MQTT_CORRELATION_DATA, options->correlation);
-    add_number(rows, &count, MQTT_TOPIC_ALIAS, options->topic_alias);
+    add_number(rows, &count, MQTT_TOPIC_ALIAS, alias);
     return (struct mqtt_properties){.rows = rows, .count = count, .user = options->properties};
 }
 
@@ -436,7 +437,7 @@ static int32_t init_publish(struct squall_step *view, const struct mqtt_step_opt
     const uint64_t fixed = MQTT_BIT(MQTT_ROW_SUBSCRIBERS) | MQTT_BIT(MQTT_ROW_QOS) | MQTT_BIT(MQTT_ROW_TRACK);
     struct mqtt_property rows[MQTT_PUBLISH_PROPERTIES];
     struct mqtt_packet packet = {.type = MQTT_PUBLISH, .version = target->version, .qos = (uint8_t)options->qos};
-    packet.properties = mqtt_publish_properties(options, rows);
+    packet.properties = mqtt_publish_properties(options, options->topic_alias, rows);
     packet.topic = options->topic;
     if ((constant & fixed) != fixed)
         return refuse(error, "qos, track, subscribers", "they cannot hold variables");

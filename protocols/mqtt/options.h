@@ -105,8 +105,10 @@ int32_t mqtt_target_init(struct squall_target *target, struct squall_error *erro
 int32_t mqtt_step_init(struct squall_step *step, const void *constant_options, uint64_t constant,
                        struct squall_error *error);
 
-/* Properties of a PUBLISH from its options: rows (at most MQTT_PUBLISH_PROPERTIES) and user properties. */
+/* Properties of a PUBLISH from its options, with a topic alias or without (0): rows (at most MQTT_PUBLISH_PROPERTIES)
+ * and user properties. */
 #define MQTT_PUBLISH_PROPERTIES 6
-struct mqtt_properties mqtt_publish_properties(const struct mqtt_step_options *options, struct mqtt_property *rows);
+struct mqtt_properties mqtt_publish_properties(const struct mqtt_step_options *options, uint64_t alias,
+                                               struct mqtt_property *rows);
 
 #endif

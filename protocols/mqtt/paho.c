@@ -391,17 +391,13 @@ static uint32_t code_of(const struct mqtt_conn *c, const struct paho_call *call)
     return call->reason;
 }
 
-/* Subscriptions that stand, or that a session did not know any more, as one SUBSCRIBE. */
-static bool restore(struct squall_conn *conn)
+/* Subscriptions that the broker does not know any more, those of one step; false: there are none. */
+static bool restore_next(struct squall_conn *conn)
 {
-    const struct mqtt_session *session = mqtt_session_of(conn);
     struct mqtt_filter_list list = {.count = 0};
     const struct squall_step *step = NULL;
-    for (uint32_t i = 0; i < session->subscription_count && list.count < MQTT_FILTERS_MAX; i++) {
-        const struct mqtt_subscription *one = &session->subscriptions[i];
-        list.rows[list.count++] = (struct mqtt_filter){one->filter, one->options};
-        step = one->step;
-    }
+    uint32_t id;
+    list.count = mqtt_subscriptions_lost(mqtt_session_of(conn), list.rows, MQTT_FILTERS_MAX, &step, &id);
     if (list.count == 0)
         return false;
     const char *why = send_filters(conn, NULL, step, PAHO_SUBSCRIBE, &list);
@@ -432,7 +428,9 @@ static void connected(struct squall_conn *conn, struct paho_call *call)
     c->session->wanted = true;
     if (!call->session_present && x != NULL)
         mqtt_subscriptions_forget(c->session, conn->worker);
-    if (call->session_present || !restore(conn))
+    if (!call->session_present)
+        mqtt_subscriptions_lose(c->session);
+    if (call->session_present || !restore_next(conn))
         opened(conn);
     if (x != NULL)
         mqtt_end(conn, x, SQUALL_OK, MQTT_CODE(MQTT_SUCCESS), NULL);
@@ -478,7 +476,7 @@ static void filters_settled(struct squall_conn *conn, struct paho_call *call)
         else
             mqtt_subscription_remove(c->session, one);
     }
-    if (c->state == MQTT_CONNECTING)
+    if (c->state == MQTT_CONNECTING && !restore_next(conn))
         opened(conn);
     if (call->exchange == NULL)
         return;

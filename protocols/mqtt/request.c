@@ -120,7 +120,9 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
     packet.qos = (uint8_t)options->qos;
     packet.retain = options->retain != 0;
     packet.topic = options->topic;
-    packet.properties = mqtt_publish_properties(options, rows);
+    /* What may be sent again goes out in another connection, where no alias is known (3.3.2.3.4). */
+    uint64_t alias = c->keep && packet.qos > 0 ? 0 : options->topic_alias;
+    packet.properties = mqtt_publish_properties(options, alias, rows);
     struct mqtt_payload payload;
     const char *why = step->checked ? NULL : mqtt_encode_refuse(&packet);
     if (why == NULL)
@@ -132,8 +134,8 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
         size = mqtt_encoded_size(&packet);
         why = refuse_publish(c, options, size);
     }
-    if (why == NULL && options->topic_alias > 0) {
-        mqtt_alias_use(conn, options->topic_alias, &packet.topic);
+    if (why == NULL && alias > 0) {
+        mqtt_alias_use(conn, alias, &packet.topic);
         size = mqtt_encoded_size(&packet);
     }
     for (uint64_t i = 0; i < options->count && why == NULL; i++) {
@@ -141,6 +143,8 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
         exchange->left += why == NULL && packet.qos > 0;
     }
     if (why != NULL) {
+        if (alias > 0 && exchange->bytes_out == 0)
+            mqtt_alias_forget(c, alias);
         let_go(mqtt_session_of(conn), x);
         unsent(conn, x, why);
         return;

@@ -232,6 +232,27 @@ void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worke
     }
 }
 
+void mqtt_subscriptions_lose(struct mqtt_session *session)
+{
+    for (uint32_t i = 0; i < session->subscription_count; i++)
+        session->subscriptions[i].state = MQTT_LOST;
+}
+
+uint64_t mqtt_subscriptions_lost(const struct mqtt_session *session, struct mqtt_filter *rows, uint64_t limit,
+                                 const struct squall_step **ret_step, uint32_t *ret_id)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < session->subscription_count && count < limit; i++) {
+        const struct mqtt_subscription *one = &session->subscriptions[i];
+        if (one->state != MQTT_LOST || (count > 0 && (one->step != *ret_step || one->id != *ret_id)))
+            continue;
+        *ret_step = one->step;
+        *ret_id = one->id;
+        rows[count++] = (struct mqtt_filter){one->filter, one->options};
+    }
+    return count;
+}
+
 static const struct mqtt_subscription *by_identifier(const struct mqtt_session *session, uint32_t id)
 {
     for (uint32_t i = 0; i < session->subscription_count; i++)

@@ -34,6 +34,7 @@ enum mqtt_subscription_state {
     MQTT_SUBSCRIBING,   /* SUBSCRIBE sent; messages may come before its SUBACK -> SUBSCRIBED, or gone when refused */
     MQTT_SUBSCRIBED,    /* -> UNSUBSCRIBING, or SUBSCRIBING again */
     MQTT_UNSUBSCRIBING, /* UNSUBSCRIBE sent -> gone, or SUBSCRIBED when refused */
+    MQTT_LOST,          /* the broker knows no such session -> SUBSCRIBING */
 };
 
 struct mqtt_subscription {
@@ -108,6 +109,12 @@ void mqtt_subscription_count(struct mqtt_subscription *subscription, struct squa
 /* All of them are gone. */
 void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worker *worker);
 void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscription *subscription);
+/* All of them are to be asked for again. */
+void mqtt_subscriptions_lose(struct mqtt_session *session);
+/* Those that are LOST, as far as they go in one SUBSCRIBE: of one step, with one identifier, at most `limit`. Returns how
+ * many, and what they have in common. */
+uint64_t mqtt_subscriptions_lost(const struct mqtt_session *session, struct mqtt_filter *rows, uint64_t limit,
+                                 const struct squall_step **ret_step, uint32_t *ret_id);
 /* The subscription that a message belongs to; NULL: none. `ids` are the message's properties, for its identifiers. */
 const struct mqtt_subscription *mqtt_subscription_of(const struct mqtt_session *session, struct squall_bytes topic,
                                                      struct squall_bytes properties);

@@ -1,61 +1,12 @@
 """gRPC servers that misbehave: each kind of fault ends its calls in the outcome and the status that docs/grpc.md names, the
-run goes on, and memory stays bounded; on both engines, where gRPC core lets it be told. Every byte of the server is written
-here, by hyperframe and hpack."""
+run goes on, and memory stays bounded; on both engines, where gRPC core lets it be told. Every byte of the server is the
+test's (grpc_session.py)."""
 import resource
-import struct
 
-from harness import main, need_module, scratch, squall, squall_run
+from grpc_session import EMPTY, FINE, HEAD, Session, hf
+from harness import main, scratch, squall, squall_run
 from servers import Server
 import grpc_servers
-
-hpack, hf = need_module("hpack"), need_module("hyperframe.frame")
-
-HEAD = [(":status", "200"), ("content-type", "application/grpc")]
-FINE = [("grpc-status", "0")]
-EMPTY = b"\0\0\0\0\0"
-
-
-class Session:
-    """The server's side of one connection; `calls` yields the streams of requests that are complete."""
-
-    def __init__(self, peer, settings=None):
-        self.peer, self.input, self.encoder = peer, b"", hpack.Encoder()
-        self.peer.socket.settimeout(20)
-        self.send(hf.SettingsFrame(0, settings=settings or {}))
-
-    def send(self, *frames):
-        self.peer.socket.sendall(b"".join(frame if isinstance(frame, bytes) else frame.serialize() for frame in frames))
-
-    def exactly(self, count):
-        while len(self.input) < count:
-            data = self.peer.socket.recv(65536)
-            if not data:
-                return None
-            self.input += data
-        data, self.input = self.input[:count], self.input[count:]
-        return data
-
-    def calls(self):
-        if not self.exactly(24):
-            return
-        while True:
-            head = self.exactly(9)
-            if not head:
-                return
-            length, kind, flags, stream = int.from_bytes(head[:3], "big"), head[3], head[4], int.from_bytes(head[5:], "big")
-            self.exactly(length)
-            if kind == 4 and not flags & 1:
-                self.send(hf.SettingsFrame(0, flags=["ACK"]))
-            elif kind == 6 and not flags & 1:
-                self.send(struct.pack(">BHBBI", 0, 8, 6, 1, 0) + b"\0" * 8)
-            elif kind in (0, 1) and flags & 1:
-                yield stream
-
-    def headers(self, stream, fields, end=False):
-        return hf.HeadersFrame(stream, data=self.encoder.encode(fields), flags=["END_HEADERS"] + (["END_STREAM"] if end else []))
-
-    def answer(self, stream, data=EMPTY, head=HEAD, trailers=FINE):
-        self.send(self.headers(stream, head), hf.DataFrame(stream, data=data), self.headers(stream, trailers, end=True))
 
 
 def run(script, count=4, connections=1, options=(), method="Empty", settings=None):
@@ -67,7 +18,7 @@ def run(script, count=4, connections=1, options=(), method="Empty", settings=Non
                 return
 
     with Server(handler) as server:
-        summary = squall_run(f"grpc://127.0.0.1:{server.port}/interop.Interop/{method}", "--proto", grpc_servers.PROTO, "-n", count,
+        summary = squall_run("--trust", "off", f"grpc://127.0.0.1:{server.port}/interop.Interop/{method}", "--proto", grpc_servers.PROTO, "-n", count,
                              "-r", "100/s", "-c", connections, "--drain", "2s", *options, expect=None)
     step, = summary["steps"]
     return step, summary
@@ -159,7 +110,7 @@ def again(option, outcome):
                 copy.write(proto.read())
             text.write(f'squall: 1\ntargets: {{ s: {{ url: "grpc://127.0.0.1:{server.port}", proto: interop.proto, connections: 1 }} }}\n'
                        f"load: [ {{ hold: 50/s, for: 200ms }} ]\nflow: [ {{ grpc: interop.Interop/Empty{option} }} ]\n")
-        step, = squall_run(path, "--drain", "2s", expect=None)["steps"]
+        step, = squall_run("--trust", "off", path, "--drain", "2s", expect=None)["steps"]
     assert step["count"] == 10 and step["ok"] == (10 if outcome == "ok" else 9), step
     if outcome != "ok":
         assert step[outcome] == 1 and step["codes"]["14"] == 1, step

@@ -95,7 +95,7 @@ def judge(summary, cases):
 def interop(server):
     cases = CASES + [NOWHERE]
     with server as running:
-        steps = judge(squall_run(scenario(running.port, "proto: [ interop.proto, nowhere.proto ]", cases)), cases)
+        steps = judge(squall_run("--trust", "off", scenario(running.port, "proto: [ interop.proto, nowhere.proto ]", cases)), cases)
         made = sum(step["count"] for step in steps.values())
         unseen = {"unimplemented_method", "unimplemented_service", "cancel_after_begin"}
         seen = running.stop()
@@ -119,7 +119,7 @@ def test_sources_of_messages():
     """From a descriptor set, and from reflection, all is as from .proto files."""
     with grpc_servers.grpcpp() as server:
         for source in ("descriptor-set: interop.protoset", "reflection: true"):
-            judge(squall_run(scenario(server.port, source)), CASES)
+            judge(squall_run("--trust", "off", scenario(server.port, source)), CASES)
 
 
 def test_health_and_reflection_as_steps():
@@ -129,14 +129,14 @@ def test_health_and_reflection_as_steps():
              ("services", "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", 'send: [ { list_services: "" } ]', "OK",
               {"listed": 'body[0].listServicesResponse.service[0].name != ""'})]
     with grpc_servers.grpcpp() as server:
-        judge(squall_run(scenario(server.port, "reflection: true", cases)), cases)
-        judge(squall_run(scenario(server.port, "proto: interop.proto", cases[:3])), cases[:3])
+        judge(squall_run("--trust", "off", scenario(server.port, "reflection: true", cases)), cases)
+        judge(squall_run("--trust", "off", scenario(server.port, "proto: interop.proto", cases[:3])), cases[:3])
 
 
 def test_url_form():
     with grpc_servers.grpcpp() as server:
         url = server.url("/interop.Interop/Unary")
-        summary = squall_run(url, "-r", "200/s", "-d", "1s", "--data", '{"answer_bytes": 7}')
+        summary = squall_run("--trust", "off", url, "-r", "200/s", "-d", "1s", "--data", '{"answer_bytes": 7}')
         step, = summary["steps"]
         assert step["ok"] == 200 and step["codes"] == {"0": 200}, step
         assert step["name"] == "interop.Interop/Unary", step
@@ -206,7 +206,7 @@ def test_new():
             written = text.read().replace("127.0.0.1:50051", f"127.0.0.1:{server.port}").replace("hold: 10/s, for: 10s", "hold: 10/s, for: 1s")
         with open(path, "w", encoding="utf-8") as text:
             text.write(written)
-        steps = {step["name"]: step for step in squall_run(path, expect=99)["steps"]}  # one method is implemented nowhere
+        steps = {step["name"]: step for step in squall_run("--trust", "off", path, expect=99)["steps"]}  # one method is implemented nowhere
     assert len(steps) == 6, steps.keys()
     for name, step in steps.items():
         assert step["ok"] == (0 if name.endswith("/Missing") else 10), (name, step)

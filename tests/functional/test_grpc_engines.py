@@ -13,14 +13,14 @@ def test_interop_cases():
     cases = CASES + [NOWHERE]
     for server in grpc_servers.IMPLEMENTATIONS.values():
         with server() as running:
-            steps = judge(squall_run(scenario(running.port, CORE, cases)), cases)
+            steps = judge(squall_run("--trust", "off", scenario(running.port, CORE, cases)), cases)
             talk = steps["ping_pong"]["messages"]
             assert talk["sent"] == talk["answered"] == 4 * steps["ping_pong"]["ok"], talk
 
 
 def test_reflection():
     with grpc_servers.grpcpp() as server:
-        judge(squall_run(scenario(server.port, "engine: core")), CASES)
+        judge(squall_run("--trust", "off", scenario(server.port, "engine: core")), CASES)
         wrong = squall("run", scenario(server.port, "engine: core", [("x", "Unry", "", "OK", {})]))
         assert wrong.returncode == 2 and "did you mean Unary?" in wrong.err, wrong.err
 
@@ -29,7 +29,7 @@ def test_engine_of_the_url_form():
     with grpc_servers.grpcpp() as server:
         url = server.url("/interop.Interop/Unary")
         for engine in ([], ["--engine", "core"]):
-            step, = squall_run(url, *engine, "-r", "200/s", "-n", 50, "-c", 2, "--data", "{answer_bytes: 7}")["steps"]
+            step, = squall_run("--trust", "off", url, *engine, "-r", "200/s", "-n", 50, "-c", 2, "--data", "{answer_bytes: 7}")["steps"]
             assert step["ok"] == 50 and step["protocol"] == ("grpc-core" if engine else "grpc"), step
             assert ("service_ns" in step) == (not engine), step.keys()
         assert server.stop() == 100
@@ -46,7 +46,7 @@ def test_streams_that_are_paced_and_end():
             "OK", {})
     with grpc_servers.grpcpp() as server:
         for source in (OWN, CORE):
-            step = judge(squall_run(scenario(server.port, source, [case])), [case])["paced"]
+            step = judge(squall_run("--trust", "off", scenario(server.port, source, [case])), [case])["paced"]
             talk = step["messages"]
             assert talk["unanswered"] == 0 and 14 * step["ok"] <= talk["answered"] <= 16 * (step["ok"] + 1), (source, talk, step)
 

@@ -51,8 +51,9 @@ def through(name, config, argv):
         with Process(argv(folder, path)) as proxy:
             try:
                 wait_until(lambda: accepts(port) or proxy.child.poll() is not None, f"{name} to listen")
-                judge(squall_run(scenario(port, "proto: interop.proto", THROUGH)), THROUGH)
-                summary = squall_run(f"grpc://127.0.0.1:{port}/interop.Interop/Unary", "-r", "200/s", "-n", 100, "-c", 2)
+                for engine in ("", "engine: core, "):
+                    judge(squall_run("--trust", "off", scenario(port, engine + "proto: interop.proto", THROUGH)), THROUGH)
+                summary = squall_run("--trust", "off", f"grpc://127.0.0.1:{port}/interop.Interop/Unary", "-r", "200/s", "-n", 100, "-c", 2)
                 assert summary["totals"]["ok"] == 100, summary["totals"]
             finally:  # nginx's master ends its workers, and nobody else does
                 if proxy.child.poll() is None:
@@ -70,7 +71,9 @@ def test_haproxy():
     through("haproxy", HAPROXY, lambda folder, path: [program, "-f", path])
 
 
-def over_tls(authority, port, options, *flags, expect=0, host="localhost", command="run"):
+def over_tls(authority, port, options, *flags, expect=0, host=None, command="run"):
+    """By name, but on gRPC core by address: Debian's c-ares leaks ten bytes each time that it is asked for localhost."""
+    host = host or ("127.0.0.1" if "core" in options else "localhost")
     options += "" if "connections" in options else ", connections: 4"
     patience = "1s" if expect else "20s"
     path = authority.write("tls.yaml", f'squall: 1\ntargets: {{ s: {{ url: "grpcs://{host}:{port}", connect-timeout: {patience}{options} }} }}\n'

@@ -143,6 +143,8 @@ static void test_keys(void **state)
         {"steps.0.metrics.hops", JSON_INTEGER},
         {"steps.0.messages.latency_ns.count", JSON_INTEGER},
         {"steps.0.messages.first_ns.count", JSON_INTEGER},
+        {"steps.0.messages.sent_per_s", JSON_REAL},
+        {"steps.0.messages.received_per_s", JSON_REAL},
         {"steps.0.metrics.gap_ns.max", JSON_INTEGER},
         {"transactions", JSON_ARRAY},
         {"checks.0.name", JSON_STRING},
