@@ -16,7 +16,7 @@ struct h2_session {
     struct h2_stream *submitting; /* inside h2_submit: its head must go out */
     bool sending;                 /* inside nghttp2's sending: it must not be entered again */
     uint8_t *out;                 /* reserved for the DATA frame that nghttp2 is about to make */
-    const char *over;             /* why the session is, or NULL; in text or static */
+    const char *over;             /* why the session is, or NULL; text or static */
     uint32_t over_code;
 
     /* The frame that is being read, or was read last. */
@@ -26,7 +26,7 @@ struct h2_session {
     int32_t ended_id;          /* ended by us just now: nghttp2 closes it next, and nobody is to be told */
     uint32_t continuations, idle_frames;
     int32_t invalid_id; /* the stream that nghttp2 found fault with, and what it is */
-    char invalid[96];
+    const char *invalid;
 
     bool ready, closing; /* capacity and closing have been told */
     uint32_t capacity;
@@ -34,7 +34,7 @@ struct h2_session {
     uint32_t goaway_last, goaway_code;
     uint8_t first[8]; /* the peer's first bytes, which show when it speaks something else */
     uint8_t first_len;
-    char text[H2_TEXT_MAX], closed[H2_TEXT_MAX];
+    char *text, *closed; /* H2_TEXT_MAX each, once something is said; NULL before, and where memory ran out */
 };
 
 /* As `nghttp2_session_callbacks` wants them. */

@@ -1,72 +1,173 @@
-/* Free lists by size. Before each block stands its size's number, so that giving back needs no size. */
+/*
+ * Slabs and lists by size. A small block lies at a multiple of 16, in a slab whose head tells the size; a larger one
+ * has its head in front of it, and lies 8 bytes behind a multiple of 16: so the two are told apart. Under the address
+ * sanitizer the part of a slab that is not given out is poisoned: it sees no blocks in there.
+ */
 #include "h2_memory.h"
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALL_STEP  16u
-#define SMALL_SIZES 64u
-#define SMALL_MAX   (SMALL_STEP * SMALL_SIZES)
-#define SMALL_LOG   10u /* of SMALL_MAX, to the base of two */
-#define QUARTERS    4u
-#define NOT_KEPT    H2_SIZES
+#if defined(__SANITIZE_ADDRESS__)
+#define POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POISONS 1
+#endif
+#endif
+#ifdef POISONS
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size)   ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
+#define SMALL_STEP 16u
+#define SMALL_MAX  (SMALL_STEP * H2_SMALL_SIZES)
+#define SMALL_LOG  10u /* of SMALL_MAX, to the base of two */
+#define STEP_LOG   3u  /* of the steps to a power of two */
+#define NOT_KEPT   H2_SIZES
+#define SLAB       ((size_t)16 * 1024)
+#define SLABS      8u /* that are asked for at a time: an alignment costs up to a slab */
 
 struct h2_block {
     struct h2_block *next; /* while kept */
-    uint32_t number;       /* of its size; NOT_KEPT: from malloc and back to it */
-    uint32_t unused;       /* pads to 16 bytes, so that what follows is aligned */
 };
-_Static_assert(sizeof(struct h2_block) == 16, "what follows a block's head is aligned to 16 bytes");
+
+struct slab {
+    uint64_t number; /* of its blocks' size */
+    uint64_t unused; /* what follows is aligned to 16 bytes */
+};
+_Static_assert(sizeof(struct slab) == SMALL_STEP, "a slab's blocks are aligned to 16 bytes");
+
+struct h2_chunk {
+    struct h2_chunk *next;
+    uint8_t *slabs;
+    uint32_t used; /* of those */
+};
+
+struct large {
+    uint64_t number; /* NOT_KEPT: from malloc and back to it */
+};
+_Static_assert(sizeof(struct large) == 8, "a large block lies 8 bytes behind what malloc gives");
+
 _Static_assert(SMALL_MAX == 1u << SMALL_LOG, "larger sizes begin at a power of two");
-_Static_assert((SMALL_MAX << (H2_SIZES - SMALL_SIZES) / QUARTERS) == H2_KEPT_MAX,
+_Static_assert((SMALL_MAX << ((H2_SIZES - H2_SMALL_SIZES) >> STEP_LOG)) == H2_KEPT_MAX,
                "the last size is the largest that is kept");
 
-static uint32_t number_of(size_t whole)
+static uint32_t number_of(size_t size)
 {
-    if (whole <= SMALL_MAX)
-        return (uint32_t)((whole - 1) / SMALL_STEP);
-    if (whole > H2_KEPT_MAX)
+    if (size <= SMALL_MAX)
+        return size == 0 ? 0 : (uint32_t)((size - 1) / SMALL_STEP);
+    if (size > H2_KEPT_MAX)
         return NOT_KEPT;
-    uint32_t log = 63 - (uint32_t)__builtin_clzll(whole - 1);
-    return SMALL_SIZES + (log - SMALL_LOG) * QUARTERS + (uint32_t)((whole - 1) >> (log - 2) & 3);
+    uint32_t log = 63 - (uint32_t)__builtin_clzll(size - 1);
+    return H2_SMALL_SIZES + ((log - SMALL_LOG) << STEP_LOG) +
+           (uint32_t)((size - 1) >> (log - STEP_LOG) & ((1u << STEP_LOG) - 1));
 }
 
-static size_t size_of(uint32_t number)
+static size_t size_of(uint64_t number)
 {
-    if (number < SMALL_SIZES)
+    if (number < H2_SMALL_SIZES)
         return (number + 1) * SMALL_STEP;
-    uint32_t log = SMALL_LOG + (number - SMALL_SIZES) / QUARTERS;
-    return ((size_t)1 << log) + ((number - SMALL_SIZES) % QUARTERS + 1) * ((size_t)1 << (log - 2));
+    uint64_t step = number - H2_SMALL_SIZES, log = SMALL_LOG + (step >> STEP_LOG);
+    return ((size_t)1 << log) + ((step & ((1u << STEP_LOG) - 1)) + 1) * ((size_t)1 << (log - STEP_LOG));
 }
 
-void *h2_memory_take(struct h2_memory *memory, size_t size)
+static bool is_small(const void *data)
 {
-    if (size > SIZE_MAX / 2)
-        return NULL;
-    uint32_t number = number_of(size + sizeof(struct h2_block));
-    struct h2_block *block = number == NOT_KEPT ? NULL : memory->kept[number];
-    if (block != NULL) {
-        memory->kept[number] = block->next;
-        return block + 1;
+    return ((uintptr_t)data & 8) == 0;
+}
+
+static struct slab *slab_of(void *data)
+{
+    return (struct slab *)(void *)((uintptr_t)data & ~(uintptr_t)(SLAB - 1));
+}
+
+static uint64_t number_at(void *data)
+{
+    return is_small(data) ? slab_of(data)->number : ((struct large *)data - 1)->number;
+}
+
+/* ---- new ones ---------------------------------------------------------------------------------- */
+
+static struct slab *new_slab(struct h2_memory *memory)
+{
+    struct h2_chunk *chunk = memory->chunks;
+    if (chunk == NULL || chunk->used == SLABS) {
+        chunk = malloc(sizeof *chunk);
+        uint8_t *slabs = chunk == NULL ? NULL : aligned_alloc(SLAB, SLABS * SLAB);
+        if (slabs == NULL) {
+            free(chunk);
+            return NULL;
+        }
+        *chunk = (struct h2_chunk){.next = memory->chunks, .slabs = slabs};
+        memory->chunks = chunk;
     }
-    block = malloc(number == NOT_KEPT ? size + sizeof *block : size_of(number));
+    return (struct slab *)(void *)(chunk->slabs + SLAB * chunk->used++);
+}
+
+static void *new_small(struct h2_memory *memory, uint32_t number)
+{
+    uint8_t *block = memory->fresh[number];
+    size_t size = size_of(number);
+    if (block == NULL) {
+        struct slab *slab = new_slab(memory);
+        if (slab == NULL)
+            return NULL;
+        slab->number = number;
+        block = (uint8_t *)(slab + 1);
+        ASAN_POISON_MEMORY_REGION(block, SLAB - sizeof *slab);
+    }
+    uint8_t *next = block + size, *end = (uint8_t *)slab_of(block) + SLAB;
+    memory->fresh[number] = (size_t)(end - next) < size ? NULL : next;
+    return block;
+}
+
+static void *new_large(uint32_t number, size_t size)
+{
+    struct large *block = malloc(sizeof *block + size);
     if (block == NULL)
         return NULL;
     block->number = number;
     return block + 1;
 }
 
+/* ---- blocks ------------------------------------------------------------------------------------ */
+
+void *h2_memory_take(struct h2_memory *memory, size_t size)
+{
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    uint32_t number = number_of(size);
+    if (number == NOT_KEPT)
+        return new_large(number, size);
+    struct h2_block *block = memory->kept[number];
+    if (block != NULL)
+        memory->kept[number] = block->next;
+    else
+        block = number < H2_SMALL_SIZES ? new_small(memory, number) : new_large(number, size_of(number));
+    if (block != NULL && number < H2_SMALL_SIZES)
+        ASAN_UNPOISON_MEMORY_REGION(block, size);
+    return block;
+}
+
 void h2_memory_give(struct h2_memory *memory, void *data)
 {
     if (data == NULL)
         return;
-    struct h2_block *block = (struct h2_block *)data - 1;
-    if (block->number == NOT_KEPT) {
-        free(block);
+    uint64_t number = number_at(data);
+    if (number == NOT_KEPT) {
+        free((struct large *)data - 1);
         return;
     }
-    block->next = memory->kept[block->number];
-    memory->kept[block->number] = block;
+    struct h2_block *block = data;
+    if (number < H2_SMALL_SIZES) { /* the link stays readable */
+        ASAN_UNPOISON_MEMORY_REGION(block, sizeof *block);
+        ASAN_POISON_MEMORY_REGION(block + 1, size_of(number) - sizeof *block);
+    }
+    block->next = memory->kept[number];
+    memory->kept[number] = block;
 }
 
 /* ---- nghttp2's hooks --------------------------------------------------------------------------- */
@@ -95,13 +196,15 @@ static void *hook_realloc(void *data, size_t size, void *memory)
 {
     if (data == NULL)
         return h2_memory_take(memory, size);
-    struct h2_block *block = (struct h2_block *)data - 1;
-    if (block->number == NOT_KEPT) {
+    uint64_t number = number_at(data);
+    if (number == NOT_KEPT) {
         /* Stays one that is not kept, however small it becomes. */
-        block = size > SIZE_MAX / 2 ? NULL : realloc(block, size + sizeof *block);
+        struct large *block = size > SIZE_MAX / 2 ? NULL : realloc((struct large *)data - 1, sizeof *block + size);
         return block == NULL ? NULL : block + 1;
     }
-    size_t room = size_of(block->number) - sizeof *block;
+    size_t room = size_of(number);
+    if (is_small(data))
+        ASAN_UNPOISON_MEMORY_REGION(data, size < room ? size : room);
     if (size <= room)
         return data;
     void *larger = h2_memory_take(memory, size);
@@ -123,11 +226,19 @@ void h2_memory_init(struct h2_memory *memory)
 
 void h2_memory_fini(struct h2_memory *memory)
 {
-    for (uint32_t i = 0; i < H2_SIZES; i++) {
+    for (uint32_t i = H2_SMALL_SIZES; i < H2_SIZES; i++) {
         while (memory->kept[i] != NULL) {
             struct h2_block *block = memory->kept[i];
             memory->kept[i] = block->next;
-            free(block);
+            free((struct large *)(void *)block - 1);
         }
     }
+    while (memory->chunks != NULL) {
+        struct h2_chunk *chunk = memory->chunks;
+        memory->chunks = chunk->next;
+        ASAN_UNPOISON_MEMORY_REGION(chunk->slabs, SLABS * SLAB);
+        free(chunk->slabs);
+        free(chunk);
+    }
+    *memory = (struct h2_memory){0};
 }

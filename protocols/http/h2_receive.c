@@ -248,8 +248,12 @@ static void on_goaway(struct h2_session *session, const nghttp2_goaway *goaway)
     session->goaway_last = (uint32_t)goaway->last_stream_id;
     session->goaway_code = goaway->error_code;
     size_t debug = goaway->opaque_data_len < 64 ? goaway->opaque_data_len : 64;
-    snprintf(session->closed, sizeof session->closed, "connection closed by the peer after GOAWAY: %s%s%.*s",
-             h2_error_name(goaway->error_code), debug > 0 ? ": " : "", (int)debug, (const char *)goaway->opaque_data);
+    if (session->closed == NULL)
+        session->closed = h2_memory_take(session->memory, H2_TEXT_MAX);
+    if (session->closed != NULL)
+        snprintf(session->closed, H2_TEXT_MAX, "connection closed by the peer after GOAWAY: %s%s%.*s",
+                 h2_error_name(goaway->error_code), debug > 0 ? ": " : "", (int)debug,
+                 (const char *)goaway->opaque_data);
     h2_no_more_streams(session);
 }
 
@@ -319,7 +323,7 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
     struct h2_session *session = arg;
     (void)ng;
     session->invalid_id = frame->hd.stream_id;
-    snprintf(session->invalid, sizeof session->invalid, "%s", nghttp2_strerror(fault));
+    session->invalid = nghttp2_strerror(fault);
     if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && fault == NGHTTP2_ERR_FLOW_CONTROL)
         frame_refused(session);
     return 0;

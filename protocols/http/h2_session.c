@@ -38,7 +38,11 @@ void h2_over(struct h2_session *session, uint32_t code, const char *why)
     session->over = session->ready ? NULL : other_protocol(session);
     if (session->over != NULL)
         return;
-    snprintf(session->text, sizeof session->text, "%s: %s", h2_error_name(code), why);
+    session->over = h2_error_name(code);
+    session->text = h2_memory_take(session->memory, H2_TEXT_MAX);
+    if (session->text == NULL)
+        return;
+    snprintf(session->text, H2_TEXT_MAX, "%s: %s", h2_error_name(code), why);
     session->over = session->text;
 }
 
@@ -60,7 +64,8 @@ const char *h2_closed_text(struct h2_session *session)
     const char *other = session->ready ? NULL : other_protocol(session);
     if (other != NULL)
         return other;
-    return session->goaway && session->goaway_code != 0 ? session->closed : "connection closed by the peer";
+    bool told = session->goaway_code != 0 && session->closed != NULL;
+    return told ? session->closed : "connection closed by the peer";
 }
 
 /* ---- streams ----------------------------------------------------------------------------------- */
@@ -400,5 +405,7 @@ void h2_session_free(struct h2_session *session)
     while (h2_forget(session) != NULL)
         ;
     nghttp2_session_del(session->ng);
+    h2_memory_give(session->memory, session->text);
+    h2_memory_give(session->memory, session->closed);
     h2_memory_give(session->memory, session);
 }
