@@ -40,6 +40,10 @@ struct run_arguments {
     bool quiet, help, schema, reflect;
 };
 
+/* Loads what the arguments name; the plan gets its text. */
+int run_arguments_load(struct run_arguments *arguments, struct protocol_registry *registry, struct scenario **ret_scenario,
+                       struct error *error);
+
 /*
  * What run, check and try begin with: reads argv (a URL's plugin is loaded on the way, since its table holds some of the
  * flags), answers --help, loads plugins and scenario, and gives them to fn, whose exit code it returns.

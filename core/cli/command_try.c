@@ -1,10 +1,12 @@
-/* squall try: one journey of one user of each class, in this process, with every byte shown as it went over the wire.
+/* squall try: one journey of one user of each class, in this process, with what goes over the wire shown: as its
+ * protocol puts it in words, or byte by byte.
  */
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/show.h"
 #include "engine/engine.h"
 #include "scenario/expression_tree.h"
 #include <signal.h>
@@ -12,79 +14,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SHOWN_MAX       4096 /* bytes of one direction before a change of direction; the rest is counted */
 #define VALUE_SHOWN_MAX 200u /* bytes of what a step has saved */
 
 struct attempt {
     const struct scenario *scenario;
     struct engine *engine;
-    bool out, failed, unreachable;
-    char block[SHOWN_MAX + 3 * SECRET_LEN_MAX]; /* of one direction: a secret may begin before what is shown ends */
-    size_t held, more;
-    bool line_open, gap; /* gap: an empty line is due before the next block */
+    struct show show;
+    bool failed, unreachable;
     struct error error;
 };
-
-/* Length of the character of UTF-8 that begins here, 0: there is none, and a terminal is spared the byte. */
-static size_t character_len(const uint8_t *text, size_t len)
-{
-    size_t whole = *text < 0x80                    ? 1
-                   : *text >= 0xc2 && *text < 0xe0 ? 2
-                   : (*text & 0xf0) == 0xe0        ? 3
-                   : *text >= 0xf0 && *text < 0xf5 ? 4
-                                                   : 0;
-    if (whole > len || (*text == 0xc2 && whole == 2 && text[1] < 0xa0)) /* U+0080 to U+009F control terminals */
-        return 0;
-    for (size_t i = 1; i < whole; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return whole;
-}
-
-static void show_byte(struct attempt *attempt, uint8_t byte, bool escape)
-{
-    if (attempt->gap)
-        printf("\n");
-    attempt->gap = false;
-    if (!attempt->line_open)
-        printf("%c ", attempt->out ? '>' : '<');
-    attempt->line_open = byte != '\n';
-    if (byte == '\n')
-        printf("\n");
-    else if (!escape && (byte == '\t' || (byte >= 0x20 && byte != 0x7f)))
-        putchar(byte);
-    else if (byte != '\r')
-        printf("\\x%02x", byte);
-}
-
-static void end_block(struct attempt *attempt)
-{
-    size_t len = secret_hide(attempt->block, attempt->held);
-    size_t shown = len < SHOWN_MAX ? len : SHOWN_MAX;
-    const uint8_t *block = (const uint8_t *)attempt->block;
-    for (size_t i = 0; i < shown;) {
-        size_t len_here = character_len(block + i, shown - i), end = i + (len_here ? len_here : 1);
-        while (i < end)
-            show_byte(attempt, block[i++], len_here == 0);
-    }
-    if (attempt->line_open)
-        printf("\n");
-    if (len > shown || attempt->more)
-        printf("%c ... %zu more bytes\n", attempt->out ? '>' : '<', len - shown + attempt->more);
-    attempt->line_open = false;
-    attempt->held = attempt->more = 0;
-}
 
 static void on_tap(void *arg, bool out, const uint8_t *data, size_t len)
 {
     struct attempt *attempt = arg;
-    if (out != attempt->out)
-        end_block(attempt);
-    attempt->out = out;
-    size_t room = sizeof attempt->block - attempt->held, part = len < room ? len : room;
-    memcpy(attempt->block + attempt->held, data, part);
-    attempt->held += part;
-    attempt->more += len - part;
+    show_bytes(&attempt->show, out, data, len);
+}
+
+static void on_trace(void *arg, const void *conn, uint32_t what, const struct squall_bytes *name,
+                     const struct squall_bytes *value)
+{
+    struct attempt *attempt = arg;
+    show_trace(&attempt->show, conn, what, name, value);
 }
 
 static void print_reason(const char *before, const char *reason)
@@ -134,10 +84,11 @@ static void show_saved(const struct scenario *scenario, const struct assignment 
 static void on_checked(void *arg, const char *name, bool passed)
 {
     struct attempt *attempt = arg;
-    end_block(attempt);
+    show_end(&attempt->show);
+    attempt->show.gap = false;
     printf("  %s %s\n", passed ? "✓" : "✗", name);
     attempt->failed |= !passed;
-    attempt->gap = true;
+    attempt->show.gap = true;
 }
 
 static void on_ended(void *arg, const struct step *step, const struct answer *answer, const char *reason,
@@ -145,10 +96,11 @@ static void on_ended(void *arg, const struct step *step, const struct answer *an
 {
     struct attempt *attempt = arg;
     char latency[32];
-    end_block(attempt);
-    if (attempt->gap)
+    show_end(&attempt->show);
+    show_note(&attempt->show);
+    if (attempt->show.gap)
         printf("\n");
-    attempt->gap = true;
+    attempt->show.gap = true;
     if (!answer) {
         printf("= %s: failed", step->name);
         print_reason(": ", reason ? reason : "no answer");
@@ -174,10 +126,10 @@ static void on_ended(void *arg, const struct step *step, const struct answer *an
 static void on_script_failed(void *arg, const char *reason)
 {
     struct attempt *attempt = arg;
-    end_block(attempt);
+    show_end(&attempt->show);
     print_reason("= the script failed: ", reason);
     printf("\n");
-    attempt->failed = attempt->gap = true;
+    attempt->failed = attempt->show.gap = true;
 }
 
 static void on_ready(void *arg, const char *error)
@@ -201,7 +153,7 @@ static void on_finished(void *arg)
 static int walk_class(struct scenario *scenario, uint32_t class, struct error *error)
 {
     struct page page = {0};
-    struct attempt attempt = {.scenario = scenario, .out = true};
+    struct attempt attempt = {.scenario = scenario, .show.mark = '>'};
     struct engine_config config = {.scenario = scenario,
                                    .workers = 1,
                                    .run = random_unique(),
@@ -212,6 +164,7 @@ static int walk_class(struct scenario *scenario, uint32_t class, struct error *e
                                    .ready = on_ready,
                                    .finished = on_finished,
                                    .tap = on_tap,
+                                   .trace = on_trace,
                                    .ended = on_ended,
                                    .checked = on_checked,
                                    .script_failed = on_script_failed};
@@ -223,7 +176,7 @@ static int walk_class(struct scenario *scenario, uint32_t class, struct error *e
     engine_connect(attempt.engine);
     loop_run(engine_loop(attempt.engine));
     engine_free(attempt.engine);
-    if (attempt.gap)
+    if (attempt.show.gap)
         printf("\n");
     fflush(stdout);
     if (attempt.unreachable)

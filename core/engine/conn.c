@@ -223,7 +223,7 @@ void conn_open(struct conn *conn)
         memset(conn->view.state, 0, abi->conn_size);
     conn->capacity = conn->in_flight = 0;
     conn->retired = conn->eof = conn->connected = conn->write_blocked = conn->room_wanted = false;
-    conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = false;
+    conn->phases_told = conn->served = conn->close_wanted = conn->reset_wanted = conn->traced = false;
     conn->syn_retransmits = 0;
     conn->dns_ns = conn->connect_ns = conn->tls_ns = NO_TIME;
     conn->state = CONN_RESOLVING;
@@ -297,7 +297,7 @@ static bool keep_input(struct conn *conn, const uint8_t *data, size_t len)
 static void receive(struct conn *conn, const uint8_t *data, size_t len)
 {
     struct engine *engine = engine_of(conn);
-    if (engine->config.tap && len)
+    if (engine->config.tap && len && !conn->traced)
         engine->config.tap(engine->config.arg, false, data, len);
     uint64_t used = 0;
     if (conn->in) {
@@ -428,7 +428,7 @@ void conn_flush(struct conn *conn)
         size_t len = 0;
         switch (stream_write(conn, &len)) {
         case STREAM_OK:
-            if (engine->config.tap)
+            if (engine->config.tap && !conn->traced)
                 tap_output(conn, len);
             output_written(conn->output, len);
             break;

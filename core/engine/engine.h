@@ -56,6 +56,9 @@ struct engine_config {
     void (*second)(void *arg, uint64_t window);
     /* Optional, for squall try: bytes as they went over the wire, and each exchange that ended. */
     void (*tap)(void *arg, bool out, const uint8_t *data, size_t len);
+    /* With it, plugins tell in words what they send and receive, and the bytes of such connections are not tapped. All of
+     * an answer is asked for then, whatever the scenario looks at. conn: tells one connection from another, no more. */
+    void (*trace)(void *arg, const void *conn, uint32_t what, const struct squall_bytes *name, const struct squall_bytes *value);
     /* variables: the user's, with what the step has saved. */
     void (*ended)(void *arg, const struct step *step, const struct answer *answer, const char *reason, const bool *passed,
                   const struct value *variables);

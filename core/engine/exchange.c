@@ -76,7 +76,7 @@ static void begin(struct exchange *exchange, const struct step *step, uint64_t i
     exchange->view.step = &step->view;
     exchange->view.user = &user->views[step->protocol->index];
     exchange->view.constant = step->constant;
-    exchange->view.wants = step->wants;
+    exchange->view.wants = step->wants | (engine->config.trace ? SQUALL_WANT_BODY | SQUALL_WANT_FIELDS : 0);
     exchange->view.id = engine->next_exchange_id++;
     exchange->view.intended_ns = exchange->intended_ns = intended_ns;
     if (!exchange->followed && step->protocol->abi.exchange_size)

@@ -376,6 +376,16 @@ static int32_t host_arrived(struct squall_worker *view, const struct squall_step
     return crossings_end(&engine->crossings, CROSSINGS_MAX, &(struct crossing_end){key, at_ns, series, metric});
 }
 
+/* ---- for who looks on ---- */
+
+static void host_trace(struct squall_conn *view, uint32_t what, struct squall_bytes name, struct squall_bytes value)
+{
+    struct conn *conn = conn_of(view);
+    struct engine *engine = conn->pool->engine;
+    conn->traced |= what == SQUALL_TRACE_SENT || what == SQUALL_TRACE_RECEIVED;
+    engine->config.trace(engine->config.arg, conn, what, &name, &value);
+}
+
 /* ---- posts from other threads ---- */
 
 static int32_t host_hold(struct squall_worker *view, void (*fn)(struct squall_worker *, void *), void *arg)
@@ -463,7 +473,8 @@ void host_init(struct engine *engine)
                                         .arrived = host_arrived,
                                         .hold = host_hold,
                                         .wake = host_wake,
-                                        .tls = host_tls};
+                                        .tls = host_tls,
+                                        .trace = engine->config.trace ? host_trace : NULL};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

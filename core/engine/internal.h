@@ -97,6 +97,7 @@ struct conn {
     bool phases_told : 1, served : 1, close_wanted : 1, reset_wanted : 1, bind_failed : 1;
     bool was_up : 1;   /* at any time */
     bool standing : 1; /* holds a session: comes back when it is lost */
+    bool traced : 1;   /* its protocol says in words what is sent and received */
     uint32_t capacity, in_flight;
     struct link exchanges;     /* in flight */
     struct conn *next_touched; /* in engine->touched */

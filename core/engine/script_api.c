@@ -30,7 +30,7 @@ enum { UPVALUE_PROTOCOL = 1, UPVALUE_WORD, UPVALUE_VERB, UPVALUE_NAME, UPVALUE_T
 static const char *option_text(lua_State *lua, int key)
 {
     int last = lua_gettop(lua);
-    if (!lua_istable(lua, last))
+    if (last == 0 || !lua_istable(lua, last))
         return NULL;
     lua_pushvalue(lua, lua_upvalueindex(key));
     lua_rawget(lua, last);

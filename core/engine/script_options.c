@@ -101,18 +101,38 @@ static void put_tree(struct filler *filler, int place, const struct squall_optio
     memcpy(filler->block + row->offset, &tree, sizeof tree);
 }
 
-static void put_text(struct filler *filler, const struct squall_option *row, struct squall_bytes text)
+static bool same_value(const struct squall_option *row, const void *a, const void *b)
 {
+    struct squall_bytes texts[2];
+    if (row->type != SQUALL_STRING)
+        return memcmp((const char *)a + row->offset, (const char *)b + row->offset, sizeof(uint64_t)) == 0;
+    memcpy(&texts[0], (const char *)a + row->offset, sizeof *texts);
+    memcpy(&texts[1], (const char *)b + row->offset, sizeof *texts);
+    return texts[0].len == texts[1].len && (texts[0].len == 0 || memcmp(texts[0].data, texts[1].data, texts[0].len) == 0);
+}
+
+/* What is fixed was known before the run; it stays the value in run memory that it is in the step's own block. */
+static void put_text(struct filler *filler, uint32_t i, struct squall_bytes text)
+{
+    const struct squall_option *row = protocol_option(filler->table, i);
+    const char *fixed = filler->step->fixed >> i & 1 ? filler->step->constant_block : NULL;
     struct error error; /* large: filled on failure only */
-    if (text.data && option_parse(row, text, filler->block, &error))
+    if (!text.data)
+        return;
+    if (option_parse(row, text, filler->block, &error))
         luaL_error(filler->lua, "%s", error.text);
+    if (fixed && !same_value(row, filler->block, fixed))
+        luaL_error(filler->lua, "`%s` is the same in all calls of `%s` that are written out; give this one a name of its own", row->name,
+                   filler->step->name);
+    if (fixed)
+        memcpy(filler->block + row->offset, fixed + row->offset, row->type == SQUALL_STRING ? sizeof(struct squall_bytes) : sizeof(uint64_t));
 }
 
 static const struct squall_option *begin_option(struct filler *filler, uint32_t i)
 {
     const struct squall_option *row = protocol_option(filler->table, i);
     filler->given |= UINT64_C(1) << i;
-    if (filler->step->constant >> i & 1)
+    if (filler->step->constant >> i & 1 && !(filler->step->fixed >> i & 1))
         luaL_error(filler->lua, "the script nowhere names the option `%s` in plain words, so it cannot give it", row->name);
     if (!protocol_option_of(row, filler->step->view.verb))
         luaL_error(filler->lua, "`%s` means nothing to this kind of step", row->name);
@@ -129,7 +149,7 @@ static void put_option(struct filler *filler, uint32_t i, int place)
     } else if (row->type == SQUALL_TREE) {
         put_tree(filler, place, row);
     } else {
-        put_text(filler, row, text_at(filler, place, row));
+        put_text(filler, i, text_at(filler, place, row));
     }
 }
 
@@ -168,8 +188,9 @@ static uint32_t headline_row(struct filler *filler, uint32_t index)
 
 static void put_word(struct filler *filler, uint32_t index, const char *text, size_t len)
 {
-    const struct squall_option *row = begin_option(filler, headline_row(filler, index));
-    put_text(filler, row, copy_text(filler, text, len));
+    uint32_t i = headline_row(filler, index);
+    begin_option(filler, i);
+    put_text(filler, i, copy_text(filler, text, len));
 }
 
 /* "GET /path" given whole: as a scenario has it behind the protocol's name. */

@@ -66,7 +66,7 @@ const char *without_secrets(const struct loader *loader, const char *text);
 
 struct option_value {
     const struct node *node;  /* NULL: not given */
-    const char *text;         /* scalars: the node's text, or a word of the headline */
+    const char *text;         /* scalars: the node's text, or a word of the headline; without a node a value as it is */
     uint32_t column;          /* where text begins within the node's text, 1-based */
 };
 /* A block of option values, from which a target or a step is made. */

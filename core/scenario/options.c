@@ -308,6 +308,16 @@ static int build_absent(const struct loader *loader, struct option_set *set, uin
     return 0;
 }
 
+/* No template: what a script says. */
+static int build_plain(const struct loader *loader, struct option_set *set, uint32_t i, const struct node *place)
+{
+    const char *text = set->values[i].text;
+    set->constant |= UINT64_C(1) << i;
+    if (option_parse(protocol_option(set->table, i), (struct squall_bytes){(const uint8_t *)text, strlen(text)}, set->block, loader->error))
+        return fail_prefix(loader, place, 0);
+    return 0;
+}
+
 int option_set_build(const struct loader *loader, struct option_set *set, const struct node *place)
 {
     const struct squall_table *table = set->table;
@@ -317,7 +327,8 @@ int option_set_build(const struct loader *loader, struct option_set *set, const 
         uint32_t type = protocol_option(table, i)->type;
         if (set->given_later >> i & 1)
             continue;
-        int result = !set->values[i].node  ? build_absent(loader, set, i, place)
+        int result = !set->values[i].node && set->values[i].text ? build_plain(loader, set, i, place)
+                     : !set->values[i].node ? build_absent(loader, set, i, place)
                      : type == SQUALL_MAP  ? build_map(loader, set, i)
                      : type == SQUALL_TREE ? build_tree(loader, set, i)
                                            : build_scalar(loader, set, i);

@@ -128,6 +128,7 @@ struct step {
     bool scripted;                   /* its options come from a script with each exchange; then: */
     const void *defaults;            /* what they are when the script says nothing */
     uint64_t required;               /* rows that the script must give */
+    uint64_t fixed;                  /* rows that it gives as one and the same plain value: they are constant */
     uint8_t headline[8];             /* rows that its words fill, in their order */
     uint32_t headline_count;
 };

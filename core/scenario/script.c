@@ -46,70 +46,6 @@ static void find_headline(const struct loader *loader, struct step *step)
     }
 }
 
-/* All values come with each call: what the script never names stays as the plugin's table says, for good. */
-static int finish_step(const struct loader *loader, struct step *step, const struct scan *scan, const struct node *place)
-{
-    const struct squall_table *table = &step->protocol->abi.step_options;
-    struct option_set set = {.table = table, .verb = step->view.verb}, defaults = set;
-    find_headline(loader, step);
-    for (uint32_t i = 0; i < step->headline_count; i++)
-        set.given_later |= UINT64_C(1) << step->headline[i];
-    for (uint32_t i = 0; i < table->count; i++) {
-        const struct squall_option *row = protocol_option(table, i);
-        bool required = (row->role & SQUALL_ROLE_REQUIRED) && protocol_option_of(row, step->view.verb);
-        if (required || scan_has(scan, row->name))
-            set.given_later |= UINT64_C(1) << i;
-        if (required)
-            step->required |= UINT64_C(1) << i;
-    }
-    defaults.given_later = step->required;
-    if (option_set_build(loader, &defaults, place))
-        return -1;
-    step->defaults = defaults.block;
-    step->scripted = true;
-    if (scan_has(scan, "body") || scan_has(scan, "json"))
-        step->wants |= SQUALL_WANT_BODY;
-    if (scan_has(scan, "header") || scan_has(scan, "headers"))
-        step->wants |= SQUALL_WANT_FIELDS;
-    return step_finish(loader, step, &set, place);
-}
-
-static int add_step(const struct loader *loader, struct script *script, const struct scan *scan, const struct script_call *call,
-                    const char *name, const struct node *place)
-{
-    struct scenario *scenario = loader->scenario;
-    if (script->call_count == SCRIPT_STEPS_MAX)
-        return fail_at(loader, place, "%s makes more than %u different steps; give several one name", script->file, SCRIPT_STEPS_MAX);
-    struct script_call *kept = &script->calls[script->call_count++];
-    struct step *step = &scenario->steps[scenario->step_count];
-    *kept = *call;
-    kept->step = scenario->step_count++;
-    step->protocol = call->target->protocol;
-    step->target = call->target;
-    step->view.verb = call->verb;
-    step->name = name;
-    step->line = place->line;
-    step->tags = tags_joined(loader, call->target->tags, loader->tags);
-    return finish_step(loader, step, scan, place);
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool is_there(const struct script *script, const struct script_call *call)
-{
-    for (uint32_t i = 0; i < script->call_count; i++) {
-        const struct script_call *other = &script->calls[i];
-        bool same_name = same_text(call->name, other->name);
-        bool same_words = same_text(call->word, other->word) && same_text(call->text, other->text) && call->continues == other->continues;
-        if (other->target == call->target && other->verb == call->verb && same_name && (call->name || same_words))
-            return true;
-    }
-    return false;
-}
-
 static const char *capitals(const struct loader *loader, const char *text)
 {
     char *copy = arena_copy(loader->arena, text, strlen(text));
@@ -149,6 +85,156 @@ static bool describe_call(const struct loader *loader, const struct scan_call *f
         ret->text = space + 1;
     }
     return true;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whether two calls share a row of the tables. */
+static bool same_row(const struct script_call *a, const struct script_call *b)
+{
+    bool same_words = same_text(a->word, b->word) && same_text(a->text, b->text) && a->continues == b->continues;
+    return a->target == b->target && a->verb == b->verb && same_text(a->name, b->name) && (a->name || same_words);
+}
+
+/* As text, as an option has it: a number of Lua's stands for seconds where a time is wanted. */
+static const char *plain_value(const struct loader *loader, const struct squall_option *row, const struct scan_option *option)
+{
+    char *end;
+    double number = option->number ? strtod(option->value, &end) : 0;
+    if (!option->number)
+        return option->value;
+    if (*end || number >= 1e15)
+        return NULL;
+    return arena_printf(loader->arena, number == floor(number) ? "%.0f%s" : "%.14g%s", number, row->type == SQUALL_DURATION ? "s" : "");
+}
+
+/* The same of word k of the headline, when it is no option. One text alone is the last of two words, as in a flow. */
+static int said_in_words(const struct step *step, const struct scan_call *found, const struct script_call *call, uint32_t k, const char **ret_value)
+{
+    uint32_t place = call->word || (!step->protocol->abi.verbs.count && step->headline_count > 1) ? 1 : 0;
+    if (call->word && k == 0) {
+        *ret_value = call->word;
+        return 1;
+    }
+    if (found->computed || (call->text && k > place) || (call->continues && k < place))
+        return -1;
+    if (!call->text || k < place)
+        return found->more_options ? -1 : 0;
+    *ret_value = call->continues ? NULL : call->text;
+    return 1;
+}
+
+/* What one call says of an option: 1: *ret_value, NULL when it is computed; 0: nothing; -1: that cannot be seen. */
+static int said_of(const struct loader *loader, const struct step *step, const struct scan_call *found, const struct script_call *call, uint32_t i,
+                   const char **ret_value)
+{
+    const struct squall_option *row = protocol_option(&step->protocol->abi.step_options, i);
+    *ret_value = NULL;
+    for (uint32_t k = 0; k < found->option_count; k++)
+        if (strcmp(found->options[k].name, row->name) == 0) {
+            *ret_value = found->options[k].value ? plain_value(loader, row, &found->options[k]) : NULL;
+            return 1;
+        }
+    for (uint32_t k = 0; k < step->headline_count; k++)
+        if (step->headline[k] == i)
+            return said_in_words(step, found, call, k, ret_value);
+    return found->more_options ? -1 : 0;
+}
+
+/* Whether all calls of this row say the same, plain thing: then it is the row's value for good. */
+static bool fixed_value(const struct loader *loader, const struct step *step, const struct scan *scan, const struct script_call *row, uint32_t i,
+                        const char **ret_value, bool *ret_never)
+{
+    uint32_t calls = 0, said = 0;
+    const char *value = NULL, *one;
+    *ret_never = false;
+    for (uint32_t k = 0; k < scan->call_count; k++) {
+        struct script_call call;
+        if (strcmp(scan->calls[k].protocol, step->protocol->name) != 0 || !describe_call(loader, &scan->calls[k], row->target, &call) ||
+            !same_row(row, &call))
+            continue;
+        int result = said_of(loader, step, &scan->calls[k], &call, i, &one);
+        if (result < 0 || (result > 0 && !one) || (value && one && strcmp(value, one) != 0))
+            return false;
+        value = one ? one : value;
+        said += result > 0;
+        calls++;
+    }
+    *ret_never = said == 0;
+    *ret_value = value;
+    return value && said == calls;
+}
+
+static bool can_be_fixed(const struct squall_option *row)
+{
+    return row->type != SQUALL_MAP && row->type != SQUALL_TREE && !(row->role & SQUALL_ROLE_FILE);
+}
+
+/* Values come with each call, but for those that all calls of the row give alike, and those that none gives: they are as the script
+ * or the plugin's table says, for good. The row for what is computed takes all that the script names anywhere. */
+static int finish_step(const struct loader *loader, struct step *step, const struct scan *scan, const struct script_call *call, const struct node *place)
+{
+    const struct squall_table *table = &step->protocol->abi.step_options;
+    struct option_set set = {.table = table, .verb = step->view.verb}, defaults = set;
+    find_headline(loader, step);
+    for (uint32_t i = 0; i < step->headline_count; i++)
+        set.given_later |= UINT64_C(1) << step->headline[i];
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct squall_option *row = protocol_option(table, i);
+        bool required = (row->role & SQUALL_ROLE_REQUIRED) && protocol_option_of(row, step->view.verb), never = false;
+        const char *value = NULL;
+        bool alike = !call->other && protocol_option_of(row, step->view.verb) && fixed_value(loader, step, scan, call, i, &value, &never);
+        if (alike && can_be_fixed(row)) {
+            set.values[i].text = defaults.values[i].text = value;
+            set.given_later &= ~(UINT64_C(1) << i);
+            step->fixed |= UINT64_C(1) << i;
+        } else if (required || (!never && scan_has(scan, row->name))) {
+            set.given_later |= UINT64_C(1) << i;
+        }
+        if (required)
+            step->required |= UINT64_C(1) << i;
+    }
+    defaults.given_later = step->required & ~step->fixed;
+    if (option_set_build(loader, &defaults, place))
+        return -1;
+    step->defaults = defaults.block;
+    step->scripted = true;
+    if (scan_has(scan, "body") || scan_has(scan, "json"))
+        step->wants |= SQUALL_WANT_BODY;
+    if (scan_has(scan, "header") || scan_has(scan, "headers"))
+        step->wants |= SQUALL_WANT_FIELDS;
+    return step_finish(loader, step, &set, place);
+}
+
+static int add_step(const struct loader *loader, struct script *script, const struct scan *scan, const struct script_call *call,
+                    const char *name, const struct node *place)
+{
+    struct scenario *scenario = loader->scenario;
+    if (script->call_count == SCRIPT_STEPS_MAX)
+        return fail_at(loader, place, "%s makes more than %u different steps; give several one name", script->file, SCRIPT_STEPS_MAX);
+    struct script_call *kept = &script->calls[script->call_count++];
+    struct step *step = &scenario->steps[scenario->step_count];
+    *kept = *call;
+    kept->step = scenario->step_count++;
+    step->protocol = call->target->protocol;
+    step->target = call->target;
+    step->view.verb = call->verb;
+    step->name = name;
+    step->line = place->line;
+    step->tags = tags_joined(loader, call->target->tags, loader->tags);
+    return finish_step(loader, step, scan, kept, place);
+}
+
+static bool is_there(const struct script *script, const struct script_call *call)
+{
+    for (uint32_t i = 0; i < script->call_count; i++) {
+        if (same_row(call, &script->calls[i]))
+            return true;
+    }
+    return false;
 }
 
 static const char *call_name(const struct loader *loader, const struct script_call *call)
@@ -204,8 +290,13 @@ static int add_others(const struct loader *loader, struct script *script, const 
             if (verb && !scan_has(scan, verb))
                 continue;
             const char *name = arena_printf(loader->arena, "%s: %s%s%s", script->file, target->protocol->name, verb ? " " : "", verb ? verb : "");
-            if (add_step(loader, script, scan, &call, name, place))
-                return -1;
+            /* A protocol that has to know some option before the run has no such row. */
+            uint32_t series = scenario->series_count;
+            if (script->call_count < SCRIPT_STEPS_MAX && add_step(loader, script, scan, &call, name, place)) {
+                script->call_count--;
+                loader->scenario->series_count = series;
+                loader->scenario->steps[--loader->scenario->step_count] = (struct step){.name = NULL};
+            }
         }
     }
     return 0;

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum token_kind { TOKEN_NAME, TOKEN_TEXT, TOKEN_JOIN, TOKEN_SIGN };
+enum token_kind { TOKEN_NAME, TOKEN_TEXT, TOKEN_NUMBER, TOKEN_JOIN, TOKEN_SIGN };
 struct token {
     enum token_kind kind;
     char sign;        /* TOKEN_SIGN */
-    const char *text; /* NAME, TEXT; NULL: a text with a NUL in it */
+    const char *text; /* NAME, TEXT, NUMBER; NULL: a text with a NUL in it */
     uint32_t line;
 };
 
@@ -122,6 +122,11 @@ static void read_token(struct lexer *lexer)
         while (isalnum((unsigned char)peek(lexer, 0)) || peek(lexer, 0) == '_')
             skip(lexer, 1);
         add(lexer, (struct token){.kind = TOKEN_NAME, .text = arena_copy(lexer->arena, start, (size_t)(lexer->at - start))});
+    } else if (isdigit((unsigned char)c)) {
+        const char *start = lexer->at;
+        while (isalnum((unsigned char)peek(lexer, 0)) || (peek(lexer, 0) == '.' && peek(lexer, 1) != '.'))
+            skip(lexer, 1);
+        add(lexer, (struct token){.kind = TOKEN_NUMBER, .text = arena_copy(lexer->arena, start, (size_t)(lexer->at - start))});
     } else if (c == '"' || c == '\'') {
         struct token token = quoted(lexer);
         add(lexer, token);
@@ -155,20 +160,54 @@ static bool is_name(const struct lexer *lexer, uint32_t i)
     return i < lexer->count && lexer->tokens[i].kind == TOKEN_NAME;
 }
 
+/* At an option's name, `name` or ["name"], with *i; moves it to the =. */
+static const char *option_name(const struct lexer *lexer, uint32_t *i)
+{
+    uint32_t at = *i;
+    bool bracket = is_sign(lexer, at, "[") && is_text(lexer, at + 1) && is_sign(lexer, at + 2, "]");
+    if (!bracket && !is_name(lexer, at))
+        return NULL;
+    *i = at + (bracket ? 3 : 1);
+    if (is_sign(lexer, *i, "=") && !is_sign(lexer, *i + 1, "="))
+        return lexer->tokens[bracket ? at + 1 : at].text;
+    *i = at;
+    return NULL;
+}
+
+/* At the =. */
+static void add_option(const struct lexer *lexer, uint32_t i, const char *name, struct scan_call *call)
+{
+    const struct token *value = i + 1 < lexer->count ? &lexer->tokens[i + 1] : NULL;
+    bool truth = is_name(lexer, i + 1) && (strcmp(value->text, "true") == 0 || strcmp(value->text, "false") == 0);
+    bool plain = is_sign(lexer, i + 2, ",;}") && (truth || (value && (value->kind == TOKEN_TEXT || value->kind == TOKEN_NUMBER)));
+    if (call->option_count == SCAN_OPTIONS_MAX) {
+        call->more_options = true;
+        return;
+    }
+    call->options[call->option_count++] = (struct scan_option){.name = name, .value = plain ? value->text : NULL,
+                                                               .number = plain && value->kind == TOKEN_NUMBER};
+    if (plain && value->kind == TOKEN_TEXT && strcmp(name, "name") == 0)
+        call->name = value->text;
+    if (plain && value->kind == TOKEN_TEXT && strcmp(name, "target") == 0)
+        call->target = value->text;
+}
+
 /* At the call's bracket: looks at the options in the table that is an argument. */
 static void read_options(const struct lexer *lexer, uint32_t i, struct scan_call *call)
 {
     uint32_t depth = 0, table_depth = is_sign(lexer, i, "{") ? 1 : 2;
+    call->options = arena_alloc(lexer->arena, SCAN_OPTIONS_MAX * sizeof *call->options);
     for (; i < lexer->count; i++) {
-        if (is_sign(lexer, i, "([{"))
+        bool begins = depth == table_depth && (is_sign(lexer, i - 1, "{,;"));
+        const char *name = begins ? option_name(lexer, &i) : NULL;
+        if (name)
+            add_option(lexer, i, name, call);
+        else if (is_sign(lexer, i, "([{"))
             depth++;
         else if (is_sign(lexer, i, ")]}") && --depth == 0)
             return;
-        bool option = depth == table_depth && is_name(lexer, i) && is_sign(lexer, i + 1, "=") && is_text(lexer, i + 2) && is_sign(lexer, i + 3, ",;}");
-        if (option && strcmp(lexer->tokens[i].text, "name") == 0)
-            call->name = lexer->tokens[i + 2].text;
-        if (option && strcmp(lexer->tokens[i].text, "target") == 0)
-            call->target = lexer->tokens[i + 2].text;
+        else if (depth == 1 && table_depth == 2 && is_sign(lexer, i, ",") && is_name(lexer, i + 1))
+            call->more_options = true;
     }
 }
 
@@ -192,6 +231,7 @@ static bool read_call(const struct lexer *lexer, uint32_t i, struct scan_call *c
             call->continues = joined;
         }
     }
+    call->computed = is_sign(lexer, i, "(") && !call->text && !is_sign(lexer, i + 1, "{)");
     read_options(lexer, i, call);
     return true;
 }

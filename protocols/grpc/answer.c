@@ -60,6 +60,7 @@ static void on_field(void *arg, struct h2_stream *stream, const struct h2_field 
     struct rpc_call *call = call_of(stream);
     struct squall_bytes value = {field->value, field->value_len};
     (void)arg;
+    rpc_trace_answer_field(call, field);
     if (is_named(field, "grpc-status")) {
         call->has_status = true;
         call->bad_status = rpc_status_parse(value, &call->code) < 0;
@@ -94,7 +95,7 @@ static void inflate_piece(void *arg, struct squall_bytes piece)
     out->len += piece.len;
 }
 
-static const char *inflate_message(struct rpc_call *call, struct squall_bytes *message)
+const char *rpc_inflate(struct rpc_call *call, struct squall_bytes *message)
 {
     struct rpc_worker *worker = call->c->worker;
     struct decoder *decoder = decoder_take(&worker->decoders, CODING_GZIP);
@@ -114,13 +115,14 @@ static const char *show_message(struct rpc_call *call)
 {
     struct rpc_worker *worker = call->c->worker;
     struct squall_bytes message = {call->in.data, call->in.len};
-    const char *why = call->reader.compressed ? inflate_message(call, &message) : NULL;
+    const char *why = call->reader.compressed ? rpc_inflate(call, &message) : NULL;
     if (why != NULL)
         return why;
     if (call->x == NULL) {
         rpc_reflection_answer(call->c->reflection, message);
         return NULL;
     }
+    rpc_trace_received(call, message);
     pb_text_reset(&worker->text);
     if (call->step->method.server_streams)
         pb_text_adds(&worker->text, call->body_begun ? "," : "[");

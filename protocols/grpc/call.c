@@ -185,9 +185,11 @@ static const char *send_request(struct rpc_call *call, const struct rpc_step_opt
         why = rpc_stream_prepare(call, options, reason);
     if (why != NULL)
         return why;
+    h2_trace_request(call->c->conn, &call->c->trace, request.fields, request.field_count);
     call->half_closed = !request.more;
     if (!streams) {
         struct squall_bytes bytes = rpc_stream_message(call, 0);
+        rpc_trace_sent(call, bytes);
         request.body = bytes.data;
         request.body_len = bytes.len;
         request.lasts = step->messages[0].framed != NULL;

@@ -13,6 +13,7 @@
 #include "decode.h"
 #include "frame.h"
 #include "gzip.h"
+#include <h2_trace.h> /* the http room's */
 #include "step.h"
 #include "target.h"
 #include <coding.h> /* the http room's, as h2_session.h */
@@ -49,6 +50,7 @@ struct rpc_conn {
     uint32_t frame_left;               /* of the frame that is being read: bytes behind its head */
     uint8_t frame_head;                /* bytes of its head that have come */
     bool waiting, over;
+    struct h2_trace trace;
 };
 
 struct rpc_call {
@@ -93,6 +95,14 @@ extern const struct h2_callbacks rpc_callbacks;
 
 void rpc_worker_begin(struct rpc_worker *worker);
 void rpc_worker_end(struct rpc_worker *worker);
+
+/* call_trace.c: for who looks on. A message that is given to the session, with its prefix; one that has come, in the clear
+ * and before it is counted; a field of the answer. */
+void rpc_trace_sent(struct rpc_call *call, struct squall_bytes framed);
+void rpc_trace_received(struct rpc_call *call, struct squall_bytes message);
+void rpc_trace_answer_field(struct rpc_call *call, const struct h2_field *field);
+/* Undoes gzip, into the worker's memory. NULL, or why not. */
+const char *rpc_inflate(struct rpc_call *call, struct squall_bytes *message);
 
 /* The engine's exchange becomes a call, or ends as unsent. */
 void rpc_call_begin(struct rpc_conn *c, struct squall_exchange *x);

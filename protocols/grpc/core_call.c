@@ -10,6 +10,7 @@
 #include "fields.h"
 #include "frame.h"
 #include "status.h"
+#include "trace.h"
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/compression.h>
@@ -38,6 +39,8 @@ static grpc_byte_buffer *buffer_of(const struct core_call *call, uint64_t number
     size_t from = i > 0 && message->framed == NULL ? call->ends[i - 1] : 0;
     const uint8_t *data = message->framed != NULL ? message->framed : call->out.data + from;
     size_t len = message->framed != NULL ? message->framed_len : call->ends[i] - from;
+    if (rpc_traced(call->c->conn))
+        core_trace_message(call, SQUALL_TRACE_SENT, number, (struct squall_bytes){data + RPC_PREFIX, len - RPC_PREFIX});
     grpc_slice slice = message->framed != NULL
                            ? grpc_slice_from_static_buffer(data + RPC_PREFIX, len - RPC_PREFIX)
                            : grpc_slice_from_copied_buffer((const char *)data + RPC_PREFIX, len - RPC_PREFIX);
@@ -212,6 +215,8 @@ static void finish(struct core_call *call)
     if (x == NULL)
         return;
     copy_details(call, text);
+    if (call->c != NULL && rpc_traced(call->c->conn))
+        core_trace_end(call, text);
     if (x->wants & SQUALL_WANT_FIELDS) {
         keep_metadata(call, &call->initial);
         keep_metadata(call, &call->trailing);
@@ -229,6 +234,9 @@ static void finish(struct core_call *call)
 static const char *show_message(struct core_call *call, const grpc_slice *slice)
 {
     struct core_worker *worker = call->c->worker;
+    if (rpc_traced(call->c->conn))
+        core_trace_message(call, SQUALL_TRACE_RECEIVED, call->received - 1,
+                           (struct squall_bytes){GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice)});
     pb_text_reset(&worker->text);
     if (call->step->method.server_streams)
         pb_text_adds(&worker->text, call->body_begun ? "," : "[");
@@ -425,6 +433,8 @@ static const char *open_call(struct core_call *call, const struct rpc_step_optio
     why = make_metadata(c->worker, step, options, &count);
     const grpc_metadata *metadata = c->worker->metadata;
     if (why == NULL) {
+        if (rpc_traced(c->conn))
+            core_trace_metadata(call, SQUALL_TRACE_SENT, step->method.path, metadata, count);
         call->call =
             grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, c->worker->queue,
                                      grpc_slice_from_static_string(step->method.path), NULL, deadline_of(step), NULL);

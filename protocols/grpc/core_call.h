@@ -110,4 +110,10 @@ void core_call_turn(struct core_call *call);
 uint64_t core_call_tick(struct core_call *call, uint64_t now_ns);
 void core_call_record(const struct core_call *call, struct squall_recorder *recorder);
 
+/* core_trace.c: for who looks on. title: of the block that the metadata is shown in. */
+void core_trace_message(const struct core_call *call, uint32_t what, uint64_t number, struct squall_bytes message);
+void core_trace_metadata(const struct core_call *call, uint32_t what, const char *title, const grpc_metadata *metadata,
+                         size_t count);
+void core_trace_end(const struct core_call *call, const char *details);
+
 #endif

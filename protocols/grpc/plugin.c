@@ -56,6 +56,7 @@ static void connect(struct squall_conn *conn)
         fail(c, "TLS did not agree on HTTP/2 (ALPN h2)");
         return;
     }
+    h2_trace_open(conn);
     c->session = h2_session_new(&c->target->h2, &rpc_callbacks, c, &c->worker->memory);
     if (c->session == NULL) {
         fail(c, "no memory for an HTTP/2 session");

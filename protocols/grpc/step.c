@@ -177,12 +177,31 @@ static const char *compress_frame(struct rpc_gzip *gzip, struct rpc_buffer *out,
     return NULL;
 }
 
+/* Only a script has such: no field of it is known before. */
+static const char *append_loose(const struct rpc_step *step, const char *text, struct rpc_gzip *gzip,
+                                struct rpc_buffer *out, char reason[RPC_REASON_MAX])
+{
+    struct squall_error error = {""};
+    bool none = text == NULL || *text == '\0';
+    struct rpc_message message = {
+        .template = pb_template_new(step->method.input, none ? "{}" : text, none ? 2 : strlen(text), NULL, 0, &error)};
+    if (message.template == NULL) {
+        snprintf(reason, RPC_REASON_MAX, "message: %.180s", error.text);
+        return reason;
+    }
+    const char *why = rpc_message_append(step, &message, NULL, NULL, gzip, out, reason);
+    pb_template_free(message.template);
+    return why;
+}
+
 const char *rpc_message_append(const struct rpc_step *step, const struct rpc_message *message, const char *text,
                                const struct squall_hole *holes, struct rpc_gzip *gzip, struct rpc_buffer *out,
                                char reason[RPC_REASON_MAX])
 {
     const struct squall_bytes *binary = &step->options->binary;
     size_t hole = 0, at = out->len;
+    if (message->loose)
+        return append_loose(step, text, gzip, out, reason);
     if (message->template != NULL)
         holes += message->first_hole;
     size_t room = message->template == NULL ? binary->len : pb_template_room(message->template, holes);
@@ -274,6 +293,16 @@ static int add_empty(struct rpc_step *step, struct squall_error *error)
     return add_message(step, &empty, 0, 2, &hole, error);
 }
 
+static int add_loose(struct rpc_step *step, struct squall_error *error)
+{
+    step->messages = calloc(1, sizeof *step->messages);
+    if (step->messages == NULL)
+        return refuse(error, no_memory);
+    step->messages->loose = true;
+    step->message_count = 1;
+    return 0;
+}
+
 static int add_binary(struct rpc_step *step, struct squall_error *error)
 {
     step->messages = calloc(1, sizeof *step->messages);
@@ -296,6 +325,10 @@ static int add_messages(struct rpc_step *step, struct squall_error *error)
         return add_list(step, &options->send, error);
     if (message)
         return add_message(step, &options->message, 0, options->message.text.len, &hole, error);
+    if (!(step->constant & RPC_BIT(RPC_SEND)))
+        return refuse(error, "send: a script gives one message, and how often it is sent; write message and repeat");
+    if (!(step->constant & RPC_BIT(RPC_MESSAGE)))
+        return add_loose(step, error);
     return step->method.client_streams ? 0 : add_empty(step, error);
 }
 
@@ -309,7 +342,7 @@ static int encode_constants(struct rpc_step *step, struct squall_error *error)
     for (uint64_t i = 0; i < step->message_count && why == NULL; i++) {
         struct rpc_message *message = &step->messages[i];
         struct rpc_buffer out = {0};
-        if (message->template != NULL && pb_template_holes(message->template) > 0) {
+        if (message->loose || (message->template != NULL && pb_template_holes(message->template) > 0)) {
             step->messages_constant = false;
             continue;
         }

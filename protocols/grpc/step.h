@@ -21,6 +21,7 @@ struct rpc_message {
     uint8_t *framed;              /* prefix and message, if it never changes */
     size_t framed_len;
     uint64_t first_hole; /* of the tree's, the first that is this message's */
+    bool loose; /* all of it comes with the request, as a script gives it: its JSON is read then */
 };
 
 /* squall_step.state */

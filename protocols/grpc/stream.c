@@ -78,6 +78,7 @@ static void send_next(struct rpc_call *call)
     const struct rpc_step *step = call->step;
     uint64_t i = call->sent % step->message_count;
     struct squall_bytes bytes = rpc_stream_message(call, call->sent++);
+    rpc_trace_sent(call, bytes);
     call->writing = true;
     call->half_closed = is_all_sent(call);
     h2_write(call->c->session, &call->stream, bytes.data, bytes.len, step->messages[i].framed != NULL,

@@ -190,24 +190,39 @@ void http_answer_field(struct squall_conn *conn, struct squall_exchange *x, stru
 struct handing {
     struct squall_conn *conn;
     struct squall_exchange *x;
+    const struct http_answer *answer;
 };
+
+/* What a reader of HTTP/1.1's bytes sees is shown already, but for what its coding stands for. */
+static void trace_body(struct squall_conn *conn, struct squall_exchange *x, const struct http_answer *answer,
+                       struct squall_bytes bytes)
+{
+    static const char name[] = "the body, decoded:";
+    if (((const struct http_conn *)conn->state)->version == HTTP_2)
+        h2_conn_trace_body(conn, x, bytes);
+    else if (answer->decoder)
+        host_of(conn)->trace(conn, SQUALL_TRACE_NOTE, (struct squall_bytes){(const uint8_t *)name, sizeof name - 1},
+                             bytes);
+}
 
 static void hand_on(void *arg, struct squall_bytes bytes)
 {
     const struct handing *handing = arg;
     host_of(handing->conn)->body(handing->x, bytes);
+    if (SQUALL_HOST_HAS(host_of(handing->conn), trace))
+        trace_body(handing->conn, handing->x, handing->answer, bytes);
 }
 
 void http_answer_body(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer,
                       struct squall_bytes bytes)
 {
-    struct handing handing = {conn, x};
+    struct handing handing = {conn, x, answer};
     if (!(x->wants & SQUALL_WANT_BODY) || answer->broken)
         return;
     if (answer->decoder)
         answer->broken = decoder_feed(answer->decoder, bytes, hand_on, &handing);
     else
-        host_of(conn)->body(x, bytes);
+        hand_on(&handing, bytes);
 }
 
 void http_answer_drop(const struct squall_worker *view, struct http_answer *answer)

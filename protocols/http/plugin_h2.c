@@ -115,16 +115,35 @@ static void started(void *arg, struct h2_stream *stream)
     host_of(arg)->first_byte(exchange_of(stream)->x);
 }
 
+static struct h2_trace *trace_of(const struct squall_conn *conn)
+{
+    return &((struct http_conn *)conn->state)->h2.trace;
+}
+
+/* A head without fields is one too. */
+static void head(void *arg, struct h2_stream *stream)
+{
+    h2_trace_field(arg, trace_of(arg), stream, NULL);
+}
+
 /* Trailers never become header fields (RFC 9110 6.5.1). What a store has no memory for is missing from it. */
 static void field(void *arg, struct h2_stream *stream, const struct h2_field *one)
 {
     struct h2_exchange *exchange = exchange_of(stream);
     struct squall_bytes name = {one->name, one->name_len}, value = {one->value, one->value_len};
+    h2_trace_field(arg, trace_of(arg), stream, one);
     if (one->part != H2_HEAD)
         return;
     http_answer_field(arg, exchange->x, &exchange->answer, stream->status, name, value);
     if (exchange->kept != NULL)
         (void)kept_add(exchange->kept, name.data, name.len, value.data, value.len);
+}
+
+void h2_conn_trace_body(struct squall_conn *conn, struct squall_exchange *x, struct squall_bytes bytes)
+{
+    const struct h2_exchange *exchange = ((struct http_exchange *)x->state)->h2;
+    if (exchange != NULL)
+        h2_trace_body(conn, trace_of(conn), &exchange->stream, bytes);
 }
 
 static void data(void *arg, struct h2_stream *stream, const uint8_t *bytes, size_t len)
@@ -229,6 +248,7 @@ static const struct h2_callbacks plain_callbacks = {.reserve = reserve,
                                                     .taken = taken,
                                                     .started = started,
                                                     .field = field,
+                                                    .head = head,
                                                     .data = data,
                                                     .end = end,
                                                     .capacity = capacity,
@@ -240,6 +260,7 @@ static const struct h2_callbacks secure_callbacks = {.reserve = reserve,
                                                      .taken = taken,
                                                      .started = started,
                                                      .field = field,
+                                                     .head = head,
                                                      .data = data,
                                                      .end = end,
                                                      .capacity = capacity,
@@ -260,6 +281,7 @@ void h2_conn_connect(struct squall_conn *conn, struct h2_conn *c, struct h2_stoc
 {
     const struct http_target *target = conn->target->state;
     *c = (struct h2_conn){.stock = stock};
+    h2_trace_open(conn);
     c->session =
         h2_session_new(&target->h2, conn->target->secure ? &secure_callbacks : &plain_callbacks, conn, &stock->memory);
     look_at(conn, c, c->session != NULL ? h2_send(c->session) : "no memory for an HTTP/2 session");
@@ -300,6 +322,18 @@ static enum h2_answer answer_to(enum h1_request_kind kind)
     return kind == H1_REQUEST_HEAD ? H2_ANSWER_HEAD : kind == H1_REQUEST_CONNECT ? H2_ANSWER_CONNECT : H2_ANSWER_USUAL;
 }
 
+static void trace_request(struct squall_conn *conn, struct h2_conn *c, const struct h2_head *head,
+                          const struct http_parts *parts)
+{
+    if (!h2_traced(conn))
+        return;
+    h2_trace_request(conn, &c->trace, head->fields, head->count);
+    for (uint32_t i = 0; parts->pieces != NULL && i < parts->piece_count; i++)
+        h2_trace_bytes(conn, parts->pieces[i]);
+    if (parts->pieces == NULL)
+        h2_trace_bytes(conn, parts->body);
+}
+
 void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
 {
     const struct http_step *step = x->step->state;
@@ -335,6 +369,7 @@ void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_
                                        .lasts = exchange->pieces || parts.body_lasts,
                                        .more = exchange->pieces != NULL,
                                        .answer = answer_to(whole ? step->kind : http_kind_of(parts.method))};
+    trace_request(conn, c, &head, &parts);
     state->h2 = exchange;
     state->kept = exchange->kept;
     reason = h2_submit(c->session, &exchange->stream, &request);

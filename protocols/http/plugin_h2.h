@@ -2,6 +2,7 @@
 #ifndef SQUALL_HTTP_PLUGIN_H2_H
 #define SQUALL_HTTP_PLUGIN_H2_H
 #include "h2_session.h"
+#include "h2_trace.h"
 #include "kept.h"
 #include <squall/plugin.h>
 
@@ -16,6 +17,7 @@ struct h2_conn {
     struct h2_stock *stock;
     uint32_t open; /* exchanges in flight */
     bool over;     /* failed or closed: whatever still comes is dropped */
+    struct h2_trace trace;
 };
 
 void h2_stock_init(struct h2_stock *stock);
@@ -28,5 +30,7 @@ void h2_conn_cancel(struct squall_conn *conn, struct h2_conn *c, struct squall_e
 uint64_t h2_conn_receive(struct squall_conn *conn, struct h2_conn *c, const uint8_t *data, uint64_t len);
 void h2_conn_writable(struct squall_conn *conn, struct h2_conn *c);
 void h2_conn_disconnect(struct squall_conn *conn, struct h2_conn *c);
+/* For who looks on: bytes of the answer's body, decoded. */
+void h2_conn_trace_body(struct squall_conn *conn, struct squall_exchange *x, struct squall_bytes bytes);
 
 #endif

@@ -91,8 +91,7 @@ const struct squall_option http_step_rows[HTTP_ROWS] = {
     [HTTP_EXPECT_CONTINUE] = {.name = "expect-continue",
                               .flag = "--expect-continue",
                               .metavar = "TIME",
-                              .help = "HTTP/1.1: ask before a body is sent (Expect: 100-continue), and send it unasked "
-                                      "after this time; 0s: do not ask",
+                              .help = "HTTP/1.1: ask before a body is sent (Expect: 100-continue), for so long; 0s: never",
                               .fallback = "0s",
                               .type = SQUALL_DURATION,
                               .offset = offsetof(struct http_options, expect_continue)},

@@ -25,6 +25,7 @@ static void send_ack(struct squall_conn *conn, uint8_t type, uint16_t packet_id)
         return;
     }
     mqtt_encode_ack(room, type, packet_id);
+    mqtt_trace_sent(conn, room, MQTT_ACK_SIZE);
     mqtt_host(conn)->out_commit(conn, MQTT_ACK_SIZE);
     c->written_ns = mqtt_host(conn)->now_ns(conn->worker);
     if (type != MQTT_PUBREC && c->unacknowledged > 0)

@@ -107,6 +107,23 @@ bool mqtt_send(struct squall_conn *conn, const struct mqtt_packet *packet, uint6
 /* A SUBSCRIBE or UNSUBSCRIBE with a slot; NULL: sent, else why not. `exchange` may be NULL. */
 const char *mqtt_send_filters(struct squall_conn *conn, struct squall_exchange *exchange,
                               const struct squall_step *step, struct mqtt_packet *packet, uint32_t subscription_id);
+
+/* ---- trace.c: for who looks on ---- */
+
+static inline bool mqtt_traced(const struct squall_conn *conn)
+{
+    return SQUALL_HOST_HAS(conn->worker->host, trace);
+}
+/* A packet that was received, in words. */
+void mqtt_trace_packet(struct squall_conn *conn, uint32_t what, const struct mqtt_packet *packet);
+/* One that goes out as these bytes. */
+void mqtt_trace_bytes(struct squall_conn *conn, const uint8_t *bytes, uint64_t len);
+static inline void mqtt_trace_sent(struct squall_conn *conn, const uint8_t *bytes, uint64_t len)
+{
+    if (mqtt_traced(conn))
+        mqtt_trace_bytes(conn, bytes, len);
+}
+
 /* ---- handle.c ---- */
 
 uint64_t mqtt_receive(struct squall_conn *conn, const uint8_t *data, uint64_t len);

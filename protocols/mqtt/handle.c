@@ -167,6 +167,7 @@ static void on_pubrec(struct squall_conn *conn, const struct mqtt_packet *packet
         return;
     }
     mqtt_encode_ack(room, MQTT_PUBREL, packet->packet_id);
+    mqtt_trace_sent(conn, room, MQTT_ACK_SIZE);
     mqtt_host(conn)->out_commit(conn, MQTT_ACK_SIZE);
     c->written_ns = mqtt_host(conn)->now_ns(conn->worker);
     slot->state = MQTT_SLOT_PUBCOMP;
@@ -329,6 +330,8 @@ uint64_t mqtt_receive(struct squall_conn *conn, const uint8_t *data, uint64_t le
             break;
         }
         used += packet.size;
+        if (mqtt_traced(conn))
+            mqtt_trace_packet(conn, SQUALL_TRACE_RECEIVED, &packet);
         handle(conn, &packet);
     }
     return len;

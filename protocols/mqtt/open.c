@@ -217,6 +217,7 @@ static void send_again(struct squall_conn *conn)
             memcpy(room, slot->packet, len);
             room[0] |= 0x08; /* DUP, 3.3.1.1 */
         }
+        mqtt_trace_sent(conn, room, len);
         host->out_commit(conn, len);
         host->sample(conn->worker, slot->step, MQTT_REDELIVERED, 1);
         slot->resent = true;

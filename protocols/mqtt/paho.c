@@ -7,6 +7,7 @@
 #include "deliver.h"
 #include "filters.h"
 #include "paho_client.h"
+#include "paho_trace.h"
 #include "payload.h"
 #include "reason.h"
 #include "topic.h"
@@ -136,6 +137,7 @@ static void open_session(struct squall_conn *conn, struct squall_exchange *x, ui
     if (paho->client != NULL) {
         struct paho_call *call =
             paho_call_new(paho->client, PAHO_CONNECT, x, x != NULL ? x->step : mqtt_first_step(conn));
+        paho_trace_connect(conn, options, is_clean);
         why = call == NULL ? "no memory" : ask_to_connect(conn, call, options, is_clean);
         if (why != NULL && call != NULL)
             paho_call_drop(call);
@@ -197,6 +199,7 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
         call->qos = (uint8_t)options->qos;
         call->due_ns = x->intended_ns;
         mqtt_payload_write(bytes, &payload, conn, call->sent_ns);
+        paho_trace_publish(conn, options, (struct squall_bytes){bytes, payload.size});
         call->address = payload.track ? payload.stream->address : UINT32_MAX;
         one.payload = bytes;
         one.payloadlen = (int)payload.size;
@@ -291,6 +294,7 @@ static const char *send_filters(struct squall_conn *conn, struct squall_exchange
         return list->count == 0 ? "no topic filter (3.8.3, 3.10.3)" : "no memory";
     call->sent_ns = mqtt_host(conn)->stamp_ns(conn->worker);
     note_filters(conn, list, call, ++session->last_id);
+    paho_trace_filters(conn, kind, list);
     int code = ask_for_filters(call, list);
     if (code == MQTTASYNC_SUCCESS)
         return NULL;
@@ -324,6 +328,7 @@ static void disconnect_step(struct squall_conn *conn, struct squall_exchange *x)
         return;
     }
     paho_call_disconnects(call, asked);
+    paho_trace_disconnect(conn);
     five.reasonCode = (enum MQTTReasonCodes)options->reason;
     int code = MQTTAsync_disconnect(client->handle, asked);
     c->said_bye = true;
@@ -486,6 +491,7 @@ static void filters_settled(struct squall_conn *conn, struct paho_call *call)
 
 static void called(struct squall_conn *conn, struct paho_call *call)
 {
+    paho_trace_answer(conn, call);
     switch (call->kind) {
     case PAHO_CONNECT:
         connected(conn, call);
@@ -507,6 +513,8 @@ static void called(struct squall_conn *conn, struct paho_call *call)
 
 static void message(struct squall_conn *conn, const struct mqtt_packet *packet)
 {
+    if (mqtt_traced(conn))
+        mqtt_trace_packet(conn, SQUALL_TRACE_RECEIVED, packet);
     mqtt_deliver(conn, packet, packet->topic);
 }
 

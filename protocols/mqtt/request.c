@@ -27,6 +27,7 @@ bool mqtt_send(struct squall_conn *conn, const struct mqtt_packet *packet, uint6
     if (room == NULL)
         return false;
     mqtt_encode(room, packet);
+    mqtt_trace_sent(conn, room, size);
     mqtt_host(conn)->out_commit(conn, size);
     c->written_ns = mqtt_host(conn)->now_ns(conn->worker);
     *ret_size = size;
@@ -78,6 +79,7 @@ static const char *publish_one(struct squall_conn *conn, struct squall_exchange 
     uint64_t sent_ns = packet->qos > 0 || payload->track ? host->stamp_ns(conn->worker) : 0;
     mqtt_payload_write(room + size - payload->size, payload, conn, sent_ns);
     mqtt_encode_publish_head(room, packet);
+    mqtt_trace_sent(conn, room, size);
     host->out_commit(conn, size);
     c->written_ns = host->now_ns(conn->worker);
     ((struct mqtt_exchange *)x->state)->bytes_out += size;

@@ -111,7 +111,7 @@ def tool_path(bench, name):
     if name in ("floor", "pacer"):
         path = os.path.join(bench.options.tools_dir, name)
         return path if os.access(path, os.X_OK) else None
-    return shutil.which(name)
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
 def median(values):

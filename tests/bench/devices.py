@@ -15,7 +15,7 @@ from common import scratch, table, written
 from brokers import Mosquitto
 from harness import Process, free_port
 from mqtt_wire import PUBLISH, Packets, packet
-from users import children, cpu_seconds, missing, resident
+from users import children, missing, resident
 
 DEVICES = """squall: 1
 targets: {{ broker: {{ url: "{url}", version: "{version}", client-id: "device-${{user.id}}", keep-alive: 10m, connect-timeout: 60s{tls} }} }}
@@ -47,18 +47,14 @@ class Counter:
 
 
 def memory(bench, broker, url, version, devices):
-    """(resident bytes, CPU of a core) of two workers whose devices have all published once and think."""
+    """Resident bytes of two workers whose devices have all published once and think."""
     secure = url.startswith("mqtts")
     text = DEVICES.format(url=url, version=version, users=devices, tls=", tls: { insecure: true }" if secure else "")
     counter = Counter(broker.port)
     with Process([bench.options.squall, "run", written("devices.yaml", text), "-w", "2", "--trust", "off"]) as process:
         counter.messages(devices)
-        workers = children(process.pid)
         time.sleep(1)  # the last snapshot with an answer in it goes out
-        start, cpu = time.monotonic(), sum(map(cpu_seconds, workers))
-        time.sleep(2)
-        used = (sum(map(cpu_seconds, workers)) - cpu) / (time.monotonic() - start)
-        found = sum(map(resident, workers)), used
+        found = sum(map(resident, children(process.pid)))
         process.child.kill()  # its workers end with it
     counter.connection.close()
     return found
@@ -87,5 +83,5 @@ def devices(bench):
         with Mosquitto(lines) as broker:
             url = f"mqtts://127.0.0.1:{port}" if secure else f"mqtt://127.0.0.1:{broker.port}"
             few, many = memory(bench, broker, url, version, 100), memory(bench, broker, url, version, users + 100)
-        rows.append([name, f"{(many[0] - few[0]) / users / 1024:.2f}", aim, f"{100 * many[1]:.1f} %"])
-    table(["devices", "KiB a device", "aimed at, at most", "CPU of a core while they think"], rows)
+        rows.append([name, f"{(many - few) / users / 1024:.2f}", aim])
+    table(["devices", "KiB a device", "aimed at, at most"], rows)

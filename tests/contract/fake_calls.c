@@ -566,6 +566,25 @@ static void call_done(struct squall_exchange *view, const struct squall_result *
     fake_exchange_end(exchange, FAKE_DONE);
 }
 
+/* It is told while a connection lives, and leaves room of out_reserve() as it is. */
+static void call_trace(struct squall_conn *view, uint32_t what, struct squall_bytes name, struct squall_bytes value)
+{
+    struct fake_conn *conn = (struct fake_conn *)(void *)view;
+    if (!on_thread(conn->host, "trace"))
+        return;
+    if (!conn->connected)
+        fake_violation(conn->host, "law 1: trace() on a connection after its disconnect()");
+    if (what < SQUALL_TRACE_SENT || what > SQUALL_TRACE_NOTE || (what == SQUALL_TRACE_CONTENT) != (name.len == 0))
+        fake_violation(conn->host, "trace() of %u with a name of %llu bytes", what, (unsigned long long)name.len);
+    if ((what == SQUALL_TRACE_FIELD || what == SQUALL_TRACE_CONTENT) && !conn->traced.len)
+        fake_violation(conn->host, "trace() of a part of nothing");
+    static const char *const marks[] = {"", "\n> ", "\n< ", "\n", "", ""};
+    buffer_printf(&conn->traced, "%s", marks[what <= SQUALL_TRACE_NOTE ? what : 0]);
+    buffer_append(&conn->traced, name.data, what == SQUALL_TRACE_NOTE ? 0 : name.len);
+    buffer_printf(&conn->traced, "%s", what == SQUALL_TRACE_FIELD ? ": " : value.len && name.len ? " " : "");
+    buffer_append(&conn->traced, value.data, value.len);
+}
+
 void fake_calls_init(struct fake_host *host)
 {
     host->table = (struct squall_host){.size = sizeof host->table,
@@ -606,5 +625,6 @@ void fake_calls_init(struct fake_host *host)
                                        .arrived = call_arrived,
                                        .hold = call_hold,
                                        .wake = call_wake,
-                                       .tls = call_tls};
+                                       .tls = call_tls,
+                                       .trace = call_trace};
 }

@@ -241,6 +241,7 @@ static void conn_free(struct fake_conn *conn)
     buffer_fini(&conn->in);
     buffer_fini(&conn->out);
     buffer_fini(&conn->transcript);
+    buffer_fini(&conn->traced);
     free(conn);
 }
 

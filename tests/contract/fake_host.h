@@ -80,6 +80,7 @@ struct fake_conn {
     bool connected, retired, close_wanted, failed, refused, room_wanted;
     struct buffer in, out; /* unused input; all output so far */
     struct buffer transcript;
+    struct buffer traced; /* what trace() was told; no part of the transcript */
     uint64_t out_room; /* bytes that the output takes before it is at its cap */
     void *options;     /* of the last conn_options(), gone when the plugin returns */
     uint8_t *reserved; /* of the last out_reserve() */

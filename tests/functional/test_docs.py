@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import shlex
+import subprocess
 
 from harness import Target, main, scratch, squall
 
@@ -135,6 +136,15 @@ def test_option_table():
     assert written == options_of("run") - {"--help"}, written ^ (options_of("run") - {"--help"})
 
 
+def test_packages_listed():
+    """The README's row of Debian is what tests/packages installs: no more and no less."""
+    listed = subprocess.run([os.path.join(ROOT, "tests", "packages"), "--list"], capture_output=True, text=True, check=True, timeout=20)
+    row, = [line for line in page("README.md").splitlines() if line.startswith("| Debian 12")]
+    named = {word for code in re.findall(r"`([^`]+)`", row) for word in code.split()}
+    installed = set(listed.stdout.split())
+    assert named == installed, (sorted(named - installed), sorted(installed - named))
+
+
 def test_exit_codes():
     said = dict(re.findall(r"^ +(\d+)  (.+)$", squall("help").out, re.MULTILINE))
     assert len(said) >= 8, said
@@ -193,6 +203,8 @@ def try_line(line, target, expected):
             protocol = None if not flags or flags[0].startswith("-") else flags.pop(0)
             if "-l" in flags:  # a port that another test may have
                 del flags[flags.index("-l"):flags.index("-l") + 2]
+            if "--log" in flags:  # not into the folder where the test was started
+                flags[flags.index("--log") + 1] = scratch("docs/log.jsonl")
             with Target(*flags, log="--log" not in flags, protocol=protocol) as another:
                 another.stop()
             return

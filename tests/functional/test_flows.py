@@ -205,6 +205,10 @@ def test_checkout_scenario():
     assert abs(bought["count"] + dropped["count"] - spans["count"]) <= 2 and bought["count"] > dropped["count"] > 0
     assert abs(steps["receipt"]["count"] - steps["offers"]["count"]) <= 1
     assert bought["tags"] == {"service": "shop", "page": "order"}, bought["tags"]
+    pages = [(group["tag"], group.get("value"), group["count"]) for group in summary["groups"]]
+    others = summary["totals"]["begun"] - steps["list products"]["count"] - bought["count"]
+    assert sorted(pages, key=str) == sorted([("page", "list", steps["list products"]["count"]), ("page", "order", bought["count"]),
+                                             ("page", None, others)], key=str), pages
     assert all(check["failed"] == 0 for check in summary["checks"]), summary["checks"]
 
 

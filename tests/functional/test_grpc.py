@@ -129,8 +129,9 @@ def test_health_and_reflection_as_steps():
              ("services", "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", 'send: [ { list_services: "" } ]', "OK",
               {"listed": 'body[0].listServicesResponse.service[0].name != ""'})]
     with grpc_servers.grpcpp() as server:
-        judge(squall_run("--trust", "off", scenario(server.port, "reflection: true", cases)), cases)
-        judge(squall_run("--trust", "off", scenario(server.port, "proto: interop.proto", cases[:3])), cases[:3])
+        for engine in ("", "engine: core, "):
+            judge(squall_run("--trust", "off", scenario(server.port, engine + "reflection: true", cases)), cases)
+            judge(squall_run("--trust", "off", scenario(server.port, engine + "proto: interop.proto", cases[:3])), cases[:3])
 
 
 def test_url_form():
@@ -184,7 +185,7 @@ def test_check_reflect():
             says(one(server.port, engine, "Unary", "message: { answer_bytes: x }"), "6:7: step `x`: message: answer_bytes: wants a whole number")
             says(one(silent.port, engine, "Unary"), "no reflection service")
             assert server.stop() == 0, "a call was made"
-        says(one(free_port(), engine + "connect-timeout: 300ms", "Unary"), "refused", code=3)
+        says(one(free_port(), engine + "connect-timeout: 3s", "Unary"), "refused", code=3)
         with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, and says nothing
             says(one(mute.getsockname()[1], engine + "connect-timeout: 300ms", "Unary"), "within its connect time-out of 300ms", code=3)
         files = squall("check", "--reflect", scenario(1, engine + "proto: interop.proto", CASES[:1]))

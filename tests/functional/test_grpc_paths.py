@@ -71,11 +71,11 @@ def test_haproxy():
     through("haproxy", HAPROXY, lambda folder, path: [program, "-f", path])
 
 
-def over_tls(authority, port, options, *flags, expect=0, host=None, command="run"):
+def over_tls(authority, port, options, *flags, expect=0, host=None, command="run", patience="1s"):
     """By name, but on gRPC core by address: Debian's c-ares leaks ten bytes each time that it is asked for localhost."""
     host = host or ("127.0.0.1" if "core" in options else "localhost")
     options += "" if "connections" in options else ", connections: 4"
-    patience = "1s" if expect else "20s"
+    patience = patience if expect else "20s"  # what is refused is asked for again until then
     path = authority.write("tls.yaml", f'squall: 1\ntargets: {{ s: {{ url: "grpcs://{host}:{port}", connect-timeout: {patience}{options} }} }}\n'
                            "load: [ { hold: 200/s, for: 100ms } ]\nflow: [ { grpc: interop.Interop/Unary } ]\n")
     done = squall(command, path, *flags, *(["--trust", "off"] if command == "run" else []))
@@ -97,7 +97,7 @@ def judge_tls(engine):
         over_tls(authority, server.port, engine + ", authority: other.test, tls: { ca: root.pem }")
         over_tls(authority, server.port, engine + ", tls: { insecure: true }")
         over_tls(authority, server.port, engine, "-k")
-        assert "certificate" in over_tls(authority, server.port, engine, expect=3).err
+        assert "certificate" in over_tls(authority, server.port, engine, expect=3, patience="4s").err
         assert "not there" in over_tls(authority, server.port, engine + ", tls: { ca: none.pem }", expect=2).err
         over_tls(authority, server.port, engine + ", tls: { ca: root.pem }", "--reflect", command="check")
         assert server.stop() == 120

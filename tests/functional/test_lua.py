@@ -3,6 +3,7 @@ import collections
 import json
 import os
 
+from brokers import Mosquitto
 from harness import Target, main, need, scratch, squall
 from proof import Run
 
@@ -214,6 +215,89 @@ def test_secrets_of_a_script():
         for command in ("run", "try"):
             done = squall(command, path, "--log-level", "info", env=env)
             assert "opensesame42" not in done.out + done.err and "***" in done.out + done.err, done.out + done.err
+
+
+MQTT = """
+return function(user)
+  local topic = "a/" .. user.id
+  user.check("session", user.mqtt.connect():header("session-present") == "0")
+  user.mqtt.subscribe(topic .. "/#", { qos = 1, name = "subscribe" })
+  local sent = user.mqtt.publish(topic .. "/x", { name = "publish", payload = json.encode({ n = user.iteration() }), qos = 1 })
+  user.check("sent", sent.ok and sent.latency > 0)
+  local got = user.mqtt.await(topic .. "/x", { name = "await" })
+  user.check("received", got.ok and got:json("n") == user.iteration() and got:header("topic") == topic .. "/x")
+  user.mqtt.ping()
+  user.mqtt.publish("plain/words", { count = 3 })
+  user.mqtt.unsubscribe(topic .. "/#", { name = "unsubscribe" })
+  user.mqtt.disconnect()
+end
+"""
+
+
+def run_at(url, script, more, code=0, target=""):
+    """The summary of a run of the script against a server of another protocol."""
+    write("user.lua", script)
+    path = write("lua.yaml", f'squall: 1\ntargets: {{ s: {{ url: "{url}"{target} }} }}\n{more}\nusers: {{ s: {{ script: user.lua }} }}\n')
+    with Run(path) as process:
+        assert process.end(code) < 100, process.err
+        return process.summary()
+
+
+def all_held(summary, names, count):
+    assert {check["name"]: (check["passed"], check["failed"]) for check in summary["checks"]} == dict.fromkeys(names, (count, 0)), (
+        summary["checks"], summary["errors"])
+
+
+def test_steps_of_mqtt():
+    """Each verb is a word; what none has is refused with the one that is meant."""
+    with Mosquitto() as broker:
+        summary = run_at(broker.url(), MQTT, "load: [ { users: 3, iterations: 12 } ]")
+        all_held(summary, ("session", "sent", "received"), 12)
+        counts = {step["name"]: step["count"] for step in summary["steps"] if step["count"]}
+        assert counts == {name: 12 for name in ("user.lua: mqtt connect", "subscribe", "publish", "await", "user.lua: mqtt ping", "publish plain/words",
+                                          "unsubscribe", "user.lua: mqtt disconnect")}, counts
+        assert summary["totals"]["ok"] == summary["totals"]["begun"] == 96 and summary["journeys"]["completed"] == 12, summary["totals"]
+        summary = run_at(broker.url(), body('user.mqtt.connect()\nuser.mqtt.publsh("a")'), "load: [ { users: 1, iterations: 1 } ]")
+        assert [error["text"] for error in summary["errors"]] == ["user.lua:3: mqtt cannot `publsh`; did you mean `publish`?"], summary["errors"]
+
+
+def test_steps_of_grpc():
+    """A call is words and a message; a stream is one too."""
+    with Target(protocol="grpc") as target:
+        summary = run_at(f"grpc://127.0.0.1:{target.port}", """
+return function(user)
+  local one = user.grpc("squall.demo.Demo/Unary", { message = { tag = "t" .. user.id, size = "5" } })
+  user.check("unary", one.ok and one.status_name == "OK" and one:json("tag") == "t" .. user.id)
+  local many = user.grpc("squall.demo.Demo/Upload", { name = "upload", message = { payload = "aGVsbG8=" }, ["repeat"] = 2 })
+  user.check("upload", many.ok and many:json().receivedMessages == "2" and many:json("receivedBytes") == "10")
+  local size = user.random(1, 9)
+  local table = user.grpc{ method = "squall.demo.Demo/Unary", name = "as a table", expect = "OK", message = { size = tostring(size) } }
+  user.check("table", table.ok and #table:json().payload == 4 * math.ceil(size / 3))
+end
+""", "load: [ { users: 3, iterations: 12 } ]")
+        all_held(summary, ("unary", "upload", "table"), 12)
+        assert {step["name"]: step["count"] for step in summary["steps"] if step["count"]} == {"squall.demo.Demo/Unary": 12, "upload": 12, "as a table": 12}, summary["steps"]
+        # What is wrong with a message is known when it is sent, and what must be known before, when the script is read.
+        url = f"grpc://127.0.0.1:{target.port}"
+        summary = run_at(url, body('user.grpc("squall.demo.Demo/Unary", { message = { sise = "5" } })'), "load: [ { users: 1, iterations: 1 } ]")
+        assert summary["totals"]["unsent"] == 1 and "sise" in summary["errors"][0]["text"], summary["errors"]
+        for script, wanted in {'user.grpc("squall.demo.Demo/" .. user.id)': "method: cannot hold variables",
+                               'user.grpc("squall.demo.Demo/Upload", { send = { {} } })': "send: a script gives one message"}.items():
+            write("user.lua", body(script))
+            done = squall("run", write("lua.yaml", f'squall: 1\ntargets: {{ s: "{url}" }}\n{LOAD}users: {{ s: {{ script: user.lua }} }}\n'))
+            assert done.returncode == 2 and wanted in done.err, (script, done.returncode, done.err)
+
+
+def test_several_protocols_in_one_script():
+    with Mosquitto() as broker, Target() as web:
+        write("user.lua", body('local said = user.http.post("/echo", { body = "from http" })\n'
+                               'user.mqtt.publish("t", { payload = said.body, qos = 1 })\nuser.check("both", said.body == "from http")'))
+        path = write("lua.yaml", f'squall: 1\ntargets: {{ web: "{web.url("")}", broker: "{broker.url()}" }}\n{LOAD}users: {{ s: {{ script: user.lua }} }}\n')
+        with Run(path) as process:
+            process.end(0)
+            summary = process.summary()
+    all_held(summary, ("both",), 20)
+    assert {(step["name"], step["protocol"]) for step in summary["steps"] if step["count"]} == {("POST /echo", "http"), ("publish t", "mqtt")}, summary["steps"]
 
 
 def test_transactions():

@@ -83,6 +83,12 @@ def test_protocols_see_only_the_public_headers():
     report(problems)
 
 
+def test_files_are_read_at_a_sitting():
+    """No file of the source is so long that nobody knows what is in it: 600 lines at most."""
+    report([f"{path}: has {count} lines: split it by what it is for" for folder in ("core", "protocols", "plugins")
+            for path in sources(folder) if (count := sum(1 for _ in lines_of(path))) > 600])
+
+
 def test_public_headers_stand_alone():
     problems = []
     for path in sources("plugins/include"):

@@ -100,12 +100,13 @@ users:
       - if: x == 1
         flow: [ { http: / } ]
 thresholds: [ p99(latency) < 1s, { when: count(failed) > 1, abort: true } ]
+group-by: [ kind, tier ]
 """
     assert not faults(check, good), faults(check, good)
     for before, after in (("targets:", "target:"), ("timeout:", "timeuot:"), ("insecure:", "insecur:"), ("order: shuffle", "order: shufle"),
                           ("over:", "ovr:"), ("poisson", "often"), ("weight:", "wieght:"), ("headers:", "header:"), ("check:", "chek:"),
                           ("think:", "thinks:"), ("if:", "iff:"), ("abort:", "abrt:"), ("5s", "soon"), ("http: GET /", "htp: GET /"),
-                          ('{ x: "1" }', "[ 1 ]"), ("squall: 1", "squall: 2")):
+                          ('{ x: "1" }', "[ 1 ]"), ("group-by:", "groupby:"), ("[ kind, tier ]", "{ kind: tier }"), ("squall: 1", "squall: 2")):
         changed = good.replace(before, after, 1)
         assert changed != good and faults(check, changed), after
 

@@ -194,6 +194,15 @@ enum squall_close {
     SQUALL_CLOSE_RESET = 1,   /* at once: output is dropped, RST */
 };
 
+/* What trace() tells. */
+enum squall_trace {
+    SQUALL_TRACE_SENT = 1, /* something that was sent begins; name: what it is, such as "PUBLISH"; value: more of that line */
+    SQUALL_TRACE_RECEIVED, /* something that was received begins; the same */
+    SQUALL_TRACE_FIELD,    /* a named part of what has begun last, a line of its own */
+    SQUALL_TRACE_CONTENT,  /* more bytes of its content, decoded; name: empty */
+    SQUALL_TRACE_NOTE,     /* more bytes of what is shown under this name once the exchange has ended */
+};
+
 struct squall_host {
     uint32_t size;
     uint16_t abi_major, abi_minor;
@@ -307,7 +316,16 @@ struct squall_host {
     /* Of a secure target, for a plugin with a transport of its own. Valid until the plugin returns. 0, or -1: a file is
      * not there, and the connection has failed with the reason. */
     int32_t (*tls)(struct squall_conn *, struct squall_tls *ret_tls);
+
+    /* NULL while nobody looks on, which is always so under load: `squall try` shows what is sent and received, and for
+     * protocols whose bytes tell a reader nothing the plugin says it in words. what: enum squall_trace. From a connection's
+     * first SENT or RECEIVED on its bytes are not shown any more; before that, and for a plugin that never calls it, they
+     * are. The engine bounds what it shows, and takes secrets out of it; room of out_reserve() outlives the call. */
+    void (*trace)(struct squall_conn *, uint32_t what, struct squall_bytes name, struct squall_bytes value);
 };
+/* Whether a host has a function at all, and offers it now: for those that are NULL at times. */
+#define SQUALL_HOST_HAS(host, function) \
+    ((host)->size > offsetof(struct squall_host, function) && (host)->function != NULL)
 #define SQUALL_NO_ANSWER UINT64_MAX
 #define SQUALL_AGAIN_MAX 3
 #define SQUALL_HOPS_MAX 20
