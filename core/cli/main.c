@@ -33,7 +33,7 @@ static const struct command commands[] = {
     {"run", command_run, "SCENARIO or URL     run a load test"},
     {"check", command_check, "SCENARIO          validate a scenario and print its plan; opens no socket"},
     {"try", command_try, "SCENARIO or URL     walk one journey and show what goes over the wire"},
-    {"new", command_new, "WHAT               write a scenario to start from"},
+    {"new", command_new, "WHAT                write a scenario to start from"},
     {"plugin", command_plugin, "list, show NAME  the protocols that this squall speaks"},
     {"target", command_target, "                 the embedded demo server"},
     {"version", command_version, "               of squall and of its plugin interface"},
