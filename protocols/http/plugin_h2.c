@@ -123,7 +123,8 @@ static struct h2_trace *trace_of(const struct squall_conn *conn)
 /* A head without fields is one too. */
 static void head(void *arg, struct h2_stream *stream)
 {
-    h2_trace_field(arg, trace_of(arg), stream, NULL);
+    if (h2_traced(arg))
+        h2_trace_field(arg, trace_of(arg), stream, NULL);
 }
 
 /* Trailers never become header fields (RFC 9110 6.5.1). What a store has no memory for is missing from it. */
@@ -131,7 +132,8 @@ static void field(void *arg, struct h2_stream *stream, const struct h2_field *on
 {
     struct h2_exchange *exchange = exchange_of(stream);
     struct squall_bytes name = {one->name, one->name_len}, value = {one->value, one->value_len};
-    h2_trace_field(arg, trace_of(arg), stream, one);
+    if (h2_traced(arg)) /* asked here: a call for each field is not free */
+        h2_trace_field(arg, trace_of(arg), stream, one);
     if (one->part != H2_HEAD)
         return;
     http_answer_field(arg, exchange->x, &exchange->answer, stream->status, name, value);
