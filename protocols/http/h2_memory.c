@@ -135,7 +135,8 @@ static void *new_large(uint32_t number, size_t size)
 
 /* ---- blocks ------------------------------------------------------------------------------------ */
 
-void *h2_memory_take(struct h2_memory *memory, size_t size)
+/* Apart, so that the usual way out of h2_memory_take needs no register of the caller's. */
+static __attribute__((noinline)) void *take_other(struct h2_memory *memory, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
@@ -149,6 +150,18 @@ void *h2_memory_take(struct h2_memory *memory, size_t size)
         block = number < H2_SMALL_SIZES ? new_small(memory, number) : new_large(number, size_of(number));
     if (block != NULL && number < H2_SMALL_SIZES)
         ASAN_UNPOISON_MEMORY_REGION(block, size);
+    return block;
+}
+
+void *h2_memory_take(struct h2_memory *memory, size_t size)
+{
+    if (size - 1 >= SMALL_MAX) /* 0 too */
+        return take_other(memory, size);
+    struct h2_block **kept = &memory->kept[(size - 1) / SMALL_STEP], *block = *kept;
+    if (block == NULL)
+        return take_other(memory, size);
+    *kept = block->next;
+    ASAN_UNPOISON_MEMORY_REGION(block, size);
     return block;
 }
 
