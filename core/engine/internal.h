@@ -170,8 +170,7 @@ struct exchange {
     uint64_t intended_ns, possible_ns; /* due; from when it could have been sent */
     uint64_t handed_ns, attempted_ns, sent_ns, first_byte_ns; /* NO_TIME: not yet */
     union { uint64_t end_offset, ended_ns; }; /* in the connection's output; of one that waits for done() */
-    struct link place;     /* WAITING: in pool->waiting or conn->waiters; IN_FLIGHT: in conn->exchanges; to be begun once
-                              more: in engine->following */
+    struct link place;     /* in pool->waiting or conn->waiters, conn->exchanges (IN_FLIGHT), or engine->following */
     struct link unsent;    /* in output->unsent */
     struct link deadline;  /* in pool->deadlines */
     struct buffer *body;   /* of the answer; NULL: none of it was kept */
