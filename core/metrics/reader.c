@@ -104,11 +104,8 @@ static struct head expect(struct reader *reader, enum kind kind, const char *why
     return reader->why ? (struct head){0} : head;
 }
 
-uint64_t reader_uint(struct reader *reader, uint64_t most)
+uint64_t reader_any_uint(struct reader *reader, uint64_t most)
 {
-    /* Nearly all: a histogram's slots are pairs of small ones. */
-    if (!reader->why && reader->at < reader->end && *reader->at < 0x80 && *reader->at <= most)
-        return *reader->at++;
     struct head head = expect(reader, KIND_UINT, "something else where a whole number belongs");
     if (head.number <= most)
         return head.number;

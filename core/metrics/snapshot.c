@@ -304,7 +304,13 @@ static void unpack_map(struct reader *reader, const struct shape *shape, void *i
     }
 }
 
-static void unpack_slots(struct reader *reader, struct histogram *histogram)
+/* A histogram while it is read. */
+struct filling {
+    struct histogram histogram; /* first: what the message calls by name lies at its offsets */
+    uint64_t samples;           /* in its slots */
+};
+
+static void unpack_slots(struct reader *reader, struct filling *filling)
 {
     uint32_t values = reader_array(reader), next = 0;
     if (values % 2)
@@ -316,18 +322,19 @@ static void unpack_slots(struct reader *reader, struct histogram *histogram)
             reader_fail(reader, "a histogram slot out of range");
         if (reader->why)
             return;
-        histogram_add_slot(histogram, index, count);
+        histogram_add_slot(&filling->histogram, index, count);
+        filling->samples += count;
         next = index + 1;
     }
 }
 
 static bool histogram_other(struct reader *reader, struct key key, void *into)
 {
-    struct histogram *histogram = into;
+    struct filling *filling = into;
     if (key_is(key, "sum"))
-        histogram->sum = reader_double(reader);
+        filling->histogram.sum = reader_double(reader);
     else if (key_is(key, "slots"))
-        unpack_slots(reader, histogram);
+        unpack_slots(reader, filling);
     else
         return false;
     return true;
@@ -339,14 +346,12 @@ static uint32_t slot_of(uint64_t value)
 }
 
 /* The slots must bear out what is said about them: else percentiles would be made of nothing. */
-static bool histogram_holds(const struct histogram *histogram)
+static bool filling_holds(const struct filling *filling)
 {
-    uint64_t count = 0;
-    for (uint32_t i = histogram->low; i <= histogram->high; i++)
-        count += histogram->slots[i];
-    return count > 0 && count == histogram->count && histogram->overflow <= count && histogram->min <= histogram->max &&
-           slot_of(histogram->min) == histogram->low && slot_of(histogram->max) == histogram->high &&
-           isfinite(histogram->sum) && histogram->sum >= 0;
+    const struct histogram *histogram = &filling->histogram;
+    return filling->samples > 0 && filling->samples == histogram->count && histogram->overflow <= histogram->count &&
+           histogram->min <= histogram->max && slot_of(histogram->min) == histogram->low &&
+           slot_of(histogram->max) == histogram->high && isfinite(histogram->sum) && histogram->sum >= 0;
 }
 
 static void unpack_histogram(struct reader *reader, struct histogram *histogram)
@@ -355,8 +360,10 @@ static void unpack_histogram(struct reader *reader, struct histogram *histogram)
     histogram_reset(histogram);
     if (reader_nil(reader))
         return;
-    unpack_map(reader, &shape, histogram);
-    if (!reader->why && !histogram_holds(histogram))
+    struct filling filling = {.histogram = *histogram};
+    unpack_map(reader, &shape, &filling);
+    *histogram = filling.histogram;
+    if (!reader->why && !filling_holds(&filling))
         reader_fail(reader, "a histogram whose counts do not add up");
 }
 

@@ -165,22 +165,26 @@ void *h2_memory_take(struct h2_memory *memory, size_t size)
     return block;
 }
 
+static void keep(struct h2_memory *memory, uint64_t number, struct h2_block *block)
+{
+    block->next = memory->kept[number];
+    memory->kept[number] = block;
+}
+
 void h2_memory_give(struct h2_memory *memory, void *data)
 {
     if (data == NULL)
         return;
     uint64_t number = number_at(data);
-    if (number == NOT_KEPT) {
+    if (is_small(data)) { /* the link stays readable */
+        ASAN_UNPOISON_MEMORY_REGION(data, sizeof(struct h2_block));
+        ASAN_POISON_MEMORY_REGION((struct h2_block *)data + 1, size_of(number) - sizeof(struct h2_block));
+        keep(memory, number, data);
+    } else if (number == NOT_KEPT) {
         free((struct large *)data - 1);
-        return;
+    } else {
+        keep(memory, number, data);
     }
-    struct h2_block *block = data;
-    if (number < H2_SMALL_SIZES) { /* the link stays readable */
-        ASAN_UNPOISON_MEMORY_REGION(block, sizeof *block);
-        ASAN_POISON_MEMORY_REGION(block + 1, size_of(number) - sizeof *block);
-    }
-    block->next = memory->kept[number];
-    memory->kept[number] = block;
 }
 
 /* ---- nghttp2's hooks --------------------------------------------------------------------------- */
