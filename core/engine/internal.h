@@ -166,12 +166,11 @@ struct exchange {
     uint8_t block; /* enum block */
     uint8_t crowd; /* enum crowd_met */
     uint8_t given_back;
-    bool waited : 1, request_ended : 1, cancelled : 1, followed : 1;
+    bool waited : 1, request_ended : 1, cancelled : 1, followed : 1, ended : 1;
     uint64_t intended_ns, possible_ns; /* due; from when it could have been sent */
     uint64_t handed_ns, attempted_ns, sent_ns, first_byte_ns; /* NO_TIME: not yet */
-    uint64_t end_offset;   /* in the connection's output */
-    struct link place;     /* WAITING: in pool->waiting or conn->waiters; IN_FLIGHT: in conn->exchanges; to be begun once
-                              more: in engine->following */
+    union { uint64_t end_offset, ended_ns; }; /* in the connection's output; of one that waits for done() */
+    struct link place;     /* in pool->waiting or conn->waiters, conn->exchanges (IN_FLIGHT), or engine->following */
     struct link unsent;    /* in output->unsent */
     struct link deadline;  /* in pool->deadlines */
     struct buffer *body;   /* of the answer; NULL: none of it was kept */
@@ -475,6 +474,7 @@ void exchange_begin(struct user *user, const struct step *step, uint64_t intende
 void exchanges_fini(struct engine *engine); /* of all users, and the spare ones */
 void exchange_hand_over(struct exchange *exchange, struct conn *conn);
 void exchange_sent(struct exchange *exchange, uint64_t now_ns); /* the kernel has its last byte */
+void exchange_ended(struct exchange *exchange); /* now; exchange_end() says later how */
 void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason);
 void exchange_expire(struct engine *engine, uint64_t now_ns); /* time-outs */
 void exchange_abandon(struct exchange *exchange);             /* end of the run */

@@ -109,6 +109,7 @@ struct core_call {
     size_t *ends;
     size_t ends_size;
     uint64_t received, sent, turned, bytes_in, bytes_out, stop_ns;
+    uint64_t doubt_ns; /* until then the channel may say what the status means; 0: it is plain */
     bool writing, half_closed, stopped, has_status, drained, enough, body_begun, begun;
     const char *malformed;
 };
@@ -130,12 +131,18 @@ void core_call_end_if_over(struct core_call *call);
 /* What the call's end means to the engine. `text`: the status's, which may be written anew. */
 struct squall_result core_judge(const struct core_call *call, char text[CORE_DETAILS_MAX]);
 
+/* Whether the status speaks of a lost connection while the channel seems to have one: it may not have heard yet, or the
+ * server hands on what has happened to a call of its own. */
+bool core_in_doubt(const struct core_call *call, const char *text);
+
 void core_call_begin(struct core_conn *c, struct squall_exchange *x);
 void core_call_cancel(struct core_call *call);
 /* The connection is gone, and the exchanges have ended. */
 void core_calls_forget(struct core_conn *c);
 void core_call_turn(struct core_call *call);
 uint64_t core_call_tick(struct core_call *call, uint64_t now_ns);
+/* The channel has changed: calls in doubt end if that says how. */
+void core_calls_judge(struct core_conn *c);
 void core_call_record(const struct core_call *call, struct squall_recorder *recorder);
 
 /* core_trace.c: for who looks on. title: of the block that the metadata is shown in. */

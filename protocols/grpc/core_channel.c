@@ -138,6 +138,7 @@ static void on_state(struct core_tag *tag)
     } else if (before == GRPC_CHANNEL_READY && watch->seen != GRPC_CHANNEL_READY) {
         watch_on(watch);
         c->ready = false;
+        core_calls_judge(c);
         core_host(c)->retire(c->conn); /* calls in flight get their status from core */
     } else if (watch->seen == GRPC_CHANNEL_TRANSIENT_FAILURE || watch->seen == GRPC_CHANNEL_SHUTDOWN) {
         ask_for_reason(watch);
