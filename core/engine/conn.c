@@ -21,9 +21,11 @@ static struct engine *engine_of(const struct conn *conn)
 }
 
 /* What a connection waited for in vain. */
-static const char *time_out_text(uint8_t state)
+#define TIME_OUT_TEXT 300
+
+static const char *time_out_text(const struct conn *conn, char text[TIME_OUT_TEXT])
 {
-    switch (state) {
+    switch (conn->state) {
     case CONN_RESOLVING:
         return "connect time-out: no name server answered; are they right (/etc/resolv.conf, or the target's name-servers)?";
     case CONN_CONNECTING:
@@ -33,7 +35,9 @@ static const char *time_out_text(uint8_t state)
     case CONN_FLUSHING:
         return "the peer did not read before the connection closed";
     default:
-        return "connect time-out: the server accepted the connection, and its protocol did not become ready";
+        snprintf(text, TIME_OUT_TEXT, "connect time-out: the server accepted the connection, and did not send %s; is that %s's port?",
+                 conn_abi(conn)->awaits ? conn_abi(conn)->awaits : "what the protocol begins with", conn->pool->target->protocol->name);
+        return text;
     }
 }
 
@@ -50,7 +54,8 @@ void conn_transit_over(struct timer *timer, uint64_t now_ns)
         }
         return;
     }
-    conn_close(conn, time_out_text(conn->state), true);
+    char text[TIME_OUT_TEXT];
+    conn_close(conn, time_out_text(conn, text), true);
 }
 
 static void on_tick(struct timer *timer, uint64_t now_ns)

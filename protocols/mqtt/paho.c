@@ -583,4 +583,5 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .code_name = mqtt_code_name,
     .matches = mqtt_matches,
     .users_advised = 500,
+    .awaits = "a CONNACK",
 };
