@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define SLOW_CONNECT_NS (500 * NS_PER_MS) /* a connection request is sent again after a second: quicker ones need no look */
 #define TLS_RECORD_MAX (16u << 10) /* what one read of TLS gives at most (RFC 8446 5.1) */
@@ -21,9 +23,11 @@ static struct engine *engine_of(const struct conn *conn)
 }
 
 /* What a connection waited for in vain. */
-static const char *time_out_text(uint8_t state)
+static const char *time_out_text(const struct conn *conn)
 {
-    switch (state) {
+    if (conn->pool->own_transport)
+        return "connect time-out: no session by then; does the server run, and does it speak this protocol?";
+    switch (conn->state) {
     case CONN_RESOLVING:
         return "connect time-out: no name server answered; are they right (/etc/resolv.conf, or the target's name-servers)?";
     case CONN_CONNECTING:
@@ -50,7 +54,7 @@ void conn_transit_over(struct timer *timer, uint64_t now_ns)
         }
         return;
     }
-    conn_close(conn, time_out_text(conn->state), true);
+    conn_close(conn, time_out_text(conn), true);
 }
 
 static void on_tick(struct timer *timer, uint64_t now_ns)
@@ -188,6 +192,15 @@ static const char *connect_text(int failure)
     default:
         return strerror(failure);
     }
+}
+
+/* A plugin with a transport of its own is not told by its library that this was why; the kernel tells. */
+static bool descriptors_out(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
 static void close_failed(struct conn *conn, int failure)
@@ -545,6 +558,10 @@ void conn_close(struct conn *conn, const char *why, bool reset)
     bool attempt_failed = !conn->counted;
     if (conn->state == CONN_IDLE || conn->state == CONN_BACKOFF)
         return;
+    if (attempt_failed && conn->pool->own_transport && descriptors_out()) {
+        engine->facts.descriptors_exhausted++;
+        why = connect_text(EMFILE);
+    }
     conn->close_wanted = true;
     end_exchanges(conn, why);
     if (conn->connected) {

@@ -173,7 +173,8 @@ def test_while_messages_pour_in():
             wait_until(lambda: server.requests == 2, "subscriptions")
             summary = interrupted(run, 2)
         totals = summary["totals"]
-        assert totals["unfinished"] == 2 and totals["begun"] == totals["ok"] + 2 <= 4, (totals, errors(summary))
+        # Each user is in its await step, or about to enter it.
+        assert totals["ok"] <= 2 and totals["begun"] == totals["ok"] + totals["unfinished"] >= 2, (totals, errors(summary))
     each(test, "mqtt mqtt-paho")
 
 
