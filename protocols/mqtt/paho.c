@@ -130,10 +130,11 @@ static void open_session(struct squall_conn *conn, struct squall_exchange *x, ui
     bool v6 = memchr(host.data, ':', host.len) != NULL,
          is_clean = clean == MQTT_CLEAN_TARGET ? options->clean_start != 0 : clean == MQTT_CLEAN_TRUE;
     char uri[320];
-    const char *why;
+    const char *name, *why = mqtt_connect_refuse(options, &name); /* the library would cut a length to 16 bits */
     snprintf(uri, sizeof uri, "tcp://%s%.*s%s:%u", v6 ? "[" : "", (int)host.len, (const char *)host.data, v6 ? "]" : "",
              (unsigned)conn->target->port);
-    paho->client = paho_client_new(conn, uri, text_of(options->client_id), paho->mqtt.peer.version, &events, &why);
+    paho->client = why != NULL ? NULL
+                               : paho_client_new(conn, uri, text_of(options->client_id), paho->mqtt.peer.version, &events, &why);
     if (paho->client != NULL) {
         struct paho_call *call =
             paho_call_new(paho->client, PAHO_CONNECT, x, x != NULL ? x->step : mqtt_first_step(conn));
