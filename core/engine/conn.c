@@ -295,16 +295,12 @@ static void continue_handshake(struct conn *conn)
 
 /* ---- input ---- */
 
-/* False: that is too much, and the connection has failed. */
-static bool keep_input(struct conn *conn, const uint8_t *data, size_t len)
+/* What a plugin leaves is at most INPUT_HELD_MAX, so with the next read behind it, it fits. */
+static void keep_input(struct conn *conn, const uint8_t *data, size_t len)
 {
     if (!conn->in)
-        conn->in = buffer_take(engine_of(conn), INPUT_HELD_MAX);
-    if (buffer_append(conn->in, data, len) == 0)
-        return true;
-    conn->reset_wanted = true;
-    conn_fail(conn, "the peer sent more than 1 MiB that the protocol could not take apart");
-    return false;
+        conn->in = buffer_take(engine_of(conn), INPUT_HELD_MAX + INPUT_SIZE);
+    buffer_append(conn->in, data, len);
 }
 
 static void receive(struct conn *conn, const uint8_t *data, size_t len)
@@ -314,12 +310,15 @@ static void receive(struct conn *conn, const uint8_t *data, size_t len)
         engine->config.tap(engine->config.arg, false, data, len);
     uint64_t used = 0;
     if (conn->in) {
-        if (!keep_input(conn, data, len))
-            return;
+        keep_input(conn, data, len);
         used = conn_abi(conn)->receive(&conn->view, conn->in->data, conn->in->len);
         buffer_consume(conn->in, used);
         if (!conn->in->len)
             buffer_give(engine, &conn->in);
+        else if (conn->in->len > INPUT_HELD_MAX && !conn->close_wanted) {
+            conn->reset_wanted = true;
+            conn_fail(conn, "the peer sent more than 1 MiB that the protocol could not take apart");
+        }
         return;
     }
     used = conn_abi(conn)->receive(&conn->view, data, len);

@@ -28,6 +28,9 @@ static const struct meaning {
     {"Socket closed", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, "connection closed by the peer"},
     {"recvmsg:", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
     {"sendmsg:", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
+    {"Connection reset by peer", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
+    {"Broken pipe", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
+    {"frame of size ", SQUALL_BROKEN_OFF, NEEDS_NO_TRAILERS, false, NULL}, /* more than its window holds */
 };
 
 static bool holds(enum needs needs, const struct core_call *call)
