@@ -95,10 +95,10 @@ static void check_heartbeats(struct controller *controller, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < controller->worker_count; i++) {
         struct worker_state *worker = &controller->workers[i];
+        if (worker->lost || worker->last)
+            continue;
         uint64_t beat_ns = page_get(&worker->child.page->heartbeat_ns);
-        if (!beat_ns)
-            beat_ns = controller->began_ns + 5 * NS_PER_S; /* it is still loading */
-        if (!worker->lost && !worker->last && now_ns > beat_ns && now_ns - beat_ns > controller->options->stall_limit_ns)
+        if (life_silent(&worker->life, now_ns, beat_ns, spawn_cpu_ns(&worker->child), controller->options->stall_limit_ns))
             lose_worker(controller, i, "fell silent");
     }
 }
@@ -437,6 +437,8 @@ static int run_loop(struct controller *controller, struct error *error)
     controller->tick.fn = on_tick;
     controller->hurry.fn = on_hurry;
     controller->began_ns = controller->ticked_ns = clock_now_ns();
+    for (uint32_t i = 0; i < controller->worker_count; i++)
+        life_begin(&controller->workers[i].life, controller->began_ns);
     clock_date(controller->result->started_at, sizeof controller->result->started_at);
     timer_set(&controller->timers, &controller->tick, controller->began_ns);
     loop_signal(controller->loop, SIGINT, on_interrupt, controller);

@@ -11,7 +11,7 @@ struct controller_options {
     const struct scenario *scenario;
     struct plan *plan;    /* workers 0: as many as the load can use */
     enum trust trust;
-    uint64_t stall_limit_ns; /* a worker that has not turned its loop for so long is lost */
+    uint64_t stall_limit_ns; /* for a worker that shows no life: see life.h */
     /* Once a second and at each change of phase. */
     void (*progress)(void *arg, const struct progress *progress);
     void *arg;

@@ -4,6 +4,7 @@
 #ifndef SQUALL_CLUSTER_CONTROLLER_STATE_H
 #define SQUALL_CLUSTER_CONTROLLER_STATE_H
 #include "cluster/controller.h"
+#include "cluster/life.h"
 #include "cluster/spawn.h"
 #include "cluster/windows.h"
 #include "engine/timers.h"
@@ -28,6 +29,7 @@ enum barrier {
 
 struct worker_state {
     struct child child;
+    struct life life;
     enum barrier ready; /* the last that it has said ready to */
     bool last, lost;
     uint64_t sequence; /* of the snapshot that must come next */

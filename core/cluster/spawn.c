@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DYING_NS (50 * NS_PER_MS)
@@ -119,6 +120,15 @@ failed:
     if (page >= 0)
         close(page);
     return -1;
+}
+
+uint64_t spawn_cpu_ns(const struct child *child)
+{
+    clockid_t clock;
+    struct timespec time;
+    if (!child->pid || clock_getcpuclockid(child->pid, &clock) || clock_gettime(clock, &time) < 0)
+        return 0;
+    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
 }
 
 /* A process closes its sockets before it can be reaped: how it ended is known a moment after its death is. */

@@ -85,7 +85,7 @@ static void begin(struct exchange *exchange, const struct step *step, uint64_t i
     exchange->given_back = 0;
     exchange->possible_ns = later(intended_ns, user->free_since_ns);
     exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
-    exchange->followed = exchange->waited = exchange->request_ended = exchange->cancelled = false;
+    exchange->followed = exchange->waited = exchange->request_ended = exchange->cancelled = exchange->ended = false;
     exchange->block = intended_ns < engine->warm_until_ns || user->walk != WALK_JOURNEY ? BLOCK_WARMUP : BLOCK_MEASURED;
     exchange->conn = NULL;
     drop_body(exchange); /* of the hop before */
@@ -135,7 +135,7 @@ int exchange_give_back(struct exchange *exchange)
     exchange->state = EXCHANGE_WAITING;
     exchange->conn = NULL;
     drop_body(exchange);
-    exchange->request_ended = false;
+    exchange->request_ended = exchange->ended = false;
     exchange->waited = true;
     exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
     list_append(exchange->pool->per_user ? &conn->waiters : &exchange->pool->waiting, &exchange->place);
@@ -205,15 +205,28 @@ void exchange_sent(struct exchange *exchange, uint64_t now_ns)
         exchange->attempted_ns = now_ns;
 }
 
+/* What another thread posted ended when it was posted: the hop to this thread is ours, not the service's. */
+static uint64_t end_now_ns(const struct exchange *exchange)
+{
+    struct engine *engine = exchange->user->engine;
+    uint64_t now_ns = engine_stamp(engine);
+    bool posted = engine->posted_ns && exchange->state == EXCHANGE_IN_FLIGHT;
+    return posted ? later(engine->posted_ns, exchange->handed_ns) : now_ns;
+}
+
+void exchange_ended(struct exchange *exchange)
+{
+    list_remove(&exchange->unsent); /* end_offset is no place in the output any more */
+    exchange->ended_ns = end_now_ns(exchange);
+    exchange->ended = true;
+}
+
 void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason)
 {
     struct user *user = exchange->user;
     struct engine *engine = user->engine;
     struct conn *conn = exchange->conn;
-    uint64_t done_ns = engine_stamp(engine);
-    /* What another thread posted ended when it was posted: the hop to this thread is ours, not the service's. */
-    if (engine->posted_ns && exchange->state == EXCHANGE_IN_FLIGHT)
-        done_ns = later(engine->posted_ns, exchange->handed_ns);
+    uint64_t done_ns = exchange->ended ? exchange->ended_ns : end_now_ns(exchange);
     /* An answer may overtake its request's last byte; done >= sent holds all the same. */
     if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->request_ended && exchange->sent_ns == NO_TIME && outcome <= OUTCOME_MALFORMED)
         exchange_sent(exchange, done_ns);
@@ -226,6 +239,8 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     if (outcome > OUTCOME_REJECTED)
         exchange->followed = false; /* what has failed leads nowhere */
     measure_exchange(exchange, outcome, result, reason, done_ns);
+    if (exchange->ended)
+        done_ns = engine_stamp(engine); /* what comes next begins now: the wait for the meaning was the plugin's */
     exchange->state = EXCHANGE_NONE;
     if (conn) {
         conn->in_flight--;

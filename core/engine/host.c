@@ -247,6 +247,13 @@ static void host_body(struct squall_exchange *view, struct squall_bytes bytes)
     buffer_append(exchange->body, bytes.data, bytes.len < room ? bytes.len : room);
 }
 
+static void host_ended(struct squall_exchange *view)
+{
+    struct exchange *exchange = exchange_of(view);
+    if (exchange->state == EXCHANGE_IN_FLIGHT && !exchange->cancelled && !exchange->ended)
+        exchange_ended(exchange);
+}
+
 static void host_done(struct squall_exchange *view, const struct squall_result *result)
 {
     struct exchange *exchange = exchange_of(view);
@@ -370,8 +377,8 @@ static int32_t host_arrived(struct squall_worker *view, const struct squall_step
         measure_metric(engine, step, metric, at_ns > start_ns ? at_ns - start_ns : 0, start_ns);
         return 0;
     }
-    if (!engine->started || engine->config.workers < 2)
-        return 0;
+    if (!engine->started || engine->config.workers < 2 || at_ns < engine->warm_until_ns)
+        return 0; /* nobody else's either: all workers' warm-ups end at one time */
     uint32_t series = ((const struct step *)(const void *)step)->series;
     return crossings_end(&engine->crossings, CROSSINGS_MAX, &(struct crossing_end){key, at_ns, series, metric});
 }
@@ -474,7 +481,8 @@ void host_init(struct engine *engine)
                                         .hold = host_hold,
                                         .wake = host_wake,
                                         .tls = host_tls,
-                                        .trace = engine->config.trace ? host_trace : NULL};
+                                        .trace = engine->config.trace ? host_trace : NULL,
+                                        .ended = host_ended};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

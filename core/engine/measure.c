@@ -226,7 +226,9 @@ static void record_self_delay(struct exchange *exchange, enum outcome outcome, u
     /* What was handed over before the loop woke and ended after it waited for its turn since then. */
     if (outcome <= OUTCOME_MALFORMED && exchange->handed_ns < engine->woke_ns)
         receive_lag_ns = since(done_ns, engine->woke_ns);
-    if (engine->posted_ns)
+    if (exchange->ended)
+        receive_lag_ns = 0; /* the wait for what it means is nobody's delay */
+    else if (engine->posted_ns)
         receive_lag_ns = since(engine->now_ns, done_ns);
     histogram_record(&engine->store.send_lag, send_lag_ns);
     histogram_record(&engine->store.receive_lag, receive_lag_ns);

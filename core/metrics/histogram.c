@@ -75,12 +75,6 @@ static void touch(struct histogram *histogram, uint32_t low, uint32_t high)
         histogram->high = high;
 }
 
-void histogram_add_slot(struct histogram *histogram, uint32_t index, uint64_t n)
-{
-    touch(histogram, index, index);
-    histogram->slots[index] += n;
-}
-
 void histogram_merge(struct histogram *into, const struct histogram *from)
 {
     if (from->low <= from->high) {

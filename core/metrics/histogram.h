@@ -76,7 +76,16 @@ static inline void histogram_record(struct histogram *histogram, uint64_t value)
 }
 
 /* Adds n samples of a slot: for reading a snapshot. Leaves count, sum, min and max alone. */
-void histogram_add_slot(struct histogram *histogram, uint32_t index, uint64_t n);
+static inline void histogram_add_slot(struct histogram *histogram, uint32_t index, uint64_t n)
+{
+    if (!histogram->slots)
+        histogram_map(histogram);
+    if (index < histogram->low)
+        histogram->low = index;
+    if (index > histogram->high)
+        histogram->high = index;
+    histogram->slots[index] += n;
+}
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
 /* The q-quantile as defined above (0 <= q <= 1), never above max nor below min. 0 when empty. */

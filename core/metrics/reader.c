@@ -104,7 +104,7 @@ static struct head expect(struct reader *reader, enum kind kind, const char *why
     return reader->why ? (struct head){0} : head;
 }
 
-uint64_t reader_uint(struct reader *reader, uint64_t most)
+uint64_t reader_any_uint(struct reader *reader, uint64_t most)
 {
     struct head head = expect(reader, KIND_UINT, "something else where a whole number belongs");
     if (head.number <= most)

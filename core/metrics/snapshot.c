@@ -94,22 +94,63 @@ static void pack_fields(msgpack_packer *packer, const struct field *fields, size
     }
 }
 
-/* Pairs of (slots skipped since the last one, count). Two walks over the touched range: MessagePack wants the
- * number of values first. */
+#define NUMBER_MAX 9  /* bytes of one as MessagePack writes it */
+#define STRIDE     16 /* slots that are looked at together: most of a range holds nothing */
+
+/* At its shortest, as msgpack_pack_uint64 does: there are thousands a second, too many for a call each. */
+static uint8_t *put_number(uint8_t *at, uint64_t number)
+{
+    if (number < 0x80) {
+        *at++ = (uint8_t)number;
+        return at;
+    }
+    int log = (number > UINT8_MAX) + (number > UINT16_MAX) + (number > UINT32_MAX); /* of its bytes */
+    *at++ = (uint8_t)(0xcc + log);
+    for (int shift = (8 << log) - 8; shift >= 0; shift -= 8)
+        *at++ = (uint8_t)(number >> shift);
+    return at;
+}
+
+static bool all_empty(const uint64_t *slots)
+{
+    uint64_t any = 0;
+    for (int i = 0; i < STRIDE; i++)
+        any |= slots[i];
+    return any == 0;
+}
+
+/* The slots in [from, to) that hold something, the first of them counted from *next; how many there are. */
+static uint32_t pack_stride(struct packing *packing, const uint64_t *slots, uint32_t from, uint32_t to, uint32_t *next)
+{
+    uint8_t piece[STRIDE * 2 * NUMBER_MAX], *at = piece;
+    uint32_t used = 0;
+    for (uint32_t i = from; i < to; i++) {
+        if (!slots[i])
+            continue;
+        at = put_number(put_number(at, i - *next), slots[i]);
+        *next = i + 1;
+        used++;
+    }
+    append(packing, (const char *)piece, (size_t)(at - piece));
+    return used;
+}
+
+/* Pairs of (slots skipped since the last one, count). How many there are is known behind them: it is filled in. */
 static void pack_slots(msgpack_packer *packer, const struct histogram *histogram)
 {
-    size_t used = 0;
-    for (uint32_t i = histogram->low; i <= histogram->high; i++)
-        used += histogram->slots[i] != 0;
-    msgpack_pack_array(packer, 2 * used);
-    uint32_t next = 0;
-    for (uint32_t i = histogram->low; i <= histogram->high; i++) {
-        if (!histogram->slots[i])
-            continue;
-        msgpack_pack_uint32(packer, i - next);
-        msgpack_pack_uint64(packer, histogram->slots[i]);
-        next = i + 1;
+    struct packing *packing = packer->data;
+    char head[5] = {(char)0xdd}; /* array 32 */
+    append(packing, head, sizeof head);
+    const size_t number_at = packing->out->len - 4;
+    const uint32_t end = histogram->high + 1;
+    uint32_t used = 0, next = 0;
+    for (uint32_t from = histogram->low; from < end; from += STRIDE) {
+        bool whole = end - from >= STRIDE;
+        if (!whole || !all_empty(histogram->slots + from))
+            used += pack_stride(packing, histogram->slots, from, whole ? from + STRIDE : end, &next);
     }
+    for (size_t i = 0; i < 4 && !packing->full; i++)
+        packing->out->data[number_at + i] = (uint8_t)(2 * used >> (24 - 8 * i));
 }
 
 static void pack_histogram(msgpack_packer *packer, const struct histogram *histogram)
@@ -263,7 +304,13 @@ static void unpack_map(struct reader *reader, const struct shape *shape, void *i
     }
 }
 
-static void unpack_slots(struct reader *reader, struct histogram *histogram)
+/* A histogram while it is read. */
+struct filling {
+    struct histogram histogram; /* first: what the message calls by name lies at its offsets */
+    uint64_t samples;           /* in its slots */
+};
+
+static void unpack_slots(struct reader *reader, struct filling *filling)
 {
     uint32_t values = reader_array(reader), next = 0;
     if (values % 2)
@@ -275,18 +322,19 @@ static void unpack_slots(struct reader *reader, struct histogram *histogram)
             reader_fail(reader, "a histogram slot out of range");
         if (reader->why)
             return;
-        histogram_add_slot(histogram, index, count);
+        histogram_add_slot(&filling->histogram, index, count);
+        filling->samples += count;
         next = index + 1;
     }
 }
 
 static bool histogram_other(struct reader *reader, struct key key, void *into)
 {
-    struct histogram *histogram = into;
+    struct filling *filling = into;
     if (key_is(key, "sum"))
-        histogram->sum = reader_double(reader);
+        filling->histogram.sum = reader_double(reader);
     else if (key_is(key, "slots"))
-        unpack_slots(reader, histogram);
+        unpack_slots(reader, filling);
     else
         return false;
     return true;
@@ -298,14 +346,12 @@ static uint32_t slot_of(uint64_t value)
 }
 
 /* The slots must bear out what is said about them: else percentiles would be made of nothing. */
-static bool histogram_holds(const struct histogram *histogram)
+static bool filling_holds(const struct filling *filling)
 {
-    uint64_t count = 0;
-    for (uint32_t i = histogram->low; i <= histogram->high; i++)
-        count += histogram->slots[i];
-    return count > 0 && count == histogram->count && histogram->overflow <= count && histogram->min <= histogram->max &&
-           slot_of(histogram->min) == histogram->low && slot_of(histogram->max) == histogram->high &&
-           isfinite(histogram->sum) && histogram->sum >= 0;
+    const struct histogram *histogram = &filling->histogram;
+    return filling->samples > 0 && filling->samples == histogram->count && histogram->overflow <= histogram->count &&
+           histogram->min <= histogram->max && slot_of(histogram->min) == histogram->low &&
+           slot_of(histogram->max) == histogram->high && isfinite(histogram->sum) && histogram->sum >= 0;
 }
 
 static void unpack_histogram(struct reader *reader, struct histogram *histogram)
@@ -314,8 +360,10 @@ static void unpack_histogram(struct reader *reader, struct histogram *histogram)
     histogram_reset(histogram);
     if (reader_nil(reader))
         return;
-    unpack_map(reader, &shape, histogram);
-    if (!reader->why && !histogram_holds(histogram))
+    struct filling filling = {.histogram = *histogram};
+    unpack_map(reader, &shape, &filling);
+    *histogram = filling.histogram;
+    if (!reader->why && !filling_holds(&filling))
         reader_fail(reader, "a histogram whose counts do not add up");
 }
 

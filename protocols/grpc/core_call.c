@@ -19,9 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DOUBT_NS UINT64_C(50000000) /* core tells the channel microseconds after the call, on an idle machine */
+
+static void finish(struct core_call *call);
+
 static void run_batch(struct core_call *call, struct core_tag *tag, const grpc_op *ops, size_t count)
 {
     call->under_way++;
+    core_tag_given(tag);
     if (grpc_call_start_batch(call->call, ops, count, tag, NULL) == GRPC_CALL_OK)
         return;
     call->under_way--; /* a mistake of ours: core takes none of it */
@@ -143,6 +148,13 @@ void core_call_turn(struct core_call *call)
 
 uint64_t core_call_tick(struct core_call *call, uint64_t now_ns)
 {
+    if (call->doubt_ns > 0 && call->x != NULL) {
+        finish(call);
+        if (call->x != NULL)
+            return call->doubt_ns;
+        core_call_end_if_over(call);
+        return 0;
+    }
     if (call->stop_ns == 0 || call->x == NULL)
         return 0;
     if (now_ns < call->stop_ns)
@@ -208,6 +220,40 @@ static void copy_details(const struct core_call *call, char text[CORE_DETAILS_MA
     text[len] = '\0';
 }
 
+static void tick_by(struct core_conn *c, uint64_t at_ns)
+{
+    if (c->tick_ns > 0 && c->tick_ns <= at_ns)
+        return;
+    c->tick_ns = at_ns;
+    core_host(c)->tick_at(c->conn, at_ns);
+}
+
+/* True while it is: the call has ended, and its meaning is told by the channel's next state, or by none in a while. */
+static bool is_in_doubt(struct core_call *call, const char *text)
+{
+    struct core_conn *c = call->c;
+    uint64_t now_ns = core_host(c)->now_ns(c->conn->worker);
+    if (!core_in_doubt(call, text))
+        return false;
+    if (call->doubt_ns == 0) {
+        core_host(c)->ended(call->x);
+        call->doubt_ns = now_ns + DOUBT_NS;
+        tick_by(c, call->doubt_ns);
+    }
+    return now_ns < call->doubt_ns;
+}
+
+void core_calls_judge(struct core_conn *c)
+{
+    for (struct core_call *call = c->calls, *next; call != NULL; call = next) {
+        next = call->next;
+        if (call->doubt_ns == 0 || call->x == NULL)
+            continue;
+        finish(call);
+        core_call_end_if_over(call);
+    }
+}
+
 static void finish(struct core_call *call)
 {
     struct squall_exchange *x = call->x;
@@ -215,6 +261,8 @@ static void finish(struct core_call *call)
     if (x == NULL)
         return;
     copy_details(call, text);
+    if (is_in_doubt(call, text))
+        return;
     if (call->c != NULL && rpc_traced(call->c->conn))
         core_trace_end(call, text);
     if (x->wants & SQUALL_WANT_FIELDS) {
@@ -453,10 +501,7 @@ static void set_stop(struct core_call *call)
     if (call->step->options->for_ns == 0)
         return;
     call->stop_ns = core_host(c)->now_ns(c->conn->worker) + call->step->options->for_ns;
-    if (c->tick_ns > 0 && c->tick_ns <= call->stop_ns)
-        return;
-    c->tick_ns = call->stop_ns;
-    core_host(c)->tick_at(c->conn, c->tick_ns);
+    tick_by(c, call->stop_ns);
 }
 
 void core_call_begin(struct core_conn *c, struct squall_exchange *x)

@@ -17,6 +17,17 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define CORE_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CORE_TSAN 1
+#endif
+#endif
+#ifdef CORE_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
 #define CORE_JSON_MAX (UINT64_C(8) << 20)
 
 /* Of one operation or watch that is under way. */
@@ -26,6 +37,23 @@ struct core_tag {
     struct core_tag *next, *previous; /* posted and not delivered yet */
     bool ok;
 };
+
+/* From the engine's thread to the one that polls a tag goes by way of core, which the thread sanitizer sees nothing of:
+ * it is told. Before core gets the tag, and when its event is taken. */
+static inline void core_tag_given(struct core_tag *tag)
+{
+#ifdef CORE_TSAN
+    __tsan_release(tag);
+#endif
+    (void)tag;
+}
+static inline void core_tag_taken(struct core_tag *tag)
+{
+#ifdef CORE_TSAN
+    __tsan_acquire(tag);
+#endif
+    (void)tag;
+}
 
 /* squall_worker.state */
 struct core_worker {
@@ -81,6 +109,7 @@ struct core_call {
     size_t *ends;
     size_t ends_size;
     uint64_t received, sent, turned, bytes_in, bytes_out, stop_ns;
+    uint64_t doubt_ns; /* until then the channel may say what the status means; 0: it is plain */
     bool writing, half_closed, stopped, has_status, drained, enough, body_begun, begun;
     const char *malformed;
 };
@@ -102,12 +131,18 @@ void core_call_end_if_over(struct core_call *call);
 /* What the call's end means to the engine. `text`: the status's, which may be written anew. */
 struct squall_result core_judge(const struct core_call *call, char text[CORE_DETAILS_MAX]);
 
+/* Whether the status speaks of a lost connection while the channel seems to have one: it may not have heard yet, or the
+ * server hands on what has happened to a call of its own. */
+bool core_in_doubt(const struct core_call *call, const char *text);
+
 void core_call_begin(struct core_conn *c, struct squall_exchange *x);
 void core_call_cancel(struct core_call *call);
 /* The connection is gone, and the exchanges have ended. */
 void core_calls_forget(struct core_conn *c);
 void core_call_turn(struct core_call *call);
 uint64_t core_call_tick(struct core_call *call, uint64_t now_ns);
+/* The channel has changed: calls in doubt end if that says how. */
+void core_calls_judge(struct core_conn *c);
 void core_call_record(const struct core_call *call, struct squall_recorder *recorder);
 
 /* core_trace.c: for who looks on. title: of the block that the metadata is shown in. */

@@ -12,7 +12,7 @@ static const char http_status[] = "Received http2 header with status: ";
 
 enum needs { NEEDS_NOTHING, NEEDS_NO_TRAILERS, NEEDS_LOST_CHANNEL };
 
-/* How texts of gRPC core 1.51 begin. */
+/* How texts of gRPC core 1.51 begin: of reading from a socket with the call's name, of writing without. */
 static const struct meaning {
     const char *text;
     uint32_t outcome;
@@ -29,29 +29,48 @@ static const struct meaning {
     {"recvmsg:", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
     {"sendmsg:", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
     {"Connection reset by peer", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
+    {"Transport closed", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, "connection lost"},
     {"Broken pipe", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
+    {"Connection timed out", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
+    {"No route to host", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
     {"frame of size ", SQUALL_BROKEN_OFF, NEEDS_NO_TRAILERS, false, NULL}, /* more than its window holds */
 };
 
+static bool is_lost(const struct core_conn *c)
+{
+    return !c->ready || grpc_channel_check_connectivity_state(c->channel, 0) != GRPC_CHANNEL_READY;
+}
+
 static bool holds(enum needs needs, const struct core_call *call)
 {
-    const struct core_conn *c = call->c;
     switch (needs) {
     case NEEDS_NO_TRAILERS:
         return call->trailing.count == 0;
     case NEEDS_LOST_CHANNEL:
-        return !c->ready || grpc_channel_check_connectivity_state(c->channel, 0) != GRPC_CHANNEL_READY;
+        return is_lost(call->c);
     default:
         return true;
     }
 }
 
-static const struct meaning *find_meaning(const struct core_call *call, const char *text)
+static const struct meaning *meaning_of(const char *text)
 {
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
         if (strncmp(text, meanings[i].text, strlen(meanings[i].text)) == 0)
-            return holds(meanings[i].needs, call) ? &meanings[i] : NULL;
+            return &meanings[i];
     return NULL;
+}
+
+static const struct meaning *find_meaning(const struct core_call *call, const char *text)
+{
+    const struct meaning *meaning = meaning_of(text);
+    return meaning != NULL && holds(meaning->needs, call) ? meaning : NULL;
+}
+
+bool core_in_doubt(const struct core_call *call, const char *text)
+{
+    const struct meaning *meaning = call->code == GRPC_STATUS_OK || call->enough ? NULL : meaning_of(text);
+    return meaning != NULL && meaning->needs == NEEDS_LOST_CHANNEL && !is_lost(call->c);
 }
 
 static const char *malformed_by(const struct core_call *call, uint32_t code)

@@ -59,7 +59,8 @@ static uint64_t tick(struct squall_conn *conn, uint64_t now_ns)
 {
     struct core_conn *c = conn->state;
     uint64_t next_ns = 0;
-    for (struct core_call *call = c->calls; call != NULL; call = call->next) {
+    for (struct core_call *call = c->calls, *next; call != NULL; call = next) {
+        next = call->next; /* its time may be its end */
         uint64_t due_ns = core_call_tick(call, now_ns);
         if (due_ns > 0 && (next_ns == 0 || due_ns < next_ns))
             next_ns = due_ns;

@@ -135,7 +135,8 @@ static void *new_large(uint32_t number, size_t size)
 
 /* ---- blocks ------------------------------------------------------------------------------------ */
 
-void *h2_memory_take(struct h2_memory *memory, size_t size)
+/* Apart, so that the usual way out of h2_memory_take needs no register of the caller's. */
+static __attribute__((noinline)) void *take_other(struct h2_memory *memory, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
@@ -152,22 +153,38 @@ void *h2_memory_take(struct h2_memory *memory, size_t size)
     return block;
 }
 
+void *h2_memory_take(struct h2_memory *memory, size_t size)
+{
+    if (size - 1 >= SMALL_MAX) /* 0 too */
+        return take_other(memory, size);
+    struct h2_block **kept = &memory->kept[(size - 1) / SMALL_STEP], *block = *kept;
+    if (block == NULL)
+        return take_other(memory, size);
+    *kept = block->next;
+    ASAN_UNPOISON_MEMORY_REGION(block, size);
+    return block;
+}
+
+static void keep(struct h2_memory *memory, uint64_t number, struct h2_block *block)
+{
+    block->next = memory->kept[number];
+    memory->kept[number] = block;
+}
+
 void h2_memory_give(struct h2_memory *memory, void *data)
 {
     if (data == NULL)
         return;
     uint64_t number = number_at(data);
-    if (number == NOT_KEPT) {
+    if (is_small(data)) { /* the link stays readable */
+        ASAN_UNPOISON_MEMORY_REGION(data, sizeof(struct h2_block));
+        ASAN_POISON_MEMORY_REGION((struct h2_block *)data + 1, size_of(number) - sizeof(struct h2_block));
+        keep(memory, number, data);
+    } else if (number == NOT_KEPT) {
         free((struct large *)data - 1);
-        return;
+    } else {
+        keep(memory, number, data);
     }
-    struct h2_block *block = data;
-    if (number < H2_SMALL_SIZES) { /* the link stays readable */
-        ASAN_UNPOISON_MEMORY_REGION(block, sizeof *block);
-        ASAN_POISON_MEMORY_REGION(block + 1, size_of(number) - sizeof *block);
-    }
-    block->next = memory->kept[number];
-    memory->kept[number] = block;
 }
 
 /* ---- nghttp2's hooks --------------------------------------------------------------------------- */

@@ -14,27 +14,31 @@ void h2_message_section(struct h2_stream *stream)
 /* ---- fields ------------------------------------------------------------------------------------ */
 
 #if defined(__SSE2__)
-static unsigned upper_16(__m128i bytes)
+/* Bit i: byte i is no small letter and no '-', of which nearly all names are made. */
+static unsigned no_small_name(__m128i bytes)
 {
-    __m128i place = _mm_sub_epi8(bytes, _mm_set1_epi8('A'));
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(place, _mm_set1_epi8('Z' - 'A')), place));
+    __m128i place = _mm_sub_epi8(bytes, _mm_set1_epi8('a'));
+    __m128i letter = _mm_cmpeq_epi8(_mm_min_epu8(place, _mm_set1_epi8('z' - 'a')), place);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(letter, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')))) ^ 0xffffU;
 }
 #endif
 
-static bool has_upper(const uint8_t *p, size_t len)
+/* A token without capital letters (8.2.1). */
+static inline bool is_name(const uint8_t *p, size_t len)
 {
 #if defined(__SSE2__)
     if (len >= 4) {
-        unsigned upper = upper_16(h1_load_some(p, len));
+        unsigned others = no_small_name(h1_load_some(p, len));
         for (size_t at = 16; at < len; at += 16)
-            upper |= upper_16(h1_load_16(p + (at + 16 <= len ? at : len - 16)));
-        return upper != 0;
+            others |= no_small_name(h1_load_16(p + (at + 16 <= len ? at : len - 16)));
+        if (others == 0)
+            return true;
     }
 #endif
     for (size_t i = 0; i < len; i++)
-        if (p[i] >= 'A' && p[i] <= 'Z')
-            return true;
-    return false;
+        if (!h1_is(p[i], H1_TOKEN) || (p[i] >= 'A' && p[i] <= 'Z'))
+            return false;
+    return true;
 }
 
 static bool is_blank(uint8_t byte)
@@ -81,18 +85,11 @@ static const char *take_length(struct h2_stream *stream, const uint8_t *value, s
 /* What belongs to a connection of HTTP/1.1 (8.2.2). */
 static bool of_connection(const uint8_t *name, size_t len)
 {
-    switch (len) {
-    case 7:
-        return NAME_IS(name, len, "upgrade");
-    case 10:
-        return NAME_IS(name, len, "connection") || NAME_IS(name, len, "keep-alive");
-    case 16:
-        return NAME_IS(name, len, "proxy-connection");
-    case 17:
-        return NAME_IS(name, len, "transfer-encoding");
-    default:
+    static const uint32_t lengths = 1u << 7 | 1u << 10 | 1u << 16 | 1u << 17; /* of all that are looked for */
+    if (len > 17 || (lengths >> len & 1) == 0)
         return false;
-    }
+    return NAME_IS(name, len, "upgrade") || NAME_IS(name, len, "connection") || NAME_IS(name, len, "keep-alive") ||
+           NAME_IS(name, len, "proxy-connection") || NAME_IS(name, len, "transfer-encoding");
 }
 
 const char *h2_message_field(struct h2_stream *stream, const uint8_t *name, size_t name_len, const uint8_t *value,
@@ -104,7 +101,7 @@ const char *h2_message_field(struct h2_stream *stream, const uint8_t *name, size
         return NAME_IS(name, name_len, ":status") ? take_status(stream, value, value_len)
                                                   : "a pseudo-header field that answers do not have";
     stream->regular_seen = true;
-    if (!h1_all(name, name_len, H1_TOKEN) || has_upper(name, name_len))
+    if (!is_name(name, name_len))
         return "a header field's name holds a capital letter, or what names cannot hold";
     if (!h1_all(value, value_len, H1_TEXT))
         return "a header field's value holds a control character";

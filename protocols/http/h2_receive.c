@@ -194,6 +194,56 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, voi
 
 /* ---- fields ------------------------------------------------------------------------------------ */
 
+/* Whether the owner is to be told of it, if it is in order. */
+static bool is_wanted(const struct h2_session *session, const struct h2_stream *stream, const uint8_t *name,
+                      size_t name_len)
+{
+    if (!stream->want_fields)
+        return false;
+    if (stream->field_lengths != 0 && (name_len > 31 || (stream->field_lengths >> name_len & 1) == 0))
+        return false;
+    return !stream->interim && name_len > 0 && name[0] != ':' && session->callbacks->field != NULL;
+}
+
+/* The field breaks a limit or, by this reason, a rule. */
+static __attribute__((noinline)) int refuse_field(struct h2_session *session, struct h2_stream *stream,
+                                                  const char *reason)
+{
+    const struct h2_options *options = &session->options;
+    if (stream->fields_size > options->fields_size)
+        too_much(session, stream, "bytes of header fields", options->fields_size);
+    else if (stream->fields > options->fields_max)
+        too_much(session, stream, "header fields", options->fields_max);
+    else
+        refuse(session, stream, NGHTTP2_PROTOCOL_ERROR, reason);
+    return 0;
+}
+
+/* These two are apart since most fields are told to nobody, and what those cost is what counts. */
+static __attribute__((noinline)) int pass_over(struct h2_session *session, struct h2_stream *stream,
+                                               const uint8_t *name, size_t name_len, const uint8_t *value,
+                                               size_t value_len)
+{
+    const char *reason = h2_message_field(stream, name, name_len, value, value_len);
+    return reason == NULL ? 0 : refuse_field(session, stream, reason);
+}
+
+static __attribute__((noinline)) int tell_field(struct h2_session *session, struct h2_stream *stream,
+                                                const uint8_t *name, size_t name_len, const uint8_t *value,
+                                                size_t value_len)
+{
+    const char *reason = h2_message_field(stream, name, name_len, value, value_len);
+    if (reason != NULL)
+        return refuse_field(session, stream, reason);
+    const struct h2_field field = {.name = name,
+                                   .value = value,
+                                   .name_len = name_len,
+                                   .value_len = value_len,
+                                   .part = stream->in_trailers ? H2_TRAILER : H2_HEAD};
+    session->callbacks->field(session->arg, stream, &field);
+    return 0;
+}
+
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
                      const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
 {
@@ -206,27 +256,11 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
         return 0;
     const struct h2_options *options = &session->options;
     stream->fields_size += (uint32_t)(name_len + value_len + 32); /* both below 64 KiB in nghttp2 */
-    if (stream->fields_size > options->fields_size) {
-        too_much(session, stream, "bytes of header fields", options->fields_size);
-        return 0;
-    }
-    if (++stream->fields > options->fields_max) {
-        too_much(session, stream, "header fields", options->fields_max);
-        return 0;
-    }
-    if (!passes(session, stream, h2_message_field(stream, name, name_len, value, value_len)))
-        return 0;
-    if (!stream->want_fields || stream->interim || session->callbacks->field == NULL || name[0] == ':')
-        return 0;
-    if (stream->field_lengths != 0 && (name_len > 31 || (stream->field_lengths >> name_len & 1) == 0))
-        return 0;
-    const struct h2_field field = {.name = name,
-                                   .value = value,
-                                   .name_len = name_len,
-                                   .value_len = value_len,
-                                   .part = stream->in_trailers ? H2_TRAILER : H2_HEAD};
-    session->callbacks->field(session->arg, stream, &field);
-    return 0;
+    if (stream->fields_size > options->fields_size || ++stream->fields > options->fields_max)
+        return refuse_field(session, stream, NULL);
+    if (is_wanted(session, stream, name, name_len))
+        return tell_field(session, stream, name, name_len, value, value_len);
+    return pass_over(session, stream, name, name_len, value, value_len);
 }
 
 /* ---- whole frames ------------------------------------------------------------------------------ */

@@ -289,6 +289,8 @@ void h2_conn_connect(struct squall_conn *conn, struct h2_conn *c, struct h2_stoc
     look_at(conn, c, c->session != NULL ? h2_send(c->session) : "no memory for an HTTP/2 session");
 }
 
+static const char no_memory[] = "no memory for the request";
+
 static void unsent(struct squall_conn *conn, struct squall_exchange *x, const char *reason)
 {
     const struct squall_result result = {.outcome = SQUALL_UNSENT, .reason = reason};
@@ -324,32 +326,60 @@ static enum h2_answer answer_to(enum h1_request_kind kind)
     return kind == H1_REQUEST_HEAD ? H2_ANSWER_HEAD : kind == H1_REQUEST_CONNECT ? H2_ANSWER_CONNECT : H2_ANSWER_USUAL;
 }
 
-static void trace_request(struct squall_conn *conn, struct h2_conn *c, const struct h2_head *head,
-                          const struct http_parts *parts)
+static void trace_request(struct squall_conn *conn, struct h2_conn *c, const struct h2_exchange *exchange,
+                          const struct h2_request *request)
 {
     if (!h2_traced(conn))
         return;
-    h2_trace_request(conn, &c->trace, head->fields, head->count);
-    for (uint32_t i = 0; parts->pieces != NULL && i < parts->piece_count; i++)
-        h2_trace_bytes(conn, parts->pieces[i]);
-    if (parts->pieces == NULL)
-        h2_trace_bytes(conn, parts->body);
+    h2_trace_request(conn, &c->trace, request->fields, request->field_count);
+    for (uint32_t i = 0; exchange->pieces != NULL && i < exchange->piece_count; i++)
+        h2_trace_bytes(conn, exchange->pieces[i]);
+    if (exchange->pieces == NULL)
+        h2_trace_bytes(conn, (struct squall_bytes){request->body, request->body_len});
 }
 
-void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
+static void submit(struct squall_conn *conn, struct h2_conn *c, struct h2_exchange *exchange,
+                   const struct h2_request *request, struct h2_head *made)
+{
+    struct squall_exchange *x = exchange->x;
+    struct http_exchange *state = x->state;
+    trace_request(conn, c, exchange, request);
+    state->h2 = exchange;
+    state->kept = exchange->kept;
+    const char *reason = h2_submit(c->session, &exchange->stream, request);
+    if (made != NULL)
+        h2_head_done(made, &c->stock->memory);
+    if (reason == NULL)
+        return;
+    state->h2 = NULL;
+    state->kept = NULL;
+    give_back(conn, c, exchange);
+    unsent(conn, x, reason);
+    look_at(conn, c, h2_send(c->session));
+}
+
+/* Every request of the step is the same, and this one is no exception. */
+static void request_prepared(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
 {
     const struct http_step *step = x->step->state;
-    struct http_exchange *state = x->state;
+    struct h2_exchange *exchange = open_exchange(conn, c, x);
+    if (exchange == NULL) {
+        unsent(conn, x, no_memory);
+        return;
+    }
+    const struct h2_request request = {.fields = step->head.fields,
+                                       .field_count = step->head.count,
+                                       .body = step->content.body.data,
+                                       .body_len = step->content.body.len,
+                                       .lasts = true,
+                                       .answer = answer_to(step->kind)};
+    submit(conn, c, exchange, &request, NULL);
+}
+
+static void request_gathered(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
+{
     struct http_parts parts;
-    bool whole = step->head_whole && http_as_written(conn, x);
-    const char *reason = NULL;
-    if (whole)
-        parts = (struct http_parts){.body = step->content.body,
-                                    .pieces = step->content.pieces,
-                                    .piece_count = step->content.piece_count,
-                                    .body_lasts = true};
-    else
-        reason = http_parts_gather(conn, x, &parts);
+    const char *reason = http_parts_gather(conn, x, &parts);
     if (reason != NULL) {
         unsent(conn, x, reason);
         return;
@@ -361,7 +391,7 @@ void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_
     if (head.count == 0) {
         if (exchange != NULL)
             give_back(conn, c, exchange);
-        unsent(conn, x, "no memory for the request");
+        unsent(conn, x, no_memory);
         return;
     }
     const struct h2_request request = {.fields = head.fields,
@@ -370,19 +400,17 @@ void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_
                                        .body_len = exchange->pieces ? exchange->pieces[0].len : parts.body.len,
                                        .lasts = exchange->pieces || parts.body_lasts,
                                        .more = exchange->pieces != NULL,
-                                       .answer = answer_to(whole ? step->kind : http_kind_of(parts.method))};
-    trace_request(conn, c, &head, &parts);
-    state->h2 = exchange;
-    state->kept = exchange->kept;
-    reason = h2_submit(c->session, &exchange->stream, &request);
-    h2_head_done(&head, &c->stock->memory);
-    if (reason == NULL)
-        return;
-    state->h2 = NULL;
-    state->kept = NULL;
-    give_back(conn, c, exchange);
-    unsent(conn, x, reason);
-    look_at(conn, c, h2_send(c->session));
+                                       .answer = answer_to(http_kind_of(parts.method))};
+    submit(conn, c, exchange, &request, &head);
+}
+
+void h2_conn_request(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
+{
+    const struct http_step *step = x->step->state;
+    if (step->head_whole && step->content.pieces == NULL && http_as_written(conn, x))
+        request_prepared(conn, c, x);
+    else
+        request_gathered(conn, c, x);
 }
 
 void h2_conn_cancel(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)

@@ -540,6 +540,16 @@ static void record_sample(struct squall_recorder *view, uint32_t metric, uint64_
     fake_note(conn, "sample %u %llu", metric, (unsigned long long)value);
 }
 
+static void call_ended(struct squall_exchange *view)
+{
+    struct fake_exchange *exchange = live_exchange(view, "ended");
+    if (!exchange)
+        return;
+    if (exchange->ended)
+        fake_violation(exchange->conn->host, "law 1: ended() a second time");
+    exchange->ended = true;
+}
+
 static void call_done(struct squall_exchange *view, const struct squall_result *result)
 {
     struct fake_exchange *exchange = live_exchange(view, "done");
@@ -626,5 +636,6 @@ void fake_calls_init(struct fake_host *host)
                                        .hold = call_hold,
                                        .wake = call_wake,
                                        .tls = call_tls,
-                                       .trace = call_trace};
+                                       .trace = call_trace,
+                                       .ended = call_ended};
 }

@@ -58,7 +58,7 @@ struct fake_exchange {
     enum fake_end end;
     struct squall_result result; /* of done(); reason is in `reason` */
     char reason[160];
-    bool request_ended, recording, followed;
+    bool request_ended, recording, followed, ended;
     uint64_t every_ns, turn_ns, turns; /* of a paced stream: interval, when the next one is due, how many there were */
     uint32_t number; /* on its connection, from 1 */
     struct fake_exchange *next;

@@ -19,7 +19,7 @@ def run(script, count=4, connections=1, options=(), method="Empty", settings=Non
 
     with Server(handler) as server:
         summary = squall_run("--trust", "off", f"grpc://127.0.0.1:{server.port}/interop.Interop/{method}", "--proto", grpc_servers.PROTO, "-n", count,
-                             "-r", "100/s", "-c", connections, "--drain", "2s", *options, expect=None)
+                             "-r", "100/s", "-c", connections, "--drain", "30s", *options, expect=None)
     step, = summary["steps"]
     return step, summary
 
@@ -110,7 +110,7 @@ def again(option, outcome):
                 copy.write(proto.read())
             text.write(f'squall: 1\ntargets: {{ s: {{ url: "grpc://127.0.0.1:{server.port}", proto: interop.proto, connections: 1 }} }}\n'
                        f"load: [ {{ hold: 50/s, for: 200ms }} ]\nflow: [ {{ grpc: interop.Interop/Empty{option} }} ]\n")
-        step, = squall_run("--trust", "off", path, "--drain", "2s", expect=None)["steps"]
+        step, = squall_run("--trust", "off", path, "--drain", "30s", expect=None)["steps"]
     assert step["count"] == 10 and step["ok"] == (10 if outcome == "ok" else 9), step
     if outcome != "ok":
         assert step[outcome] == 1 and step["codes"]["14"] == 1, step
@@ -173,7 +173,7 @@ def test_reflection_that_lies():
 
         for options in ((),) if data == cut else ((), ("--engine", "core")):
             with Server(handler) as server:
-                done = squall("run", f"grpc://127.0.0.1:{server.port}/a.B/C", "-r", "10/s", "-d", "1s", *options, seconds=30)
+                done = squall("run", f"grpc://127.0.0.1:{server.port}/a.B/C", "-r", "10/s", "-d", "1s", *options)
             assert done.returncode == 2, (options, data, done.returncode, done.err)
             assert "reflection" in done.err or "no service" in done.err, (options, data, done.err)
 

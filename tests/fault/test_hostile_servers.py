@@ -6,12 +6,13 @@ import socket
 import threading
 import time
 
-from harness import Wire, free_port, main, scratch
-from proof import OUTCOMES, SECOND, Run, errors, only, run
+from harness import WAIT_S, Wire, free_port, main, scratch
+from proof import OUTCOMES, SECOND, Noise, Run, errors, only, run
 from servers import OK, Server, answers
 
 COUNT, USERS = 20, 4
-LOAD = ("-u", USERS, "-n", COUNT, "--timeout", "400ms", "--drain", "10s")
+LOAD = ("-u", USERS, "-n", COUNT, "--drain", "30s")
+PATIENCE = {True: "400ms", False: "30s"}  # whether the time-out is what is waited for
 MEMORY_MAX = 256 << 20  # a sanitizer's own shadow included
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -121,11 +122,11 @@ def test_every_case():
         with Server(handler) as server:
             began = time.monotonic()
             try:
-                summary, _ = run(server.url(), *LOAD)
+                summary, _ = run(server.url(), *LOAD, "--timeout", PATIENCE[outcomes == "timed_out"])
                 judge(name, summary, outcomes, words)
             except AssertionError as failure:
                 failures.append(f"{name}: {failure}")
-            assert time.monotonic() - began < 25, name  # a connect time-out of 5 s, and five rounds at the longest back-off
+            assert time.monotonic() - began < WAIT_S, name  # a connect time-out of 5 s, and five rounds at the longest back-off
     assert not failures, "\n".join(failures)
 
 
@@ -182,8 +183,8 @@ def test_answer_that_nobody_asked_for():
     path = scratch("unasked.yaml")
     with Server(handler) as server:
         with open(path, "w", encoding="utf-8") as out:
-            out.write(f"squall: 1\ntargets: {{ api: \"{server.url('')}\" }}\nload: [ {{ users: 2, iterations: 8 }} ]\n"
-                      "flow: [ { http: GET / }, { think: 300ms } ]\n")
+            out.write(f"squall: 1\ntargets: {{ api: \"{server.url('')}\" }}\nload: [ {{ users: 4, iterations: 8 }} ]\n"
+                      "flow: [ { http: GET / }, { think: 1500ms } ]\n")
         summary, _ = run(path)
         only(summary, ok=8)
         assert server.connections == server.requests == 8, (server.connections, server.requests)
@@ -224,7 +225,7 @@ def test_connections_that_never_stay():
         with open(path, "w", encoding="utf-8") as out:
             out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{server.url('')}\", connections: 16, connect-timeout: 500ms }} }}\n"
                       "load: [ { users: 16, iterations: 50 } ]\nflow: [ { http: GET / } ]\n")
-        summary, _ = run(path, seconds=20)
+        summary, _ = run(path)
         totals = summary["totals"]
         assert totals["begun"] == 50 == totals["ok"] + totals["disconnected"] + totals["unreachable"], (totals, errors(summary))
         assert totals["ok"] > 0, totals
@@ -247,24 +248,26 @@ def test_server_gone_for_two_seconds():
         return stop, thread
 
     stop, thread = phase()
-    with Run(f"http://127.0.0.1:{port}/", "-r", 100, "-d", "6s", "-c", 8, raw=True, quiet=False) as process:
+    with Noise() as noise, Run(f"http://127.0.0.1:{port}/", "-r", 100, "-d", "8s", "-c", 8, raw=True, quiet=False) as process:
         process.running()
         stop.set()
         thread.join()
+        gone = time.monotonic_ns()
         time.sleep(2)
         stop, thread = phase()
+        outage = time.monotonic_ns() - gone
         process.end()
         stop.set()
         thread.join()
     summary = process.summary()
     totals = summary["totals"]
-    assert totals["begun"] == 600 == totals["ok"] + totals["disconnected"] + totals["unreachable"], (totals, errors(summary))
+    assert totals["begun"] == 800 == totals["ok"] + totals["disconnected"] + totals["unreachable"], (totals, errors(summary))
     assert totals["unreachable"] > 100 and totals["disconnected"] <= 16, totals
     raw = sorted(process.raw(), key=lambda line: line["intended_ns"])
     # The longest stretch without an ok is the outage and one pause of the back-off, at most 1.125 s.
     good = sorted(line["done_ns"] for line in raw if line["outcome"] == "ok")
     gap = max(later - earlier for earlier, later in zip(good, good[1:]))
-    assert 1.8 * SECOND < gap < 5 * SECOND, gap
+    assert 1.8 * SECOND < gap < outage + 3 * SECOND + 2 * noise.worst_ns, (gap, outage, noise.worst_ns)
     assert all(line["outcome"] == "ok" for line in raw[-50:]), "it came back"
 
 
@@ -287,7 +290,7 @@ def test_nothing_listens():
     began = time.monotonic()
     with Run(scenario({"api": f"http://127.0.0.1:{port}"})) as process:
         process.end(3)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < WAIT_S
     for words in ("no connection to target api", f"127.0.0.1:{port}", "1s", "refused"):
         assert words in process.err, (words, process.err)
 
@@ -308,7 +311,7 @@ def test_nothing_answers():
         began = time.monotonic()
         with Run(scenario({"api": f"http://127.0.0.1:{port}"})) as process:
             process.end(3)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < WAIT_S
         assert "time-out" in process.err, process.err
         for filler in fillers:
             filler.close()

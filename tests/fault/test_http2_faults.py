@@ -255,7 +255,7 @@ def test_zero_window_for_ever():
                 session.send(answer(stream))
     with Server(handler) as server:
         with open(path, "w", encoding="utf-8") as out:
-            out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{server.url('')}\", http: h2, connections: 1, timeout: 300ms }} }}\n"
+            out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{server.url('')}\", http: h2, connections: 1, timeout: 2s }} }}\n"
                       "drain: 20s\nload: [ { users: 1, for: 60s } ]\nflow:\n  - http: POST /\n    body: never\n  - http: GET /\n    name: then\n")
         summary, _ = run(path, "-n", 2)
     only(summary, timed_out=2, ok=2)

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from harness import main, scratch
+from harness import WAIT_S, main, scratch
 from namespace import ip, own_network, setting
 from proof import OUTCOMES, SECOND, Noise, Run, counted, errors, only, run
 from servers import Server, answers
@@ -17,12 +17,12 @@ HOLE = "10.77.0.9"
 _files = 0
 
 
-def scenario(url, load, more=""):
+def scenario(url, load, more="", timeout="20s"):
     global _files
     _files += 1
     path = scratch(f"network-{_files}.yaml")
     with open(path, "w", encoding="utf-8") as out:
-        out.write(f'squall: 1\ntargets:\n  api: {{ url: "{url}", timeout: 500ms, connect-timeout: 1200ms{more} }}\n'
+        out.write(f'squall: 1\ntargets:\n  api: {{ url: "{url}", timeout: {timeout}, connect-timeout: 1200ms{more} }}\n'
                   f"load: [ {load} ]\nflow: [ {{ http: GET / }} ]\n")
     return path
 
@@ -37,11 +37,11 @@ def route(words):
 
 
 def never(words, url, more=""):
-    """No connection at all: exit 3 right after the connect time-out, and a text that says what to do."""
+    """No connection at all: exit 3 after the connect time-out and no load, and a text that says what to do."""
     began = time.monotonic()
-    with Noise() as noise, Run(scenario(url, "{ users: 4, for: 5s }", more), "-w", 2) as process:
+    with Run(scenario(url, "{ users: 4, for: 2m }", more), "-w", 2) as process:
         process.end(3)
-    assert time.monotonic() - began < 3 + noise.worst_ns / SECOND
+    assert time.monotonic() - began < WAIT_S
     for text in ("no connection to target api", url, *words):
         assert text in process.err, (text, process.err)
 
@@ -63,7 +63,8 @@ def test_black_hole_for_new_connections():
             assert summary["generator"]["syn_retransmits"] >= count, summary["generator"]
             for line in process.raw():
                 waited = line["done_ns"] - line["intended_ns"]
-                assert SECOND <= waited <= 2 * SECOND + noise.worst_ns and "sent_ns" not in line, line
+                # Its being asked for and its end may each be late.
+                assert SECOND <= waited <= 2 * SECOND + 2 * noise.worst_ns and "sent_ns" not in line, (line, noise.worst_ns)
 
 
 def test_black_hole_in_the_middle():
@@ -73,7 +74,7 @@ def test_black_hole_in_the_middle():
         ip(f"address add {HOLE}/32 dev lo")
         listener = socket.create_server((HOLE, 0), backlog=511)
         with Server(answers(), listener=listener) as server, \
-                Run(scenario(f"http://{HOLE}:{server.port}", "{ hold: 100/s, for: 5s }", more), raw=True, quiet=False) as process:
+                Run(scenario(f"http://{HOLE}:{server.port}", "{ hold: 100/s, for: 8s }", more, "500ms"), raw=True, quiet=False) as process:
             process.running()
             ip(f"address del {HOLE}/32 dev lo")
             with route(f"{HOLE} dev lo"):
@@ -83,11 +84,11 @@ def test_black_hole_in_the_middle():
             summary = process.summary()
             totals, raw = summary["totals"], sorted(process.raw(), key=lambda line: line["intended_ns"])
             ends = {word: totals[word] for word in OUTCOMES if totals[word]}
-            assert totals["begun"] == 500 == sum(ends.values()) and set(ends) <= {"ok", "timed_out", "unreachable", "disconnected"}, ends
-            lost = 500 - totals["ok"]
-            assert 20 <= lost <= 350, (ends, errors(summary))
+            assert totals["begun"] == 800 == sum(ends.values()) and set(ends) <= {"ok", "timed_out", "unreachable", "disconnected"}, ends
+            lost = 800 - totals["ok"]
+            assert 20 <= lost <= 600, (ends, errors(summary))
             assert totals["timed_out" if not more else "unreachable"] > 0, (ends, errors(summary))
-            assert all(line["outcome"] == "ok" for line in raw[-50:]), "it came back"
+            assert sum(line["outcome"] == "ok" for line in raw[-50:]) > 25, "it came back"
         ip(f"address del {HOLE}/32 dev lo")
 
 
@@ -121,7 +122,7 @@ def test_backlog_that_overflows_under_load():
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     with Slow(None, listener=socket.create_server(("127.0.0.1", 0), backlog=8)) as server:
-        summary, _ = run(scenario(server.url(""), "{ hold: 60/s, for: 2s }", ", connections: new"))
+        summary, _ = run(scenario(server.url(""), "{ hold: 60/s, for: 2s }", ", connections: new", "500ms"))
     totals = summary["totals"]
     assert totals["begun"] == 120 == sum(totals[word] for word in ("ok", "unreachable", "timed_out", "disconnected")), totals
     assert totals["ok"] > 0 and totals["ok"] < 120, (totals, errors(summary))
@@ -186,7 +187,7 @@ def test_counted():
     with Server(answers()) as server, route(f"{HOLE} dev lo"):
         path = scratch("both.yaml")
         with open(path, "w", encoding="utf-8") as out:
-            out.write(f'squall: 1\ntargets:\n  here: {{ url: "{server.url("")}", timeout: 500ms }}\n'
+            out.write(f'squall: 1\ntargets:\n  here: {{ url: "{server.url("")}" }}\n'
                       f'  hole: {{ url: "http://{HOLE}:81", connect-timeout: 600ms, connections: new }}\n'
                       "load: [ { users: 4, iterations: 8 } ]\nflow: [ { http: GET /, target: here }, { http: GET /, target: hole } ]\n")
         summary, _ = run(path, "-w", 2)

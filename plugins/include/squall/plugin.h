@@ -56,7 +56,7 @@ extern "C" {
 #endif
 
 #define SQUALL_ABI_MAJOR 0
-#define SQUALL_ABI_MINOR 3
+#define SQUALL_ABI_MINOR 4
 #define SQUALL_PLUGIN_MAGIC UINT32_C(0x5351504c) /* "SQPL" */
 #define SQUALL_PROTOCOL squall_protocol_v0       /* the exported table's name */
 #define SQUALL_PROTOCOL_SYMBOL "squall_protocol_v0"
@@ -322,6 +322,10 @@ struct squall_host {
      * first SENT or RECEIVED on its bytes are not shown any more; before that, and for a plugin that never calls it, they
      * are. The engine bounds what it shows, and takes secrets out of it; room of out_reserve() outlives the call. */
     void (*trace)(struct squall_conn *, uint32_t what, struct squall_bytes name, struct squall_bytes value);
+
+    /* The exchange has ended, within post()'s fn at the time of that call, but what its end means is not known yet: done()
+     * follows soon and tells, and its times are those of this call. Once an exchange. */
+    void (*ended)(struct squall_exchange *);
 };
 /* Whether a host has a function at all, and offers it now: for those that are NULL at times. */
 #define SQUALL_HOST_HAS(host, function) \
@@ -411,6 +415,9 @@ struct squall_metric {
 enum squall_metric_role {
     SQUALL_METRIC_DELIVERED = 1, /* HISTOGRAM, of one row at most: each value is a delivery of what sent_to() counted.
                                     The run lasts until a second passes without one */
+    SQUALL_METRIC_NOTED = 2,     /* COUNTER of exchanges that did not go as they were hoped to. Where there are any, the
+                                    report has a note: `N of M HELP`, M being all exchanges with the target, so that
+                                    `help` begins with the word exchanges and says why */
 };
 
 struct squall_table {

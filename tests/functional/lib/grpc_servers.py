@@ -2,6 +2,7 @@
 
 Environment: GRPC_SERVERS, the folder with the built grpc++ server and the descriptor set.
 """
+import fcntl
 import os
 import re
 import shutil
@@ -49,7 +50,7 @@ class GrpcServer:
             self.child.send_signal(signal.SIGCONT)
             self.child.send_signal(signal.SIGTERM)
             try:
-                out, _ = self.child.communicate(timeout=20)
+                out, _ = self.child.communicate(timeout=60)
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 out, _ = self.child.communicate()
@@ -76,18 +77,29 @@ def grpcio():
     missing("Python's grpc")
 
 
+def install_modules(npm, installed):
+    """Once, beside the built server, whichever test comes first: the others wait for it. What was begun and not ended is not
+    there, since the folder gets its name at the end."""
+    with open(installed + ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.isdir(installed):
+            return
+        made = installed + ".made"
+        shutil.rmtree(made, ignore_errors=True)
+        os.makedirs(made)
+        done = subprocess.run([npm, "install", "--prefix", made, "--no-save", "--no-audit", "--no-fund", "--fetch-retries", "5",
+                               "--fetch-timeout", "60000", *MODULES], capture_output=True, text=True, timeout=240, check=False)
+        if done.returncode != 0:
+            missing("grpc-js (npm said: " + done.stderr.strip()[-200:] + ")")
+        os.rename(os.path.join(made, "node_modules"), installed)
+
+
 def grpcjs():
-    """The modules are installed once, beside the built server."""
     node, npm = need("node"), need("npm")
     folder = os.path.join(BUILT, "node")
     installed = os.path.join(folder, "node_modules")
-    if not all(os.path.isdir(os.path.join(installed, name.rsplit("@", 1)[0])) for name in MODULES):
-        os.makedirs(folder, exist_ok=True)
-        done = subprocess.run([npm, "install", "--prefix", folder, "--no-save", "--no-audit", "--no-fund", *MODULES],
-                              capture_output=True, text=True, timeout=110)
-        if done.returncode != 0:
-            shutil.rmtree(folder, ignore_errors=True)
-            missing("grpc-js (npm said: " + done.stderr.strip()[-200:] + ")")
+    os.makedirs(folder, exist_ok=True)
+    install_modules(npm, installed)
     return GrpcServer([node, os.path.join(SOURCES, "server.js"), installed, PROTO])
 
 

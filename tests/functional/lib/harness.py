@@ -7,6 +7,7 @@ import atexit
 import importlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -17,7 +18,7 @@ import tempfile
 import time
 
 SQUALL = os.environ.get("SQUALL_BIN", "squall")
-WAIT_S = 20.0  # for what must happen soon; sanitizer builds on a busy machine are slow
+WAIT_S = 60.0  # for what must happen soon; sanitizer builds on a busy machine are slow
 _scratch = None
 
 
@@ -60,11 +61,38 @@ def need_module(name):
     sys.exit(77)
 
 
+def _ephemeral_ports():
+    """The ports that the kernel gives to connections and to servers that leave the choice to it."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as text:
+            first, last = map(int, text.read().split())
+            return range(first, last + 1)
+    except OSError:
+        return range(32768, 61000)
+
+
+_reserved = []
+
+
 def free_port():
-    """A port that was free a moment ago, for servers that cannot pick one themselves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for servers that cannot pick one themselves, and for nobody else until this test ends: none of those that the
+    kernel gives away meanwhile, and reserved among all tests that run at once by a name in the abstract namespace, which the
+    kernel frees with its process."""
+    given_away = _ephemeral_ports()
+    ports = [port for port in range(10000, 65000) if port not in given_away] or list(range(10000, 65000))
+    for port in random.SystemRandom().sample(ports, min(1000, len(ports))):
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0squall-test-port-{port}")
+            for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET, "127.0.0.1")):
+                with socket.socket(family) as probe:
+                    probe.bind((address, port))
+        except OSError:
+            name.close()
+            continue
+        _reserved.append(name)
+        return port
+    raise AssertionError("no port is free")
 
 
 def wait_until(condition, what, seconds=WAIT_S):
@@ -106,7 +134,7 @@ class Process:
     def signal(self, number):
         self.child.send_signal(number)
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=120):
         """The exit code; out and err are complete afterwards."""
         if not self.child.stdout.closed:
             out, err = self.child.communicate(timeout=seconds)
@@ -167,14 +195,14 @@ def counts_match_log(target):
     return log
 
 
-def squall(*arguments, seconds=60, **options):
+def squall(*arguments, seconds=120, **options):
     """Runs the program to its end: a finished Process with returncode, out and err. options: of subprocess.Popen."""
     with Process([SQUALL, *map(str, arguments)], **options) as process:
         process.returncode = process.wait(seconds)
         return process
 
 
-def squall_run(*arguments, seconds=60, expect=0, **options):
+def squall_run(*arguments, seconds=120, expect=0, **options):
     """`squall run ... --quiet --out x.json`; the summary, after checking the exit code (None: any)."""
     path = scratch(f"summary-{time.monotonic_ns()}.json")
     process = squall("run", *arguments, "--quiet", "--out", path, seconds=seconds, **options)

@@ -77,7 +77,7 @@ class Run(Process):
                 return self
         raise AssertionError(f"{self.argv}: ended before it ran: {self.err}")
 
-    def end(self, expect=0, seconds=60):
+    def end(self, expect=0, seconds=120):
         """Waits for its end and checks the exit code (None: any); the seconds that it still took."""
         began = time.monotonic()
         code = self.wait(seconds)
@@ -95,7 +95,7 @@ class Run(Process):
             return [json.loads(line) for line in lines]
 
 
-def run(*arguments, expect=0, seconds=60, **options):
+def run(*arguments, expect=0, seconds=120, **options):
     """A whole run: (summary, finished Run)."""
     with Run(*arguments, **options) as process:
         process.end(expect, seconds)

@@ -271,6 +271,49 @@ static void test_metrics_and_checks(void **state)
     run_end(&run);
 }
 
+/* ---- an end whose meaning comes later ---- */
+
+#define DOUBT_TICKS 6
+static uint64_t doubt_ticks, doubt_ended_ns, doubt_done_ns;
+
+static void request_ends(struct squall_conn *conn, struct squall_exchange *exchange)
+{
+    const struct squall_host *host = conn->worker->host;
+    host->ended(exchange);
+    host->ended(exchange); /* the first one counts */
+    doubt_ended_ns = host->stamp_ns(conn->worker);
+}
+
+static uint64_t tick_finds_out(struct squall_conn *conn, uint64_t now_ns)
+{
+    if (doubt_ended_ns > 0 && ++doubt_ticks == DOUBT_TICKS) {
+        doubt_done_ns = conn->worker->host->stamp_ns(conn->worker);
+        own_done_oldest(conn);
+    }
+    return now_ns + NS_PER_MS;
+}
+
+/* Its latency goes to where it ended; the wait until that was understood is no delay of anybody's. */
+static void test_ended(void **state)
+{
+    (void)state;
+    own_reset();
+    own.request = request_ends;
+    own.tick = tick_finds_out;
+    doubt_ticks = doubt_ended_ns = doubt_done_ns = 0;
+    struct settings settings = URL(.users = "1", .iterations = "1");
+    run_begin(&run, &settings);
+    run_connect(&run);
+    uint64_t before_ns = clock_now_ns();
+    run_load(&run, 0);
+    const struct series *series = &run.total.series[0];
+    assert_int_equal(run_outcomes(&run, OUTCOME_OK), 1);
+    assert_true(doubt_done_ns >= doubt_ended_ns + (DOUBT_TICKS - 1) * NS_PER_MS);
+    assert_true(series->latency_ok.max <= doubt_ended_ns - before_ns);
+    assert_true(run.total.receive_lag.max < (DOUBT_TICKS - 1) * NS_PER_MS);
+    run_end(&run);
+}
+
 /* ---- times that cross workers ---- */
 
 #define NEVER_SET_OUT 4711
@@ -314,7 +357,7 @@ int main(void)
         cmocka_unit_test(test_posts_from_threads),          cmocka_unit_test(test_queue_full),
         cmocka_unit_test(test_user_state_of_each_protocol), cmocka_unit_test(test_tick_in_the_past),
         cmocka_unit_test(test_metrics_and_checks),          cmocka_unit_test(test_crossings),
-        cmocka_unit_test(test_held),
+        cmocka_unit_test(test_held),                        cmocka_unit_test(test_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
