@@ -1,5 +1,6 @@
 /* squall check: validates a scenario, and prints the plan. It opens no socket, but for --reflect: then a connection to each
  * target that has to be asked for what the scenario says. */
+#include "base/random.h"
 #include "cli/cli.h"
 #include "cluster/limits.h"
 #include "engine/engine.h"
@@ -36,6 +37,7 @@ static int ask_targets(const struct scenario *scenario, struct error *error)
     struct asking asking = {.error = error};
     struct engine_config config = {.scenario = scenario,
                                    .workers = 1,
+                                   .run = random_unique(),
                                    .page = &page,
                                    .single_journey = true,
                                    .asking = true,

@@ -377,8 +377,8 @@ static int32_t host_arrived(struct squall_worker *view, const struct squall_step
         measure_metric(engine, step, metric, at_ns > start_ns ? at_ns - start_ns : 0, start_ns);
         return 0;
     }
-    if (!engine->started || engine->config.workers < 2)
-        return 0;
+    if (!engine->started || engine->config.workers < 2 || at_ns < engine->warm_until_ns)
+        return 0; /* nobody else's either: all workers' warm-ups end at one time */
     uint32_t series = ((const struct step *)(const void *)step)->series;
     return crossings_end(&engine->crossings, CROSSINGS_MAX, &(struct crossing_end){key, at_ns, series, metric});
 }

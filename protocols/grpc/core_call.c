@@ -26,6 +26,7 @@ static void finish(struct core_call *call);
 static void run_batch(struct core_call *call, struct core_tag *tag, const grpc_op *ops, size_t count)
 {
     call->under_way++;
+    core_tag_given(tag);
     if (grpc_call_start_batch(call->call, ops, count, tag, NULL) == GRPC_CALL_OK)
         return;
     call->under_way--; /* a mistake of ours: core takes none of it */

@@ -97,6 +97,7 @@ static void ask_for_reason(struct core_watch *watch)
                              .data.recv_status_on_client = {.trailing_metadata = &watch->trailing,
                                                             .status = &watch->code,
                                                             .status_details = &watch->details}}};
+    core_tag_given(&watch->tag);
     if (grpc_call_start_batch(watch->call, ops, 2, &watch->tag, NULL) != GRPC_CALL_OK)
         on_reason(&watch->tag); /* a mistake of ours: without a reason then */
 }
@@ -106,6 +107,7 @@ static void ask_for_reason(struct core_watch *watch)
 static void watch_on(struct core_watch *watch)
 {
     struct core_worker *worker = watch->tag.worker->state;
+    core_tag_given(&watch->tag);
     /* Without an end of its own: the channel's end is one. */
     grpc_channel_watch_connectivity_state(watch->channel, watch->seen, in_seconds(3600), worker->queue, &watch->tag);
 }

@@ -65,6 +65,7 @@ static void *poll_queue(void *arg)
             return NULL;
         if (event.type == GRPC_OP_COMPLETE) {
             struct core_tag *tag = event.tag;
+            core_tag_taken(tag);
             tag->ok = event.success != 0;
             hold(worker, tag);
             looks = 0;

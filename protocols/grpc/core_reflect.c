@@ -30,6 +30,7 @@ static void settle(struct core_reflection *reflection);
 static void run_batch(struct core_reflection *reflection, struct core_tag *tag, const grpc_op *ops, size_t count)
 {
     reflection->under_way++;
+    core_tag_given(tag);
     if (grpc_call_start_batch(reflection->call, ops, count, tag, NULL) == GRPC_CALL_OK)
         return;
     reflection->under_way--; /* a mistake of ours: core takes none of it */

@@ -38,7 +38,7 @@ struct answer {
 static const char *each_field(struct squall_bytes message, void (*fn)(void *arg, uint32_t number, struct squall_bytes),
                               void *arg, uint64_t *ret_number)
 {
-    const uint8_t *at = message.data, *end = message.data + message.len;
+    const uint8_t *at = message.data, *end = message.len > 0 ? message.data + message.len : message.data;
     while (at < end) {
         uint64_t tag, value;
         if (pb_read_varint(&at, end, &tag) < 0 || pb_read_varint(&at, end, &value) < 0)

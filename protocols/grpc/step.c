@@ -202,7 +202,7 @@ const char *rpc_message_append(const struct rpc_step *step, const struct rpc_mes
     size_t hole = 0, at = out->len;
     if (message->loose)
         return append_loose(step, text, gzip, out, reason);
-    if (message->template != NULL)
+    if (holes != NULL && message->template != NULL)
         holes += message->first_hole;
     size_t room = message->template == NULL ? binary->len : pb_template_room(message->template, holes);
     if (rpc_buffer_reserve(out, room + RPC_PREFIX) == NULL)

@@ -159,7 +159,7 @@ static int write_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *
     (void)source;
     if (stream == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    const uint8_t *data = stream->body + stream->body_taken;
+    const uint8_t *data = len > 0 ? stream->body + stream->body_taken : NULL;
     memcpy(session->out, head, H2_FRAME_HEAD);
     if (borrows(session, stream, len)) {
         session->callbacks->commit(session->arg, H2_FRAME_HEAD);

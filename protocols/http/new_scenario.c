@@ -141,7 +141,7 @@ static bool is_authority(const char *text, size_t len)
         return true;
     if (text[end++] != ':')
         return false;
-    for (; end < len && digits < 6 && isdigit((unsigned char)text[end]); end++, digits++)
+    for (; end < len && digits < 5 && isdigit((unsigned char)text[end]); end++, digits++)
         port = port * 10 + (unsigned long)(text[end] - '0');
     return end == len && digits && port >= 1 && port <= 65535;
 }

@@ -322,14 +322,13 @@ void mqtt_on_connack(struct squall_conn *conn, const struct mqtt_packet *packet)
     session->wanted = true;
     if (packet->session_present) {
         send_again(conn);
-        mqtt_opened(conn);
     } else {
         mqtt_session_reset(session);
         if (x != NULL)
             mqtt_subscriptions_forget(session, conn->worker);
         mqtt_subscriptions_lose(session);
-        restore_next(conn);
     }
+    restore_next(conn);
     if (x == NULL)
         return;
     c->opening = NULL;

@@ -435,7 +435,7 @@ static void connected(struct squall_conn *conn, struct paho_call *call)
         mqtt_subscriptions_forget(c->session, conn->worker);
     if (!call->session_present)
         mqtt_subscriptions_lose(c->session);
-    if (call->session_present || !restore_next(conn))
+    if (!restore_next(conn))
         opened(conn);
     if (x != NULL)
         mqtt_end(conn, x, SQUALL_OK, MQTT_CODE(MQTT_SUCCESS), NULL);

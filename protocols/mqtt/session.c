@@ -75,6 +75,9 @@ void mqtt_session_detach(struct mqtt_session *session, bool keep)
         if (slot->state >= MQTT_SLOT_SUBACK)
             mqtt_slot_free(session, slot);
     }
+    for (uint32_t i = 0; i < session->subscription_count; i++)
+        if (session->subscriptions[i].state == MQTT_SUBSCRIBING)
+            session->subscriptions[i].state = MQTT_LOST; /* whether the broker has it, nobody will say */
 }
 
 /* ---- packet identifiers ------------------------------------------------------------------------------ */

@@ -31,10 +31,10 @@ struct mqtt_slot {
 };
 
 enum mqtt_subscription_state {
-    MQTT_SUBSCRIBING,   /* SUBSCRIBE sent; messages may come before its SUBACK -> SUBSCRIBED, or gone when refused */
+    MQTT_SUBSCRIBING,   /* SUBSCRIBE sent; messages may come before its SUBACK -> SUBSCRIBED; gone when refused; LOST */
     MQTT_SUBSCRIBED,    /* -> UNSUBSCRIBING, or SUBSCRIBING again */
     MQTT_UNSUBSCRIBING, /* UNSUBSCRIBE sent -> gone, or SUBSCRIBED when refused */
-    MQTT_LOST,          /* the broker knows no such session -> SUBSCRIBING */
+    MQTT_LOST,          /* the broker knows no such session, or was gone before SUBACK -> SUBSCRIBING */
 };
 
 struct mqtt_subscription {
@@ -89,7 +89,8 @@ void mqtt_user_fini(struct squall_user *user);
 
 /* The broker knows no such session: what it was to remember is forgotten. Subscriptions and streams stay. */
 void mqtt_session_reset(struct mqtt_session *session);
-/* The connection is gone: its exchanges have ended; what cannot be resumed is forgotten. */
+/* The connection is gone: its exchanges have ended; what cannot be resumed is forgotten, and subscriptions that the
+ * broker has not confirmed are LOST. */
 void mqtt_session_detach(struct mqtt_session *session, bool keep);
 
 /* A free packet identifier with its slot; NULL: `limit` are in use, or there is no memory. */
@@ -111,8 +112,8 @@ void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worke
 void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscription *subscription);
 /* All of them are to be asked for again. */
 void mqtt_subscriptions_lose(struct mqtt_session *session);
-/* Those that are LOST, as far as they go in one SUBSCRIBE: of one step, with one identifier, at most `limit`. Returns how
- * many, and what they have in common. */
+/* Those that are LOST, as far as they go in one SUBSCRIBE: of one step, with one identifier, at most `limit`. Returns
+ * how many, and what they have in common. */
 uint64_t mqtt_subscriptions_lost(const struct mqtt_session *session, struct mqtt_filter *rows, uint64_t limit,
                                  const struct squall_step **ret_step, uint32_t *ret_id);
 /* The subscription that a message belongs to; NULL: none. `ids` are the message's properties, for its identifiers. */

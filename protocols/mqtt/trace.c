@@ -1,6 +1,7 @@
 /*
  * Packets in words, for who looks on (squall_host.trace). What was sent is read back from its bytes, so that what is
- * shown is what went out. A password is not shown, only how long it is.
+ * shown is what went out. Passwords and authentication data are not shown,
+ * only how long they are.
  */
 #include "conn.h"
 #include "reason.h"
@@ -28,6 +29,14 @@ static void field_number(struct squall_conn *conn, const char *name, uint64_t va
     field_text(conn, name, text);
 }
 
+/* In place of a secret. */
+static void field_length(struct squall_conn *conn, const char *name, struct squall_bytes value)
+{
+    char text[40];
+    snprintf(text, sizeof text, "(%llu bytes)", (unsigned long long)value.len);
+    field_text(conn, name, text);
+}
+
 static void properties(struct squall_conn *conn, const char *where, const struct mqtt_properties *all)
 {
     struct squall_bytes block = all->encoded;
@@ -41,6 +50,8 @@ static void properties(struct squall_conn *conn, const char *where, const struct
                  pair && one.name.len > 0 ? (const char *)one.name.data : "");
         if (number)
             field_number(conn, name, one.number);
+        else if (one.id == MQTT_AUTH_DATA)
+            field_length(conn, name, one.value);
         else
             field(conn, name, one.value);
     }
@@ -50,16 +61,14 @@ static void connect_fields(struct squall_conn *conn, const struct mqtt_packet *p
 {
     const struct mqtt_connect *connect = &packet->connect;
     const struct mqtt_will *will = &connect->will;
-    char text[40];
     field_text(conn, "version", packet->version < MQTT_5 ? "3.1.1" : "5");
     field(conn, "client id", connect->client_id);
     field_text(conn, packet->version < MQTT_5 ? "clean session" : "clean start", connect->clean_start ? "yes" : "no");
     field_number(conn, "keep alive, s", connect->keep_alive_s);
     if (connect->has_username)
         field(conn, "user name", connect->username);
-    snprintf(text, sizeof text, "(%u bytes)", (unsigned)connect->password.len);
     if (connect->has_password)
-        field_text(conn, "password", text);
+        field_length(conn, "password", connect->password);
     properties(conn, "", &packet->properties);
     if (!will->present)
         return;

@@ -101,6 +101,31 @@ def test_aliases():
     assert summary["totals"]["ok"] == 3 and summary["checks"][0]["passed"] == 1, (summary["totals"], said(summary))
 
 
+def test_a_subscription_that_nobody_confirmed():
+    """The connection goes before SUBACK. The broker keeps the session; whether the subscription is in it nobody knows: it is
+    asked for again."""
+    class Forgetful(Broker):
+        def __call__(self, peer):
+            packets = Packets()
+            while data := peer.socket.recv(65536):
+                for kind, flags, body, _ in packets.feed(data):
+                    self.came.append((kind, flags, body))
+                    if kind == CONNECT:
+                        peer.send(packet(0x20, bytes([len(self.of(CONNECT)) > 1, 0, 0])))
+                    elif kind == SUBSCRIBE and len(self.of(SUBSCRIBE)) == 1:
+                        return
+                    elif kind == SUBSCRIBE:
+                        peer.send(packet(0x90, body[:2] + b"\0\0"))
+                    elif kind == PUBLISH:
+                        peer.send(puback(body))
+
+    broker = Forgetful()
+    summary = run(broker, ["{ mqtt: subscribe a }", "{ mqtt: publish b, qos: 1 }"], ", clean-start: false, session-expiry: 1m")
+    assert (summary["totals"]["disconnected"], summary["totals"]["ok"]) == (1, 1), (summary["totals"], said(summary))
+    assert [kind for kind, _, _ in broker.came[:5]] == [CONNECT, SUBSCRIBE, CONNECT, SUBSCRIBE, PUBLISH], broker.came
+    assert broker.of(SUBSCRIBE)[0][2:] == broker.of(SUBSCRIBE)[1][2:], broker.came
+
+
 def test_an_alias_in_a_session_that_is_kept():
     """What may be sent again goes out in another connection, where no alias is known: so it has a topic and no alias."""
     published, connects = [], []

@@ -66,6 +66,13 @@ def test_method_and_data_go_out():
     assert block[1 + block[0]:] == text(b"d"), block
 
 
+def test_the_data_are_not_shown():
+    with Server(Broker(connack(method=b"TOKEN"))) as server:
+        shown = squall("try", scenario(server.port, "{ mqtt: connect }")).out
+    assert "Authentication Method: TOKEN" in shown and "Authentication Data: (5 bytes)" in shown, shown
+    assert "key-1" not in shown, shown
+
+
 def test_what_the_broker_makes_of_it():
     for hello, outcome, code, error in (
             (connack(0x8c), "rejected", "140", "140 bad authentication method"),
