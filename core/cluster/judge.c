@@ -68,6 +68,36 @@ static uint64_t measured_ns(const struct controller *controller)
     return end_ns > controller->scenario->warmup_ns ? end_ns - controller->scenario->warmup_ns : 0;
 }
 
+/* What a metric with the role NOTED has counted at a target's steps. */
+static void note_metric(struct result *result, const struct target *target, uint32_t metric)
+{
+    const struct scenario *scenario = result->scenario;
+    char counted[32], of[32];
+    uint64_t noted = 0, all = 0;
+    for (uint32_t i = 0; i < scenario->series_count; i++) {
+        const struct series *series = &result->store.series[i];
+        if (scenario->series[i].target != target)
+            continue;
+        all += series->count;
+        noted += series->metrics[metric].counter;
+    }
+    if (noted)
+        verdict_note(&result->verdict, "target %.40s: %s of %s %s", target->name,
+                     units_print_grouped(counted, sizeof counted, noted), units_print_grouped(of, sizeof of, all),
+                     protocol_metric(&target->protocol->abi.metrics, metric)->help);
+}
+
+static void note_metrics(struct result *result)
+{
+    for (uint32_t i = 0; i < result->scenario->target_count; i++) {
+        const struct target *target = &result->scenario->targets[i];
+        const struct squall_table *rows = &target->protocol->abi.metrics;
+        for (uint32_t k = 0; k < rows->count; k++)
+            if (protocol_metric(rows, k)->role == SQUALL_METRIC_NOTED)
+                note_metric(result, target, k);
+    }
+}
+
 static void judge(struct controller *controller)
 {
     struct result *result = controller->result;
@@ -96,6 +126,7 @@ static void judge(struct controller *controller)
         end.rate_reached = (double)due * 1e9 / (double)larger(length_ns, result->facts.started_until_ns);
     }
     verdict_finish(&result->verdict, &end);
+    note_metrics(result);
     threshold_watch_finish(controller->watch, &result->store, result->measured_ns, result->thresholds);
 }
 

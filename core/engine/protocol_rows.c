@@ -317,6 +317,21 @@ static int check_options(const struct squall_table *table, const char *what, uin
     return 0;
 }
 
+/* Its kind, and whether it can have its role. */
+static bool metric_valid(const struct squall_metric *row)
+{
+    switch (row->role) {
+    case 0:
+        return row->kind == SQUALL_COUNTER || row->kind == SQUALL_HISTOGRAM;
+    case SQUALL_METRIC_DELIVERED:
+        return row->kind == SQUALL_HISTOGRAM;
+    case SQUALL_METRIC_NOTED:
+        return row->kind == SQUALL_COUNTER;
+    default:
+        return false;
+    }
+}
+
 static int check_metrics(const struct squall_table *table, struct error *error)
 {
     if (check_table(table, "metrics", sizeof(struct squall_metric), error))
@@ -332,7 +347,7 @@ static int check_metrics(const struct squall_table *table, struct error *error)
         if (!line_valid(row->help))
             return error_set(error, "metrics: `%s` has no help, or not one plain line of it; say what it measures",
                              row->name);
-        if ((row->kind != SQUALL_COUNTER && row->kind != SQUALL_HISTOGRAM) || row->role > SQUALL_METRIC_DELIVERED || (row->role && row->kind != SQUALL_HISTOGRAM))
+        if (!metric_valid(row))
             return error_set(
                 error,
                 "metrics: `%s` has the unknown kind %u, or a role that it cannot have; use enum squall_metric_kind and _role",

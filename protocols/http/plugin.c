@@ -9,10 +9,13 @@
 #include "status.h"
 #include "step.h"
 
-/* Rows of the metrics. Told where the version is a matter of agreement. */
+/* Rows of the metrics. Told where the version is a matter of agreement: then HTTP/1.1 is what the server made of it. */
 enum metric { EXCHANGES_H1, EXCHANGES_H2, METRICS };
 static const struct squall_metric metrics[METRICS] = {
-    [EXCHANGES_H1] = {.name = "exchanges_h1", .help = "exchanges over HTTP/1.1", .kind = SQUALL_COUNTER},
+    [EXCHANGES_H1] = {.name = "exchanges_h1",
+                      .help = "exchanges over HTTP/1.1, since the server did not agree to HTTP/2 (ALPN)",
+                      .kind = SQUALL_COUNTER,
+                      .role = SQUALL_METRIC_NOTED},
     [EXCHANGES_H2] = {.name = "exchanges_h2", .help = "exchanges over HTTP/2", .kind = SQUALL_COUNTER},
 };
 

@@ -94,6 +94,9 @@ static const struct refusal refusals[] = {
     {"metric_twice", "metrics: two rows are named `tries`", "rename one"},
     {"metric_help", "metrics: `gap_ns` has no help", "say what"},
     {"metric_kind", "`gap_ns` has the unknown kind 9", "enum squall_metric_kind"},
+    {"metric_role", "or a role that it cannot have", "enum squall_metric_kind"},
+    {"metric_delivered", "or a role that it cannot have", "_role"},
+    {"metric_noted", "or a role that it cannot have", "_role"},
     {"metric_stride", "metrics: a row of 8 bytes is not one of this ABI", "rebuild"},
     {"metric_count", "metrics has 65 rows", "at most 64"},
 };

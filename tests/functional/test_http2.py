@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -222,6 +223,59 @@ def test_spoken_to_in_another_way():
             text = "".join(error["text"] for error in summary["errors"])
             assert words in text and "".join(words.split()) in "".join(process.out.split()), (number, text, process.out)
             assert summary["totals"]["ok"] == 0, summary["totals"]
+
+
+AGREED_LESS = "exchanges over HTTP/1.1, since the server did not agree to HTTP/2 (ALPN)"
+
+
+def notes(summary):
+    return [note for note in summary["generator"]["notes"] if "HTTP/" in note]
+
+
+def said_on_screen(process, note):
+    return "".join(note.split()) in "".join(process.out.split())
+
+
+def relay(*ports):
+    """A server whose connections go to these ports by turns."""
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # one of both went away
+
+    def handler(peer):
+        with socket.create_connection(("127.0.0.1", ports[peer.number % len(ports)])) as other:
+            back = threading.Thread(target=pump, args=(other, peer.socket), daemon=True)
+            back.start()
+            pump(peer.socket, other)
+            back.join(60)
+    return Server(handler)
+
+
+def test_agreement_is_noted():
+    """HTTP/2 was offered: a note says on how many exchanges it was not agreed to, and there is none where it was, or was
+    not offered."""
+    nginx, _, secure = nginx_h2()
+    h2_port = int(secure.split(":")[2].rstrip("/"))
+    with nginx, Server(answers(), tls=farm.server("good", alpn=["http/1.1"])) as h1:
+        for url, flags, noted in ((secure, (), 0), (secure, ("--h1",), 0), (h1.url(), ("--h1",), 0), (h1.url(), (), 40)):
+            summary, process = run(url, "-k", "-u", 4, "-c", 2, "-n", 40, *flags, quiet=False)
+            only(summary, ok=40)
+            said = notes(summary)
+            assert said == ([f"target 127.0.0.1: {noted} of 40 {AGREED_LESS}"] if noted else []), (url, flags, said)
+            assert all(said_on_screen(process, note) for note in said), process.out
+        with relay(h2_port, h1.port) as both:
+            summary, process = run(f"https://127.0.0.1:{both.port}/", "-k", "-u", 4, "-c", 2, "-n", 40, quiet=False)
+            only(summary, ok=40)
+            metrics = summary["steps"][0]["metrics"]
+            assert metrics["exchanges_h1"] > 0 and metrics["exchanges_h2"] > 0, metrics
+            assert metrics["exchanges_h1"] + metrics["exchanges_h2"] == 40, metrics
+            note, = notes(summary)
+            assert note == f"target 127.0.0.1: {metrics['exchanges_h1']} of 40 {AGREED_LESS}", note
+            assert said_on_screen(process, note), process.out
 
 
 def test_agreement():

@@ -415,6 +415,9 @@ struct squall_metric {
 enum squall_metric_role {
     SQUALL_METRIC_DELIVERED = 1, /* HISTOGRAM, of one row at most: each value is a delivery of what sent_to() counted.
                                     The run lasts until a second passes without one */
+    SQUALL_METRIC_NOTED = 2,     /* COUNTER of exchanges that did not go as they were hoped to. Where there are any, the
+                                    report has a note: `N of M HELP`, M being all exchanges with the target, so that
+                                    `help` begins with the word exchanges and says why */
 };
 
 struct squall_table {

@@ -124,6 +124,9 @@
 #ifndef METRIC_KIND
 #define METRIC_KIND SQUALL_HISTOGRAM
 #endif
+#ifndef METRIC_ROLE
+#define METRIC_ROLE 0
+#endif
 #ifndef METRIC_STRIDE
 #define METRIC_STRIDE sizeof(struct squall_metric)
 #endif
@@ -149,7 +152,7 @@ UNUSED static const struct squall_option options[] = {
 };
 
 static const struct squall_metric metrics[] = {
-    {METRIC_NAME, METRIC_HELP, METRIC_KIND, 0},
+    {METRIC_NAME, METRIC_HELP, METRIC_KIND, METRIC_ROLE},
     {"tries", "a second one", SQUALL_COUNTER, 0},
 };
 
