@@ -27,6 +27,7 @@
 #define SMALL_LOG  10u /* of SMALL_MAX, to the base of two */
 #define STEP_LOG   3u  /* of the steps to a power of two */
 #define NOT_KEPT   H2_SIZES
+#define SEATED     (H2_SIZES + 1)
 #define SLAB       ((size_t)16 * 1024)
 #define SLABS      8u /* that are asked for at a time: an alignment costs up to a slab */
 
@@ -40,20 +41,38 @@ struct slab {
 };
 _Static_assert(sizeof(struct slab) == SMALL_STEP, "a slab's blocks are aligned to 16 bytes");
 
+/* Memory that slabs or benches are cut from, in order. */
 struct h2_chunk {
     struct h2_chunk *next;
-    uint8_t *slabs;
-    uint32_t used; /* of those */
+    uint8_t *data;
+    size_t size, used;
 };
 
 struct large {
-    uint64_t number; /* NOT_KEPT: from malloc and back to it */
+    uint32_t number; /* NOT_KEPT: from malloc and back to it; SEATED: in a bench */
+    uint32_t size;   /* that was asked for, of one in a bench */
 };
 _Static_assert(sizeof(struct large) == 8, "a large block lies 8 bytes behind what malloc gives");
 
 _Static_assert(SMALL_MAX == 1u << SMALL_LOG, "larger sizes begin at a power of two");
 _Static_assert((SMALL_MAX << ((H2_SIZES - H2_SMALL_SIZES) >> STEP_LOG)) == H2_KEPT_MAX,
                "the last size is the largest that is kept");
+
+/* Begins at a multiple of its size; its head, blocks, and at BENCH_LAST the one block that does not fit before that. */
+#define BENCH   ((size_t)32 * 1024)
+#define BENCHES 8u
+#define BENCH_LAST                                                                                                     \
+    ((size_t)8192 - 768) /* a request's HEADERS frame is seldom longer than what is left of the two pages */
+
+struct h2_bench {
+    struct h2_bench *next; /* while it is empty */
+    uint32_t blocks;       /* that sit there */
+    uint32_t used;         /* bytes up to BENCH_LAST */
+    bool last_used;
+    uint64_t unused; /* blocks lie 8 bytes behind a multiple of 16 here too */
+};
+_Static_assert(sizeof(struct h2_bench) % SMALL_STEP == 0 && BENCH_LAST % SMALL_STEP == 0,
+               "a seated block lies 8 bytes behind a multiple of 16");
 
 static uint32_t number_of(size_t size)
 {
@@ -91,20 +110,23 @@ static uint64_t number_at(void *data)
 
 /* ---- new ones ---------------------------------------------------------------------------------- */
 
-static struct slab *new_slab(struct h2_memory *memory)
+/* One of `count` pieces of that size, which is their alignment; the others are for the next calls. */
+static void *cut(struct h2_chunk **chunks, size_t size, size_t count)
 {
-    struct h2_chunk *chunk = memory->chunks;
-    if (chunk == NULL || chunk->used == SLABS) {
+    struct h2_chunk *chunk = *chunks;
+    if (chunk == NULL || chunk->used == chunk->size) {
         chunk = malloc(sizeof *chunk);
-        uint8_t *slabs = chunk == NULL ? NULL : aligned_alloc(SLAB, SLABS * SLAB);
-        if (slabs == NULL) {
+        uint8_t *data = chunk == NULL ? NULL : aligned_alloc(size, count * size);
+        if (data == NULL) {
             free(chunk);
             return NULL;
         }
-        *chunk = (struct h2_chunk){.next = memory->chunks, .slabs = slabs};
-        memory->chunks = chunk;
+        *chunk = (struct h2_chunk){.next = *chunks, .data = data, .size = count * size};
+        *chunks = chunk;
     }
-    return (struct slab *)(void *)(chunk->slabs + SLAB * chunk->used++);
+    void *piece = chunk->data + chunk->used;
+    chunk->used += size;
+    return piece;
 }
 
 static void *new_small(struct h2_memory *memory, uint32_t number)
@@ -112,7 +134,7 @@ static void *new_small(struct h2_memory *memory, uint32_t number)
     uint8_t *block = memory->fresh[number];
     size_t size = size_of(number);
     if (block == NULL) {
-        struct slab *slab = new_slab(memory);
+        struct slab *slab = cut(&memory->slabs, SLAB, SLABS);
         if (slab == NULL)
             return NULL;
         slab->number = number;
@@ -133,6 +155,66 @@ static void *new_large(uint32_t number, size_t size)
     return block + 1;
 }
 
+/* ---- benches ----------------------------------------------------------------------------------- */
+
+void h2_memory_seat(struct h2_memory *memory)
+{
+    struct h2_bench *bench = memory->benches;
+    if (bench != NULL) {
+        memory->benches = bench->next;
+    } else {
+        bench = cut(&memory->seats, BENCH, BENCHES);
+        if (bench == NULL)
+            return; /* what would have sat there lies where it can */
+        ASAN_POISON_MEMORY_REGION(bench + 1, BENCH - sizeof *bench);
+    }
+    /* One block that is nobody's keeps it until h2_memory_seated. */
+    *bench = (struct h2_bench){.blocks = 1, .used = sizeof *bench};
+    memory->bench = bench;
+}
+
+static void leave(struct h2_memory *memory, struct h2_bench *bench)
+{
+    if (--bench->blocks > 0)
+        return;
+    bench->next = memory->benches;
+    memory->benches = bench;
+}
+
+void h2_memory_seated(struct h2_memory *memory)
+{
+    if (memory->bench != NULL)
+        leave(memory, memory->bench);
+    memory->bench = NULL;
+}
+
+/* NULL: no room. */
+static void *sit(struct h2_memory *memory, size_t size)
+{
+    struct h2_bench *bench = memory->bench;
+    size_t need = (sizeof(struct large) + size + SMALL_STEP - 1) / SMALL_STEP * SMALL_STEP, at = bench->used;
+    if (need <= BENCH_LAST - bench->used) {
+        bench->used += (uint32_t)need;
+    } else if (!bench->last_used && need <= BENCH - BENCH_LAST) {
+        bench->last_used = true;
+        at = BENCH_LAST;
+    } else {
+        return NULL;
+    }
+    bench->blocks++;
+    struct large *block = (struct large *)(void *)((uint8_t *)bench + at);
+    ASAN_UNPOISON_MEMORY_REGION(block, sizeof *block + size);
+    *block = (struct large){.number = SEATED, .size = (uint32_t)size};
+    return block + 1;
+}
+
+static void stand_up(struct h2_memory *memory, struct large *block)
+{
+    struct h2_bench *bench = (struct h2_bench *)(void *)((uintptr_t)block & ~(uintptr_t)(BENCH - 1));
+    ASAN_POISON_MEMORY_REGION(block, sizeof *block + block->size);
+    leave(memory, bench);
+}
+
 /* ---- blocks ------------------------------------------------------------------------------------ */
 
 /* Apart, so that the usual way out of h2_memory_take needs no register of the caller's. */
@@ -140,6 +222,9 @@ static __attribute__((noinline)) void *take_other(struct h2_memory *memory, size
 {
     if (size > SIZE_MAX / 2)
         return NULL;
+    void *seat = memory->bench != NULL && size > SMALL_MAX && size < BENCH ? sit(memory, size) : NULL;
+    if (seat != NULL)
+        return seat;
     uint32_t number = number_of(size);
     if (number == NOT_KEPT)
         return new_large(number, size);
@@ -182,6 +267,8 @@ void h2_memory_give(struct h2_memory *memory, void *data)
         keep(memory, number, data);
     } else if (number == NOT_KEPT) {
         free((struct large *)data - 1);
+    } else if (number == SEATED) {
+        stand_up(memory, (struct large *)data - 1);
     } else {
         keep(memory, number, data);
     }
@@ -219,7 +306,7 @@ static void *hook_realloc(void *data, size_t size, void *memory)
         struct large *block = size > SIZE_MAX / 2 ? NULL : realloc((struct large *)data - 1, sizeof *block + size);
         return block == NULL ? NULL : block + 1;
     }
-    size_t room = size_of(number);
+    size_t room = number == SEATED ? ((struct large *)data - 1)->size : size_of(number);
     if (is_small(data))
         ASAN_UNPOISON_MEMORY_REGION(data, size < room ? size : room);
     if (size <= room)
@@ -241,6 +328,17 @@ void h2_memory_init(struct h2_memory *memory)
                                            .realloc = hook_realloc}};
 }
 
+static void free_chunks(struct h2_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct h2_chunk *next = chunk->next;
+        ASAN_UNPOISON_MEMORY_REGION(chunk->data, chunk->size);
+        free(chunk->data);
+        free(chunk);
+        chunk = next;
+    }
+}
+
 void h2_memory_fini(struct h2_memory *memory)
 {
     for (uint32_t i = H2_SMALL_SIZES; i < H2_SIZES; i++) {
@@ -250,12 +348,7 @@ void h2_memory_fini(struct h2_memory *memory)
             free((struct large *)(void *)block - 1);
         }
     }
-    while (memory->chunks != NULL) {
-        struct h2_chunk *chunk = memory->chunks;
-        memory->chunks = chunk->next;
-        ASAN_UNPOISON_MEMORY_REGION(chunk->slabs, SLABS * SLAB);
-        free(chunk->slabs);
-        free(chunk);
-    }
+    free_chunks(memory->slabs);
+    free_chunks(memory->seats);
     *memory = (struct h2_memory){0};
 }

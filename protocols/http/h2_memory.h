@@ -6,6 +6,10 @@
  * front of a block, its slab is found from its address. That counts, because most of a session is some two hundred
  * blocks of 50 to 250 bytes (entries of HPACK's tables, streams). Larger ones come from malloc.
  *
+ * A session's own blocks, a few of some thousand bytes, are the other part. One of them, nghttp2's buffer for a frame,
+ * is larger than any page and used for its first bytes only: so the session sits in a bench of its own, whose first two
+ * pages hold all of that and the buffer's beginning. Its other pages are never touched, and cost nothing.
+ *
  * One thread. What was given back is held until h2_memory_fini, so a worker holds what it needed at its peak. Blocks
  * above H2_KEPT_MAX are not kept.
  */
@@ -21,14 +25,17 @@
 
 struct h2_block;
 struct h2_chunk;
+struct h2_bench;
 
 /* All zero: empty. */
 struct h2_memory {
     struct h2_block *kept[H2_SIZES];
     uint8_t
         *fresh[H2_SMALL_SIZES]; /* in the newest slab of the size: what nobody had yet; NULL: none left, or no slab */
-    struct h2_chunk *chunks;    /* slabs come from these; the first may have some left */
-    nghttp2_mem hooks;          /* for nghttp2; set by h2_memory_init */
+    struct h2_chunk *slabs, *seats; /* slabs and benches come from these; the first of each may have some left */
+    struct h2_bench *benches;       /* that nobody sits in */
+    struct h2_bench *bench;         /* between h2_memory_seat and h2_memory_seated; NULL: none */
+    nghttp2_mem hooks;              /* for nghttp2; set by h2_memory_init */
 };
 
 void h2_memory_init(struct h2_memory *memory);
@@ -37,6 +44,9 @@ void h2_memory_fini(struct h2_memory *memory);
 
 /* Aligned to 8 bytes, not zeroed. NULL: no memory. */
 void *h2_memory_take(struct h2_memory *memory, size_t size);
+/* Blocks of more than a small one's size that are taken between these two lie together, as far as there is room. */
+void h2_memory_seat(struct h2_memory *memory);
+void h2_memory_seated(struct h2_memory *memory);
 /* NULL is taken. */
 void h2_memory_give(struct h2_memory *memory, void *data);
 

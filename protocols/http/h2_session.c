@@ -349,7 +349,9 @@ static int make_ng(struct h2_session *session)
         /* nghttp2 would count a frame as often as it comes in pieces; h2_receive.c counts frames. */
         nghttp2_option_set_max_continuations(option, SIZE_MAX);
 #endif
+        h2_memory_seat(session->memory);
         status = nghttp2_session_client_new3(&session->ng, set, session, option, &session->memory->hooks);
+        h2_memory_seated(session->memory);
     }
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(set);

@@ -319,6 +319,46 @@ static void test_memory(void **state)
     h2_memory_fini(&memory);
 }
 
+/* What a session is made of lies in two pages, nghttp2's large buffer behind them but for its beginning; what has no
+ * room there lies elsewhere, and a bench that everybody has left is the next one's. */
+static void test_seats(void **state)
+{
+    struct h2_memory memory;
+    enum { SESSIONS = 20, BLOCKS = 5 };
+    static const size_t sizes[BLOCKS] = {2928, 16500, 64, 4096, 3000};
+    uint8_t *blocks[SESSIONS][BLOCKS];
+    (void)state;
+    h2_memory_init(&memory);
+    for (int round = 0; round < 2; round++) {
+        const uint8_t *before = blocks[SESSIONS - 1][0];
+        for (int i = 0; i < SESSIONS; i++) {
+            h2_memory_seat(&memory);
+            for (int k = 0; k < BLOCKS; k++) {
+                blocks[i][k] = k == 3 ? memory.hooks.calloc(1, sizes[k], &memory) : h2_memory_take(&memory, sizes[k]);
+                assert_non_null(blocks[i][k]);
+                memset(blocks[i][k], i + k, sizes[k]);
+            }
+            h2_memory_seated(&memory);
+            uintptr_t page = (uintptr_t)blocks[i][0] & ~(uintptr_t)4095;
+            assert_in_range((uintptr_t)blocks[i][3] + sizes[3], page, page + 8192);
+            assert_in_range((uintptr_t)blocks[i][1], page, page + 8192 - 512);
+            assert_true((uintptr_t)blocks[i][4] < page || (uintptr_t)blocks[i][4] >= page + 8192);
+        }
+        if (round == 1) /* as they were left, the last one first */
+            assert_ptr_equal(blocks[0][0], before);
+        for (int i = 0; i < SESSIONS; i++) {
+            for (int k = 0; k < BLOCKS; k++)
+                for (size_t at = 0; at < sizes[k]; at += 7)
+                    assert_int_equal(blocks[i][k][at], i + k);
+            blocks[i][1] = memory.hooks.realloc(blocks[i][1], 40000, &memory);
+            assert_int_equal(blocks[i][1][sizes[1] - 1], i + 1);
+            for (int k = 0; k < BLOCKS; k++)
+                h2_memory_give(&memory, blocks[i][k]);
+        }
+    }
+    h2_memory_fini(&memory);
+}
+
 static void test_error_names(void **state)
 {
     (void)state;
@@ -343,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_heads),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_seats),
         cmocka_unit_test(test_error_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
