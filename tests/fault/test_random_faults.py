@@ -13,7 +13,7 @@ from random_peer import RandomPeer
 from servers import Server
 
 FIRST, COUNT = map(int, os.environ.get("RANDOM_FAULTS", "1 20").split())
-JOURNEYS_MAX, USERS = 24, 4
+JOURNEYS_MAX, USERS = 16, 4
 # Each user's journeys one after the other, each with a connection that first waits a connect time-out and a back-off of at most
 # 1.125 s: some 60 s. Who is still there after that hangs.
 BOUND_S = 110
@@ -58,7 +58,7 @@ def test_seeds():
             except Exception as problem:  # pylint: disable=broad-except
                 failures.append(f"seed {seed}, {protocol.name}: {problem!r}\nwhat the server did, by connection: {' '.join(peer.trace)}")
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(6) as pool:
         list(pool.map(one, range(FIRST, FIRST + COUNT)))
     assert not failures, "\n".join(failures)
 
