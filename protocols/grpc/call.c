@@ -24,8 +24,7 @@ void rpc_worker_end(struct rpc_worker *worker)
         worker->free = call->next;
         rpc_buffer_fini(&call->in);
         rpc_buffer_fini(&call->fields);
-        rpc_buffer_fini(&call->out);
-        free(call->ends);
+        rpc_outgoing_fini(&call->out);
         free(call);
     }
     rpc_gzip_fini(&worker->gzip);
@@ -51,7 +50,7 @@ static struct rpc_call *take_call(struct rpc_conn *c)
     } else {
         worker->free = call->next;
         memset(call, 0, offsetof(struct rpc_call, in));
-        call->in.len = call->fields.len = call->out.len = 0;
+        call->in.len = call->fields.len = 0;
         call->message[0] = '\0';
     }
     call->c = c;
@@ -182,13 +181,13 @@ static const char *send_request(struct rpc_call *call, const struct rpc_step_opt
     struct h2_request request = {.more = streams && step->total > 0, .lasts = true};
     const char *why = gather_fields(worker, step, options, &request);
     if (why == NULL)
-        why = rpc_stream_prepare(call, options, reason);
+        why = rpc_outgoing_prepare(&call->out, step, options, &worker->gzip, reason);
     if (why != NULL)
         return why;
     h2_trace_request(call->c->conn, &call->c->trace, request.fields, request.field_count);
     call->half_closed = !request.more;
     if (!streams) {
-        struct squall_bytes bytes = rpc_stream_message(call, 0);
+        struct squall_bytes bytes = rpc_outgoing_message(&call->out, step, 0);
         rpc_trace_sent(call, bytes);
         request.body = bytes.data;
         request.body_len = bytes.len;

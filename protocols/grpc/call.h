@@ -13,10 +13,11 @@
 #include "decode.h"
 #include "frame.h"
 #include "gzip.h"
-#include <h2_trace.h> /* the http room's */
+#include "outgoing.h"
 #include "step.h"
 #include "target.h"
-#include <coding.h> /* the http room's, as h2_session.h */
+#include <coding.h>   /* the http room's, as h2_session.h */
+#include <h2_trace.h> /* the http room's */
 
 #define RPC_MESSAGE_TEXT_MAX 200 /* of grpc-message, as it is shown */
 #define RPC_JSON_MAX         (UINT64_C(8) << 20)
@@ -75,9 +76,7 @@ struct rpc_call {
     /* From here on memory that the next call takes over. */
     struct rpc_buffer in;     /* the message that is being read, if somebody will look */
     struct rpc_buffer fields; /* for record() */
-    struct rpc_buffer out;    /* messages of which some vary, framed */
-    size_t *ends;             /* of each, in `out` */
-    size_t ends_size;
+    struct rpc_outgoing out;
     char message[RPC_MESSAGE_TEXT_MAX]; /* grpc-message */
 };
 
@@ -96,8 +95,8 @@ extern const struct h2_callbacks rpc_callbacks;
 void rpc_worker_begin(struct rpc_worker *worker);
 void rpc_worker_end(struct rpc_worker *worker);
 
-/* call_trace.c: for who looks on. A message that is given to the session, with its prefix; one that has come, in the clear
- * and before it is counted; a field of the answer. */
+/* call_trace.c: for who looks on. A message that is given to the session, with its prefix; one that has come, in the
+ * clear and before it is counted; a field of the answer. */
 void rpc_trace_sent(struct rpc_call *call, struct squall_bytes framed);
 void rpc_trace_received(struct rpc_call *call, struct squall_bytes message);
 void rpc_trace_answer_field(struct rpc_call *call, const struct h2_field *field);
@@ -134,9 +133,6 @@ void rpc_call_stop(struct rpc_call *call, struct rpc_verdict verdict);
 void rpc_give_call(struct rpc_call *call);
 
 /* stream.c: sending on a stream of requests. */
-const char *rpc_stream_prepare(struct rpc_call *call, const struct rpc_step_options *options,
-                               char reason[RPC_REASON_MAX]);
-struct squall_bytes rpc_stream_message(const struct rpc_call *call, uint64_t number);
 void rpc_stream_begin(struct rpc_call *call);
 void rpc_stream_piece_done(struct rpc_call *call);
 void rpc_stream_go_on(struct rpc_call *call);

@@ -39,45 +39,16 @@ static void run_batch(struct core_call *call, struct core_tag *tag, const grpc_o
 static grpc_byte_buffer *buffer_of(const struct core_call *call, uint64_t number)
 {
     const struct rpc_step *step = call->step;
-    uint64_t i = number % step->message_count;
-    const struct rpc_message *message = &step->messages[i];
-    size_t from = i > 0 && message->framed == NULL ? call->ends[i - 1] : 0;
-    const uint8_t *data = message->framed != NULL ? message->framed : call->out.data + from;
-    size_t len = message->framed != NULL ? message->framed_len : call->ends[i] - from;
+    struct squall_bytes message = rpc_outgoing_message(&call->out, step, number);
+    message = (struct squall_bytes){message.data + RPC_PREFIX, message.len - RPC_PREFIX};
     if (rpc_traced(call->c->conn))
-        core_trace_message(call, SQUALL_TRACE_SENT, number, (struct squall_bytes){data + RPC_PREFIX, len - RPC_PREFIX});
-    grpc_slice slice = message->framed != NULL
-                           ? grpc_slice_from_static_buffer(data + RPC_PREFIX, len - RPC_PREFIX)
-                           : grpc_slice_from_copied_buffer((const char *)data + RPC_PREFIX, len - RPC_PREFIX);
+        core_trace_message(call, SQUALL_TRACE_SENT, number, message);
+    bool lasts = step->messages[number % step->message_count].framed != NULL;
+    grpc_slice slice = lasts ? grpc_slice_from_static_buffer(message.data, message.len)
+                             : grpc_slice_from_copied_buffer((const char *)message.data, message.len);
     grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
     grpc_slice_unref(slice);
     return buffer;
-}
-
-/* Encodes those messages that vary. */
-static const char *prepare(struct core_call *call, const struct rpc_step_options *options, char reason[RPC_REASON_MAX])
-{
-    const struct rpc_step *step = call->step;
-    const struct squall_tree *tree = rpc_step_tree(step, options);
-    if (step->messages_constant)
-        return NULL;
-    if (call->ends_size < step->message_count) {
-        size_t *ends = realloc(call->ends, step->message_count * sizeof *ends);
-        if (ends == NULL)
-            return "no memory for the messages";
-        call->ends = ends;
-        call->ends_size = step->message_count;
-    }
-    for (uint64_t i = 0; i < step->message_count; i++) {
-        if (step->messages[i].framed == NULL) {
-            const char *why = rpc_message_append(step, &step->messages[i], (const char *)tree->text.data, tree->holes,
-                                                 NULL, &call->out, reason);
-            if (why != NULL)
-                return why;
-        }
-        call->ends[i] = call->out.len;
-    }
-    return NULL;
 }
 
 static bool is_paced(const struct core_call *call)
@@ -475,7 +446,7 @@ static const char *open_call(struct core_call *call, const struct rpc_step_optio
     struct core_conn *c = call->c;
     const struct rpc_step *step = call->step;
     size_t count = 0;
-    const char *why = prepare(call, options, reason);
+    const char *why = rpc_outgoing_prepare(&call->out, step, options, NULL, reason);
     if (why != NULL)
         return why;
     why = make_metadata(c->worker, step, options, &count);

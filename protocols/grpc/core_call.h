@@ -11,6 +11,7 @@
 #ifndef SQUALL_GRPC_CORE_CALL_H
 #define SQUALL_GRPC_CORE_CALL_H
 #include "decode.h"
+#include "outgoing.h"
 #include "step.h"
 #include "target.h"
 #include <grpc/grpc.h>
@@ -105,9 +106,8 @@ struct core_call {
     grpc_byte_buffer *message, *sending;
     grpc_status_code code;
     grpc_slice details;
-    struct rpc_buffer fields, out;
-    size_t *ends;
-    size_t ends_size;
+    struct rpc_buffer fields;
+    struct rpc_outgoing out;
     uint64_t received, sent, turned, bytes_in, bytes_out, stop_ns;
     uint64_t doubt_ns; /* until then the channel may say what the status means; 0: it is plain */
     bool writing, half_closed, stopped, has_status, drained, enough, body_begun, begun;

@@ -15,8 +15,7 @@ void core_calls_free(struct core_worker *worker)
         struct core_call *call = worker->free;
         worker->free = call->next;
         rpc_buffer_fini(&call->fields);
-        rpc_buffer_fini(&call->out);
-        free(call->ends);
+        rpc_outgoing_fini(&call->out);
         free(call);
     }
     free(worker->metadata);
@@ -57,9 +56,8 @@ struct core_call *core_call_take(struct core_conn *c)
     } else {
         worker->free = call->next;
         struct core_call kept = *call;
-        kept.fields.len = kept.out.len = 0;
-        *call =
-            (struct core_call){.fields = kept.fields, .out = kept.out, .ends = kept.ends, .ends_size = kept.ends_size};
+        kept.fields.len = 0;
+        *call = (struct core_call){.fields = kept.fields, .out = kept.out};
     }
     call->c = c;
     call->next = c->calls;

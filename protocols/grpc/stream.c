@@ -6,7 +6,6 @@
  * told when they come, so that a server that stops reading shows in their latency.
  */
 #include "call.h"
-#include <stdlib.h>
 
 static bool is_paced(const struct rpc_call *call)
 {
@@ -25,46 +24,6 @@ static uint64_t key_of(const struct rpc_call *call, uint64_t number)
     return call->step->options->ping_pong ? number : SQUALL_NO_ANSWER;
 }
 
-/* Encodes the messages of this call of which any varies. */
-const char *rpc_stream_prepare(struct rpc_call *call, const struct rpc_step_options *options,
-                               char reason[RPC_REASON_MAX])
-{
-    const struct rpc_step *step = call->step;
-    const struct squall_tree *tree = rpc_step_tree(step, options);
-    call->out.len = 0;
-    if (step->messages_constant)
-        return NULL;
-    if (call->ends_size < step->message_count) {
-        size_t *ends = realloc(call->ends, step->message_count * sizeof *ends);
-        if (ends == NULL)
-            return "no memory for the messages";
-        call->ends = ends;
-        call->ends_size = step->message_count;
-    }
-    for (uint64_t i = 0; i < step->message_count; i++) {
-        const struct rpc_message *message = &step->messages[i];
-        if (message->framed == NULL) {
-            const char *why = rpc_message_append(step, message, (const char *)tree->text.data, tree->holes,
-                                                 &call->c->worker->gzip, &call->out, reason);
-            if (why != NULL)
-                return why;
-        }
-        call->ends[i] = call->out.len;
-    }
-    return NULL;
-}
-
-struct squall_bytes rpc_stream_message(const struct rpc_call *call, uint64_t number)
-{
-    const struct rpc_step *step = call->step;
-    uint64_t i = number % step->message_count;
-    const struct rpc_message *message = &step->messages[i];
-    if (message->framed != NULL)
-        return (struct squall_bytes){message->framed, message->framed_len};
-    size_t from = i > 0 ? call->ends[i - 1] : 0;
-    return (struct squall_bytes){call->out.data + from, call->ends[i] - from};
-}
-
 static void half_close(struct rpc_call *call)
 {
     if (call->half_closed)
@@ -77,7 +36,7 @@ static void send_next(struct rpc_call *call)
 {
     const struct rpc_step *step = call->step;
     uint64_t i = call->sent % step->message_count;
-    struct squall_bytes bytes = rpc_stream_message(call, call->sent++);
+    struct squall_bytes bytes = rpc_outgoing_message(&call->out, step, call->sent++);
     rpc_trace_sent(call, bytes);
     call->writing = true;
     call->half_closed = is_all_sent(call);

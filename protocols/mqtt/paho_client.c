@@ -101,40 +101,32 @@ static void on_failure5(void *context, MQTTAsync_failureData5 *data)
     answered(context, true, reason, data != NULL ? data->code : 0, data != NULL ? data->message : NULL);
 }
 
+/* The library has three structs of options for this, whose members have the same names. */
+#define ANSWER_TO(call, options)                                                                                       \
+    do {                                                                                                               \
+        (options)->context = (call);                                                                                   \
+        if ((call)->client->version >= MQTT_5) {                                                                       \
+            (options)->onSuccess5 = on_success5;                                                                       \
+            (options)->onFailure5 = on_failure5;                                                                       \
+        } else {                                                                                                       \
+            (options)->onSuccess = on_success;                                                                         \
+            (options)->onFailure = on_failure;                                                                         \
+        }                                                                                                              \
+    } while (0)
+
 void paho_call_answers(struct paho_call *call, MQTTAsync_responseOptions *options)
 {
-    options->context = call;
-    if (call->client->version >= MQTT_5) {
-        options->onSuccess5 = on_success5;
-        options->onFailure5 = on_failure5;
-    } else {
-        options->onSuccess = on_success;
-        options->onFailure = on_failure;
-    }
+    ANSWER_TO(call, options);
 }
 
 void paho_call_connects(struct paho_call *call, MQTTAsync_connectOptions *options)
 {
-    options->context = call;
-    if (call->client->version >= MQTT_5) {
-        options->onSuccess5 = on_success5;
-        options->onFailure5 = on_failure5;
-    } else {
-        options->onSuccess = on_success;
-        options->onFailure = on_failure;
-    }
+    ANSWER_TO(call, options);
 }
 
 void paho_call_disconnects(struct paho_call *call, MQTTAsync_disconnectOptions *options)
 {
-    options->context = call;
-    if (call->client->version >= MQTT_5) {
-        options->onSuccess5 = on_success5;
-        options->onFailure5 = on_failure5;
-    } else {
-        options->onSuccess = on_success;
-        options->onFailure = on_failure;
-    }
+    ANSWER_TO(call, options);
 }
 
 /* ---- messages and the end -------------------------------------------------------------------------------------- */

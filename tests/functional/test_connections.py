@@ -4,7 +4,7 @@ import socket
 import time
 
 from harness import free_port, main, scratch, squall
-from proof import errors, run
+from proof import SECOND, Noise, errors, run
 from servers import Server, answers
 
 _files = 0
@@ -88,7 +88,7 @@ def test_new_to_nowhere():
 
 
 def test_connect_rate():
-    """20 connections at 40/s: 19 pauses of 25 ms, by the server's clock."""
+    """20 connections at 20/s: 19 pauses of 50 ms, by the server's clock."""
     times = []
 
     def handler(peer):
@@ -97,11 +97,13 @@ def test_connect_rate():
     with Server(handler) as server:
         for workers in (1, 3):
             times.clear()
-            run(scenario(f'{{ url: "{server.url()[:-1]}", connections: 20, connect-rate: 40/s }}', "{ users: 20, iterations: 100 }"),
-                "-w", workers)
+            with Noise() as noise:
+                run(scenario(f'{{ url: "{server.url()[:-1]}", connections: 20, connect-rate: 20/s }}', "{ users: 20, iterations: 100 }"),
+                    "-w", workers)
             assert len(times) == 20, times
-            # Workers share the rate, each opening its first at once.
-            assert max(times) - min(times) >= (20 / workers - 1 - 1) * workers / 40, sorted(times)
+            # Workers share the rate, each opening its first at once; the server's thread may see the first of all late.
+            least = (20 / workers - 1 - 1) * workers / 20
+            assert max(times) - min(times) >= least - 0.3 - noise.worst_ns / SECOND, (sorted(times), noise.worst_ns)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Names: looked up by the workers, at the start and when their time to live has run out; and name servers that lie, say no,
 or say nothing."""
 import socket
-import threading
 import time
 
 from harness import free_port, main, scratch, squall
 from nameserver import NameServer
-from proof import errors, run
+from proof import SECOND, errors, run
 from servers import Server, answers
 
 _files = 0
@@ -52,10 +51,10 @@ def test_next_address_when_one_is_dead():
 
 
 def test_no_such_name():
-    """It ends at once, long before the connect time-out of a minute."""
+    """It ends at once, long before the connect time-out."""
     for answer in (lambda name, kind: NameServer.NXDOMAIN, v4()):
         with NameServer(answer) as names:
-            process = squall("run", scenario("http://nowhere.test:80", names, more=", connect-timeout: 1m"), seconds=30)
+            process = squall("run", scenario("http://nowhere.test:80", names, more=", connect-timeout: 30m"))
             assert process.returncode == 3 and "nowhere.test leads nowhere" in process.err, process.err
 
 
@@ -74,30 +73,28 @@ def test_a_lie_leads_elsewhere():
 
 
 def test_slow_answer_is_a_phase():
-    """A look-up of 150 ms holds nobody else up, and is told as what it is."""
+    """A look-up of a second holds nobody else up, and is told as what it is."""
     def slow(name, kind):
         if kind == "A":
-            time.sleep(0.15)
+            time.sleep(1)
         return v4("127.0.0.1")(name, kind)
     with Server(answers()) as server, NameServer(slow) as names:
         summary, _ = run(scenario(f"http://service.test:{server.port}", names, load="{ users: 1, iterations: 20 }"))
         phases = summary["steps"][0]["phases_ns"]
-        assert phases["dns"]["min"] >= 150e6 > phases["connect"]["max"], phases
+        assert phases["dns"]["min"] >= 1e9 > phases["connect"]["max"], phases
 
 
 def test_time_to_live():
     """After a TTL of 1 s the name leads elsewhere: new connections go there, and questions are asked no oftener than that."""
-    where = ["127.0.0.1"]
     with Server(answers()) as first, Server(answers(), listener=socket.create_server(("127.0.0.2", first.port))) as second:
-        with NameServer(lambda name, kind: ([where[0]], 1) if kind == "A" else ([], 1)) as names:
-            timer = threading.Timer(1.5, lambda: where.__setitem__(0, "127.0.0.2"))
-            timer.start()
-            summary, _ = run(scenario(f"http://service.test:{first.port}", names, "{ hold: 100/s, for: 4s, users: 50 }", ", connections: new"), "-w", 1)
-            timer.join()
-        assert summary["totals"]["ok"] == 400 == first.connections + second.connections, errors(summary)
-        assert first.connections >= 100 and second.connections >= 100, (first.connections, second.connections)
+        def moves(_name, kind):
+            return (["127.0.0.1" if first.connections < 100 else "127.0.0.2"] if kind == "A" else [], 1)
+        with NameServer(moves) as names:
+            summary, _ = run(scenario(f"http://service.test:{first.port}", names, "{ hold: 100/s, for: 5s, users: 50 }", ", connections: new"), "-w", 1)
+        assert summary["totals"]["ok"] == 500 == first.connections + second.connections, errors(summary)
+        assert first.connections >= 100 and second.connections >= 50, (first.connections, second.connections)
         asked = sum(kind == "A" for _, kind in names.questions)
-        assert 2 <= asked <= 6, asked
+        assert 2 <= asked <= 2 + summary["duration_ns"] / SECOND, (asked, summary["duration_ns"])
 
 
 def test_refused_with_a_place():

@@ -10,10 +10,10 @@ from proof import Run, nginx_lines, run
 FAILS = "thresholds: [ p50(latency) < 1ns ]\n"
 
 
-def scenario(url, load, more=""):
+def scenario(url, load, more="", connect="30s"):
     path = scratch(f"scenario-{time.monotonic_ns()}.yaml")
     with open(path, "w", encoding="utf-8") as out:
-        out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{url}\", connect-timeout: 300ms }} }}\nload: [ {{ {load} }} ]\n"
+        out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{url}\", connect-timeout: {connect} }} }}\nload: [ {{ {load} }} ]\n"
                   f"flow: [ {{ http: GET / }} ]\n{more}")
     return path
 
@@ -87,12 +87,12 @@ def test_1_wins_over_99():
 
 
 def test_3():
-    with Run(scenario(f"http://127.0.0.1:{free_port()}", "users: 1, iterations: 1", FAILS)) as process:
+    with Run(scenario(f"http://127.0.0.1:{free_port()}", "users: 1, iterations: 1", FAILS, "300ms")) as process:
         process.end(3)
         assert "no connection to target api" in process.err and "300ms" in process.err, process.err
         summary = process.summary()
         assert summary["exit_code"] == 3 and "no connection to target api" in summary["unreachable"], summary
-    ended = squall("try", scenario(f"http://127.0.0.1:{free_port()}", "users: 1, iterations: 1"))
+    ended = squall("try", scenario(f"http://127.0.0.1:{free_port()}", "users: 1, iterations: 1", connect="300ms"))
     assert ended.returncode == 3 and "no connection to target api" in ended.err, ended.err
 
 

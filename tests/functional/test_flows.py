@@ -99,14 +99,14 @@ flow:
 def test_unanswered_step_keeps_variables():
     with Target() as target:
         summary = walk(target, """
-drain: 5s
+drain: 30s
 vars: { kept: before }
 load: [ { users: 1, iterations: 1 } ]
 flow:
-  - http: GET /slow?delay=3s
+  - http: GET /slow?delay=30s
     save: { kept: body }
   - http: GET /after/${kept}
-""", "--timeout", "300ms")
+""", "--timeout", "2s")
         seen = paths(target)
     assert summary["totals"]["timed_out"] == 1 and summary["totals"]["ok"] == 1, summary["totals"]
     assert seen["/after/before"] == 1, seen

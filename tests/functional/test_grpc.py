@@ -97,7 +97,8 @@ def interop(server):
     with server as running:
         steps = judge(squall_run("--trust", "off", scenario(running.port, "proto: [ interop.proto, nowhere.proto ]", cases)), cases)
         made = sum(step["count"] for step in steps.values())
-        unseen = {"unimplemented_method", "unimplemented_service", "cancel_after_begin"}
+        # Those end before the server has seen them, or may on a slow machine.
+        unseen = {"unimplemented_method", "unimplemented_service", "cancel_after_begin", "timeout_on_sleeping_server"}
         seen = running.stop()
         sure = made - sum(steps[name]["count"] for name in unseen)
         assert sure <= seen <= made, (sure, seen, made)

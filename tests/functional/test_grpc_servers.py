@@ -36,31 +36,31 @@ def observe(port):
 
     request, stream = message("Request"), message("StreamRequest")
     unary = call("unary_unary", "Unary", "Request", "Answer")
-    answer, done = unary.with_call(request(payload={"body": b"x" * 271828}, answer_bytes=314159), timeout=10,
+    answer, done = unary.with_call(request(payload={"body": b"x" * 271828}, answer_bytes=314159), timeout=60,
                                    metadata=[("x-echo-initial", "a b"), ("x-echo-trailing-bin", b"\x00\xff\x0a")])
     seen.append((len(answer.payload.body), answer.received_bytes, answer.number))
     seen.append(sorted((name, value) for name, value in done.initial_metadata() if name.startswith("x-echo")))
     seen.append(sorted((name, value) for name, value in done.trailing_metadata() if name.startswith("x-echo")))
-    seen.append(status(lambda: unary(request(end={"code": 2, "message": "\t\nbeware \u2602 %"}), timeout=10)))
-    seen.append(status(lambda: unary(request(delay_ms=1500), timeout=0.2))[0])
+    seen.append(status(lambda: unary(request(end={"code": 2, "message": "\t\nbeware \u2602 %"}), timeout=60)))
+    seen.append(status(lambda: unary(request(delay_ms=4000), timeout=2))[0])
     empty = call("unary_unary", "Empty", "Nothing", "Nothing")
-    seen.append(status(lambda: empty(message("Nothing")(), timeout=10))[0])
-    seen.append(status(lambda: call("unary_unary", "Missing", "Nothing", "Nothing")(message("Nothing")(), timeout=10))[0])
+    seen.append(status(lambda: empty(message("Nothing")(), timeout=60))[0])
+    seen.append(status(lambda: call("unary_unary", "Missing", "Nothing", "Nothing")(message("Nothing")(), timeout=60))[0])
     nowhere = channel.unary_unary("/interop.Nowhere/Unary", request_serializer=lambda value: b"", response_deserializer=lambda value: value)
-    seen.append(status(lambda: nowhere(None, timeout=10))[0])
+    seen.append(status(lambda: nowhere(None, timeout=60))[0])
 
     parts = [{"answer_bytes": size} for size in (31415, 9, 2653, 58979)]
     download = call("unary_stream", "Download", "StreamRequest", "Answer")
-    seen.append([(len(item.payload.body), item.number) for item in download(stream(parts=parts), timeout=10)])
-    ended = download(stream(parts=parts[:1], end={"code": 8, "message": "enough"}), timeout=10)
+    seen.append([(len(item.payload.body), item.number) for item in download(stream(parts=parts), timeout=60)])
+    ended = download(stream(parts=parts[:1], end={"code": 8, "message": "enough"}), timeout=60)
     seen.append((len(next(ended).payload.body), status(ended)))
     upload = call("stream_unary", "Upload", "StreamRequest", "Summary")
-    summary = upload(iter(stream(payload={"body": b"y" * size}) for size in (27182, 8, 1828, 45904)), timeout=10)
+    summary = upload(iter(stream(payload={"body": b"y" * size}) for size in (27182, 8, 1828, 45904)), timeout=60)
     seen.append((summary.messages, summary.received_bytes))
     duplex = call("stream_stream", "Duplex", "StreamRequest", "Answer")
     seen.append([(len(item.payload.body), item.received_bytes, item.number) for item in duplex(
-        iter(stream(parts=[part], payload={"body": b"z" * size}) for part, size in zip(parts, (1, 2, 3, 4))), timeout=10)])
-    seen.append([item.number for item in duplex(iter(()), timeout=10)])
+        iter(stream(parts=[part], payload={"body": b"z" * size}) for part, size in zip(parts, (1, 2, 3, 4))), timeout=60)])
+    seen.append([item.number for item in duplex(iter(()), timeout=60)])
     channel.close()
     return seen
 

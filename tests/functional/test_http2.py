@@ -325,7 +325,7 @@ def test_capacity():
         most = overlapping(target.stop().log())
     step, = summary["steps"]
     assert most <= 5, most
-    assert step["latency_ns"]["p50"] > 70e6 > 2.9 * step["service_ns"]["min"], step
+    assert step["latency_ns"]["p50"] > max(70e6, 2 * step["service_ns"]["min"]), step
     assert step["phases_ns"]["wait"]["p50"] > 50e6, step["phases_ns"]
 
 
@@ -350,9 +350,9 @@ def test_fairness():
         each = {}
         for line in process.raw():
             each[line["user"]] = each.get(line["user"], 0) + 1
-    # In turn, but for those whose answers come together: a tenth of a share is far from starving.
+    # In turn, but for those whose answers come together, and for the end: a tenth of a share is far from starving.
     share = sum(each.values()) / 50
-    assert len(each) == 50 and max(each.values()) - min(each.values()) <= share / 10, sorted(each.values())
+    assert len(each) == 50 and max(each.values()) - min(each.values()) <= max(2, share / 10), sorted(each.values())
 
 
 def test_everything():
@@ -410,10 +410,10 @@ def bounded(kib):
 
 def test_100_mib_down():
     with Target(log=False) as target:
-        summary, kib = watched(target.url("/?size=100MiB"), "--h2", "-u", 1, "-n", 1)
+        summary, kib = watched(target.url("/?size=100MiB"), "--h2", "-u", 1, "-n", 1, "--timeout", "100s")
         only(summary, ok=1)
         assert summary["totals"]["bytes_in"] > 100 << 20 and bounded(kib), (summary["totals"], kib)
-        summary, kib = watched(target.url("/?size=20MiB"), "--h2", "-u", 5, "-c", 1, "-n", 5)
+        summary, kib = watched(target.url("/?size=20MiB"), "--h2", "-u", 5, "-c", 1, "-n", 5, "--timeout", "100s")
         only(summary, ok=5)
         assert summary["totals"]["bytes_in"] > 100 << 20 and bounded(kib), (summary["totals"], kib)
 
@@ -422,7 +422,7 @@ def test_100_mib_up():
     """34 requests of 3 MiB, all at once on one connection."""
     body = "0123456789abcdef" * (3 << 16)
     with Target(log=False) as target:
-        path = scenario(target.url(""), "http: h2, connections: 1", f"  - http: POST /drop\n    body: \"{body}\"\n", "{ users: 34, for: 60s }")
+        path = scenario(target.url(""), "http: h2, connections: 1, timeout: 100s", f"  - http: POST /drop\n    body: \"{body}\"\n", "{ users: 34, for: 60s }")
         summary, kib = watched(path, "-n", 34)
         only(summary, ok=34)
         assert summary["totals"]["bytes_out"] > 34 * len(body) > 100 << 20 and bounded(kib), (summary["totals"], kib)

@@ -180,7 +180,8 @@ def test_keep_alive():
     broker = Broker(answers={PING: packet(0xd0)})
     summary = run(broker, ["{ mqtt: publish a }", "{ think: 2500ms }", "{ mqtt: publish a, name: still there }"], ", keep-alive: 1s")
     pings = sum(row["metrics"]["ping_ns"]["count"] for row in summary["steps"])
-    assert summary["totals"]["ok"] == 2 and pings == len(broker.of(PING)) >= 1, (summary["totals"], broker.came)
+    # The answer to the last one may come when the run is over.
+    assert summary["totals"]["ok"] == 2 and 1 <= pings <= len(broker.of(PING)) <= pings + 1, (summary["totals"], pings, broker.came)
     summary = run(Broker(), ["{ mqtt: publish a }", "{ mqtt: await a }"], ", keep-alive: 1s, timeout: 10s")
     assert "no PINGRESP within the keep-alive (3.1.2.10)" in said(summary), said(summary)
     # What the broker names counts instead of ours.

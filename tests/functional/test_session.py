@@ -52,7 +52,7 @@ def locust_walks(server):
     with Process(argv, env={**os.environ, "SESSION_CSV": scratch("accounts.csv")}) as process:
         # It has no end of its own: its users stop when no row is left.
         wait_until(lambda: sum(request["path"] == "/logout" for request in server.seen) >= PEOPLE or process.child.poll() is not None,
-                   "Locust to walk all journeys", 60)
+                   "Locust to walk all journeys", 120)
         process.signal(signal.SIGTERM)
         process.wait()
     return sessions(server.seen), process.err

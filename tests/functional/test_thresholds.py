@@ -29,7 +29,7 @@ def test_windows_find_a_stall():
     assert window["window_ns"] == 2 * SECOND
     # Of the 400 that end in the two seconds around its end, 160 have waited above 200 ms.
     assert not window["pass"] and window["actual"] >= 200_000_000, window
-    assert 2 * SECOND <= window["window_start_ns"] <= 5 * SECOND, window
+    assert window["window_start_ns"] <= 5 * SECOND, window  # the target began before the run
     assert " at " in process.out and "over any 2s" in process.out, process.out
     assert "aborted" not in summary, summary["aborted"]
 

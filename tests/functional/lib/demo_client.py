@@ -50,7 +50,7 @@ class Demo:
         """Asks for the file of a symbol, by a question and an answer that are encoded by hand."""
         question = bytes([4 << 3 | 2, len(symbol)]) + symbol.encode()
         ask = self.channel.stream_stream(f"/{version}.ServerReflection/ServerReflectionInfo")
-        answer, = ask(iter([question]), timeout=10)
+        answer, = ask(iter([question]), timeout=60)
         files = [value for number, part in fields(answer) if number == 4 for _, value in fields(part)]
         assert len(files) == 1, answer
         self.pool.Add(descriptor_pb2.FileDescriptorProto.FromString(files[0]))
@@ -72,16 +72,16 @@ class Demo:
     def _demo(self, kind, name):
         return self.method(kind, "/squall.demo.Demo/" + name, "squall.demo.Ask", "squall.demo.Answer")
 
-    def unary(self, timeout=10, **values):
+    def unary(self, timeout=60, **values):
         return self._demo("unary_unary", "Unary")(self.ask(**values), timeout=timeout)
 
-    def download(self, timeout=10, **values):
+    def download(self, timeout=60, **values):
         return self._demo("unary_stream", "Download")(self.ask(**values), timeout=timeout)
 
-    def upload(self, asks, timeout=10, **options):
+    def upload(self, asks, timeout=60, **options):
         return self._demo("stream_unary", "Upload")((self.ask(**ask) for ask in asks), timeout=timeout, **options)
 
-    def chat(self, asks, timeout=10):
+    def chat(self, asks, timeout=60):
         return self._demo("stream_stream", "Chat")((self.ask(**ask) for ask in asks), timeout=timeout)
 
 
