@@ -18,9 +18,10 @@ struct arena_block {
 
 #define HEADER ((sizeof(struct arena_block) + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT)
 
-static void out_of_memory(size_t size)
+void out_of_memory(size_t size)
 {
-    log_line(LOG_ERROR, "out of memory: %zu more bytes were refused", size);
+    log_line(LOG_ERROR, "out of memory: %zu more bytes were refused; raise the limit (ulimit -v, a container's), or use fewer users or connections",
+             size);
     abort();
 }
 

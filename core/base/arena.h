@@ -43,5 +43,7 @@ static inline void *arena_take(struct arena *arena, size_t size)
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *data, size_t size);
+/* Their end, for those that ask the kernel themselves. */
+_Noreturn void out_of_memory(size_t size);
 
 #endif

@@ -79,6 +79,7 @@ static int printed(int code)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file as large as `ulimit -f` allows is an error of the write, which is told */
     if (argc < 2) {
         command_help(argc, argv);
         return EXIT_CODE_USAGE;

@@ -78,6 +78,22 @@ static int start(uint32_t number, int socket, int page, pid_t *ret_pid)
     return failure;
 }
 
+static const char *advice(int reason)
+{
+    switch (reason) {
+    case EMFILE:
+    case ENFILE:
+        return "; raise the limit on open files (ulimit -n), or use fewer workers (-w)";
+    case EAGAIN:
+    case ENOMEM:
+        return "; raise the limit on processes or on memory (ulimit -u, ulimit -v, a container's), or use fewer workers (-w)";
+    case EFBIG:
+        return "; its page of counters is a file in memory: raise the limit on the size of files (ulimit -f)";
+    default:
+        return "";
+    }
+}
+
 int spawn_worker(uint32_t number, struct child *ret_child, int *ret_socket, struct error *error)
 {
     int sockets[2] = {-1, -1}, page = -1;
@@ -97,7 +113,7 @@ int spawn_worker(uint32_t number, struct child *ret_child, int *ret_socket, stru
     *ret_socket = sockets[0];
     return 0;
 failed:
-    error_set_code(error, EXIT_CODE_INTERNAL, "worker %u could not be started: %s", number, strerror(errno));
+    error_set_code(error, EXIT_CODE_INTERNAL, "worker %u could not be started: %s%s", number, strerror(errno), advice(errno));
     for (int i = 0; i < 2; i++)
         if (sockets[i] >= 0)
             close(sockets[i]);

@@ -225,6 +225,7 @@ int worker_main(int argc, char **argv)
     char role[32];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* the controller says when to stop */
     signal(SIGTERM, SIG_IGN);
     snprintf(role, sizeof role, "worker %u", number);

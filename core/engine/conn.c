@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define SLOW_CONNECT_NS (500 * NS_PER_MS) /* a connection request is sent again after a second: quicker ones need no look */
 #define TLS_RECORD_MAX (16u << 10) /* what one read of TLS gives at most (RFC 8446 5.1) */
@@ -21,9 +23,11 @@ static struct engine *engine_of(const struct conn *conn)
 }
 
 /* What a connection waited for in vain. */
-static const char *time_out_text(uint8_t state)
+static const char *time_out_text(const struct conn *conn)
 {
-    switch (state) {
+    if (conn->pool->own_transport)
+        return "connect time-out: no session by then; does the server run, and does it speak this protocol?";
+    switch (conn->state) {
     case CONN_RESOLVING:
         return "connect time-out: no name server answered; are they right (/etc/resolv.conf, or the target's name-servers)?";
     case CONN_CONNECTING:
@@ -50,7 +54,7 @@ void conn_transit_over(struct timer *timer, uint64_t now_ns)
         }
         return;
     }
-    conn_close(conn, time_out_text(conn->state), true);
+    conn_close(conn, time_out_text(conn), true);
 }
 
 static void on_tick(struct timer *timer, uint64_t now_ns)
@@ -190,6 +194,15 @@ static const char *connect_text(int failure)
     }
 }
 
+/* A plugin with a transport of its own is not told by its library that this was why; the kernel tells. */
+static bool descriptors_out(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
 static void close_failed(struct conn *conn, int failure)
 {
     const char *text = connect_text(failure);
@@ -282,16 +295,12 @@ static void continue_handshake(struct conn *conn)
 
 /* ---- input ---- */
 
-/* False: that is too much, and the connection has failed. */
-static bool keep_input(struct conn *conn, const uint8_t *data, size_t len)
+/* What a plugin leaves is at most INPUT_HELD_MAX, so with the next read behind it, it fits. */
+static void keep_input(struct conn *conn, const uint8_t *data, size_t len)
 {
     if (!conn->in)
-        conn->in = buffer_take(engine_of(conn), INPUT_HELD_MAX);
-    if (buffer_append(conn->in, data, len) == 0)
-        return true;
-    conn->reset_wanted = true;
-    conn_fail(conn, "the peer sent more than 1 MiB that the protocol could not take apart");
-    return false;
+        conn->in = buffer_take(engine_of(conn), INPUT_HELD_MAX + INPUT_SIZE);
+    buffer_append(conn->in, data, len);
 }
 
 static void receive(struct conn *conn, const uint8_t *data, size_t len)
@@ -301,12 +310,15 @@ static void receive(struct conn *conn, const uint8_t *data, size_t len)
         engine->config.tap(engine->config.arg, false, data, len);
     uint64_t used = 0;
     if (conn->in) {
-        if (!keep_input(conn, data, len))
-            return;
+        keep_input(conn, data, len);
         used = conn_abi(conn)->receive(&conn->view, conn->in->data, conn->in->len);
         buffer_consume(conn->in, used);
         if (!conn->in->len)
             buffer_give(engine, &conn->in);
+        else if (conn->in->len > INPUT_HELD_MAX && !conn->close_wanted) {
+            conn->reset_wanted = true;
+            conn_fail(conn, "the peer sent more than 1 MiB that the protocol could not take apart");
+        }
         return;
     }
     used = conn_abi(conn)->receive(&conn->view, data, len);
@@ -545,6 +557,10 @@ void conn_close(struct conn *conn, const char *why, bool reset)
     bool attempt_failed = !conn->counted;
     if (conn->state == CONN_IDLE || conn->state == CONN_BACKOFF)
         return;
+    if (attempt_failed && conn->pool->own_transport && descriptors_out()) {
+        engine->facts.descriptors_exhausted++;
+        why = connect_text(EMFILE);
+    }
     conn->close_wanted = true;
     end_exchanges(conn, why);
     if (conn->connected) {

@@ -193,7 +193,7 @@ struct squall_bytes tls_alpn(const struct conn *conn); /* what was agreed on; em
 void tls_idle(struct conn *conn);                      /* gives buffers back that hold nothing */
 void tls_end(struct conn *conn, bool reset);
 void tls_forget(struct conn *conn); /* identity and session */
-/* What a plugin with a transport of its own is told; in engine->conn_scratch. */
+/* What a plugin with a transport of its own is told; in engine->tls_scratch. */
 int tls_tell(struct conn *conn, struct squall_tls *ret_tls, struct error *error);
 
 #endif

@@ -270,6 +270,7 @@ void engine_free(struct engine *engine)
     loop_free(engine->loop);
     arena_fini(&engine->scratch);
     arena_fini(&engine->conn_scratch);
+    arena_fini(&engine->tls_scratch);
     arena_fini(&engine->arena);
     free(engine);
 }

@@ -200,6 +200,7 @@ struct engine {
     struct arena arena;   /* run */
     struct arena scratch; /* one exchange */
     struct arena conn_scratch; /* conn_options() */
+    struct arena tls_scratch;  /* tls(): a plugin may want both at once */
     struct squall_host host;
     struct plugin_worker *plugins; /* as registry indexes; protocol NULL: not used */
     uint32_t plugin_count;

@@ -3,7 +3,6 @@
  * longest-idle user of its class, and waits, still due, when there is none. Closed load: so many users walk their flow
  * again and again. Loads of a scenario run side by side: each has its own schedule and users, and none waits for another.
  */
-#include "base/log.h"
 #include "engine/internal.h"
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -48,10 +47,8 @@ void load_init(struct engine *engine)
     /* Mapped, not touched: it costs address space until arrivals really wait. */
     engine->waiting = mmap(NULL, WAITING_ARRIVALS_MAX * sizeof *engine->waiting, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (engine->waiting == MAP_FAILED) {
-        log_line(LOG_ERROR, "out of memory for arrivals that wait");
-        abort(); /* at start-up, as xmalloc */
-    }
+    if (engine->waiting == MAP_FAILED)
+        out_of_memory(WAITING_ARRIVALS_MAX * sizeof *engine->waiting);
 }
 
 void load_fini(struct engine *engine)

@@ -184,7 +184,7 @@ static int use_identity(struct conn *conn, char *text, size_t size)
 
 static const char *kept_path(struct engine *engine, char *path)
 {
-    const char *kept = arena_copy(&engine->conn_scratch, path, strlen(path));
+    const char *kept = arena_copy(&engine->tls_scratch, path, strlen(path));
     free(path);
     return kept;
 }
@@ -194,7 +194,7 @@ int tls_tell(struct conn *conn, struct squall_tls *ret_tls, struct error *error)
     const struct target *target = conn->pool->target;
     struct engine *engine = conn->pool->engine;
     char *path;
-    arena_reset(&engine->conn_scratch);
+    arena_reset(&engine->tls_scratch);
     *ret_tls = (struct squall_tls){.ca = target->tls_ca, .server_name = server_name(target), .insecure = target->tls_insecure};
     if (!target->tls_cert)
         return 0;

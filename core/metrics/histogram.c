@@ -3,7 +3,7 @@
  * Every walk over slots stays within [low, high]: untouched pages are never read, so they are never made.
  */
 #include "metrics/histogram.h"
-#include "base/log.h"
+#include "base/arena.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -47,10 +47,8 @@ void histogram_reset(struct histogram *histogram)
 void histogram_map(struct histogram *histogram)
 {
     void *slots = mmap(NULL, MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (slots == MAP_FAILED) {
-        log_line(LOG_ERROR, "out of memory: a histogram's %zu bytes were refused", MAPPED_BYTES);
-        abort();
-    }
+    if (slots == MAP_FAILED)
+        out_of_memory(MAPPED_BYTES);
     histogram->slots = slots;
 }
 

@@ -24,6 +24,8 @@ static const char *advice(int reason)
     case EPERM:
     case EROFS:
         return "give --out a file in a folder that you may write to";
+    case EFBIG:
+        return "files may not be that large here: raise the limit (ulimit -f)";
     case EISDIR:
         return "that is a folder: give --out a file's name";
     default:

@@ -33,6 +33,7 @@ static const struct meaning {
     {"Broken pipe", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
     {"Connection timed out", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
     {"No route to host", SQUALL_BROKEN_OFF, NEEDS_LOST_CHANNEL, false, NULL},
+    {"frame of size ", SQUALL_BROKEN_OFF, NEEDS_NO_TRAILERS, false, NULL}, /* more than its window holds */
 };
 
 static bool is_lost(const struct core_conn *c)

@@ -155,7 +155,8 @@ int core_worker_begin(struct squall_worker *view, struct squall_error *error)
     grpc_completion_queue_shutdown(worker->queue);
     grpc_completion_queue_destroy(worker->queue);
     shut_down();
-    snprintf(error->text, sizeof error->text, "no thread for gRPC core's completion queue");
+    snprintf(error->text, sizeof error->text,
+             "no thread for gRPC core's completion queue: raise the limit on memory or on processes (ulimit -v, ulimit -u, a container's)");
     return -1;
 }
 

@@ -1,19 +1,15 @@
 /*
- * Wire to JSON. A message is gone through twice: once to note where its known fields are, in an array that all levels
- * share as a stack, and then field by field in the order of their numbers. So a repeated field may be spread over the
- * message, the last of a oneof wins, and parts of a message are merged, as the encoding wants it.
+ * Wire to JSON. A message is gone through twice: once to note where its known fields are (records.c), and then field by
+ * field in the order of their numbers. So a repeated field may be spread over the message, the last of a oneof wins,
+ * and parts of a message are merged, as the encoding wants it.
  */
-#include "decode.h"
+#include "records.h"
 #include "schema.h"
 #include "times.h"
 #include "wire.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char cut[] = "the message is cut short";
-static const char too_deep[] = "the message is nested too deep";
-static const char bad_tag[] = "the message has a field that cannot be";
 
 static const char *print_message(struct pb_decoder *d, const struct pb_type *type, const uint8_t *data, size_t len,
                                  struct pb_text *text);
@@ -22,148 +18,6 @@ void pb_decoder_fini(struct pb_decoder *decoder)
 {
     free(decoder->records);
     *decoder = (struct pb_decoder){0};
-}
-
-/* ---- noting ---- */
-
-/* Passes over a group's inside, nested ones too, up to the end tag of that number. */
-static const char *skip_group(const uint8_t **at, const uint8_t *end, uint32_t number, const uint8_t **ret_end);
-
-/* Reads the value behind a tag. */
-static const char *read_value(const uint8_t **at, const uint8_t *end, uint64_t tag, struct pb_record *record)
-{
-    record->wire = (uint32_t)(tag & 7);
-    switch (record->wire) {
-    case PB_VARINT:
-        return pb_read_varint(at, end, &record->value) < 0 ? cut : NULL;
-    case PB_I64:
-    case PB_I32: {
-        size_t size = record->wire == PB_I64 ? 8 : 4;
-        if ((size_t)(end - *at) < size)
-            return cut;
-        record->value = 0;
-        for (size_t i = size; i > 0; i--)
-            record->value = record->value << 8 | (*at)[i - 1];
-        *at += size;
-        return NULL;
-    }
-    case PB_LEN: {
-        uint64_t len;
-        if (pb_read_varint(at, end, &len) < 0 || len > (uint64_t)(end - *at))
-            return cut;
-        record->data = *at;
-        record->len = len;
-        *at += len;
-        return NULL;
-    }
-    case PB_GROUP_START: {
-        const uint8_t *group_end;
-        record->data = *at;
-        const char *reason = skip_group(at, end, (uint32_t)(tag >> 3), &group_end);
-        record->len = reason == NULL ? (size_t)(group_end - record->data) : 0;
-        return reason;
-    }
-    default:
-        return bad_tag;
-    }
-}
-
-static const char *read_tag(const uint8_t **at, const uint8_t *end, uint64_t *ret_tag)
-{
-    if (pb_read_varint(at, end, ret_tag) < 0)
-        return cut;
-    return *ret_tag >> 3 == 0 || *ret_tag > UINT32_MAX ? bad_tag : NULL;
-}
-
-static const char *skip_group(const uint8_t **at, const uint8_t *end, uint32_t number, const uint8_t **ret_end)
-{
-    uint32_t open[PB_DEPTH_MAX] = {number};
-    unsigned depth = 1;
-    while (depth > 0) {
-        uint64_t tag;
-        struct pb_record ignored;
-        *ret_end = *at;
-        const char *reason = read_tag(at, end, &tag);
-        if (reason != NULL)
-            return reason;
-        if ((tag & 7) == PB_GROUP_END) {
-            if (tag >> 3 != open[--depth])
-                return bad_tag;
-        } else if ((tag & 7) == PB_GROUP_START) {
-            if (depth == PB_DEPTH_MAX)
-                return too_deep;
-            open[depth++] = (uint32_t)(tag >> 3);
-        } else if ((reason = read_value(at, end, tag, &ignored)) != NULL) {
-            return reason;
-        }
-    }
-    return NULL;
-}
-
-static int note(struct pb_decoder *d, const struct pb_record *record)
-{
-    if (d->count == d->size) {
-        size_t size = d->size * 2 + 64;
-        struct pb_record *records = realloc(d->records, size * sizeof *records);
-        if (records == NULL)
-            return -1;
-        d->records = records;
-        d->size = size;
-    }
-    d->records[d->count++] = *record;
-    return 0;
-}
-
-static bool wire_fits(const struct pb_field *field, uint32_t wire)
-{
-    return wire == (uint32_t)pb_wire_of(field->kind) ||
-           (wire == PB_LEN && field->repeated && pb_kind_packs(field->kind));
-}
-
-static int compare_records(const void *a, const void *b)
-{
-    const struct pb_record *x = a, *y = b;
-    if (x->field != y->field)
-        return x->field < y->field ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
-}
-
-/* Notes a message's known fields, by field and then by place, from index *ret_base to d->count. */
-static const char *note_fields(struct pb_decoder *d, const struct pb_type *type, const uint8_t *data, size_t len,
-                               size_t *ret_base)
-{
-    const uint8_t *at = data, *end = data + len;
-    size_t base = d->count;
-    bool sorted = true;
-    *ret_base = base;
-    while (at < end) {
-        uint64_t tag;
-        struct pb_record record = {.order = (uint32_t)(d->count - base)};
-        const char *reason = read_tag(&at, end, &tag);
-        if (reason == NULL)
-            reason = read_value(&at, end, tag, &record);
-        if (reason != NULL)
-            return reason;
-        const struct pb_field *field = pb_type_field_numbered(type, (uint32_t)(tag >> 3));
-        if (field == NULL || !wire_fits(field, record.wire))
-            continue;
-        record.field = (uint32_t)(field - type->fields);
-        sorted = sorted && (d->count == base || d->records[d->count - 1].field <= record.field);
-        if (note(d, &record) < 0)
-            return "no memory to read the message";
-    }
-    if (!sorted)
-        qsort(d->records + base, d->count - base, sizeof *d->records, compare_records);
-    return NULL;
-}
-
-/* Of a message's records from `from` on: where those of the same field end. */
-static size_t run_end(const struct pb_decoder *d, size_t from)
-{
-    size_t end = from;
-    while (end < d->count && d->records[end].field == d->records[from].field)
-        end++;
-    return end;
 }
 
 /* ---- printing values ---- */
@@ -261,7 +115,7 @@ static const char *print_packed(const struct pb_field *field, const struct pb_re
     const uint8_t *at = record->data, *end = at + record->len;
     struct pb_record element = {0};
     while (at < end && !text->failed) {
-        const char *reason = read_value(&at, end, (uint64_t)pb_wire_of(field->kind), &element);
+        const char *reason = pb_read_value(&at, end, (uint64_t)pb_wire_of(field->kind), &element);
         if (reason != NULL)
             return reason;
         pb_text_adds(text, *first ? "" : ",");
@@ -313,7 +167,7 @@ static const char *print_entry(struct pb_decoder *d, const struct pb_type *entry
     static const uint8_t nothing[1];
     struct pb_record key = {.data = nothing}, value = {.data = nothing};
     bool has_value = false;
-    const char *reason = note_fields(d, entry, record.data, record.len, &base);
+    const char *reason = pb_note_fields(d, entry, record.data, record.len, &base);
     for (size_t i = base; reason == NULL && i < d->count; i++) {
         if (entry->fields[d->records[i].field].number == 1) {
             key = d->records[i];
@@ -393,9 +247,9 @@ static bool is_replaced(const struct pb_decoder *d, const struct pb_type *type, 
     const struct pb_field *field = &type->fields[d->records[from].field];
     if (field->oneof < 0)
         return false;
-    for (size_t i = base; i < d->count; i = i == from ? to : run_end(d, i))
+    for (size_t i = base; i < d->count; i = i == from ? to : pb_run_end(d, i))
         if (i != from && type->fields[d->records[i].field].oneof == field->oneof &&
-            d->records[run_end(d, i) - 1].order > d->records[to - 1].order)
+            d->records[pb_run_end(d, i) - 1].order > d->records[to - 1].order)
             return true;
     return false;
 }
@@ -416,7 +270,7 @@ static const char *print_fields(struct pb_decoder *d, const struct pb_type *type
         const struct pb_field *field = &type->fields[i];
         const char *reason = NULL;
         if (at < end && d->records[at].field == i) {
-            size_t to = run_end(d, at);
+            size_t to = pb_run_end(d, at);
             if (!is_replaced(d, type, base, at, to)) {
                 print_name(text, field, first);
                 reason = print_field(d, field, at, to, text);
@@ -518,11 +372,11 @@ static const char *print_any(struct pb_decoder *d, const struct pb_type *any, si
         pb_text_adds(text, ",\"value\":");
         reason = print_message(d, type, value.data, value.len, text);
     } else if (d->depth == PB_DEPTH_MAX) {
-        reason = too_deep;
+        reason = pb_too_deep;
     } else {
         size_t before = d->count;
         d->depth++;
-        reason = note_fields(d, type, value.data, value.len, &inner);
+        reason = pb_note_fields(d, type, value.data, value.len, &inner);
         if (reason == NULL)
             reason = print_fields(d, type, inner, &first, text);
         d->count = before;
@@ -568,9 +422,9 @@ static const char *print_message(struct pb_decoder *d, const struct pb_type *typ
 {
     size_t base, before = d->count;
     if (d->depth == PB_DEPTH_MAX)
-        return too_deep;
+        return pb_too_deep;
     d->depth++;
-    const char *reason = note_fields(d, type, data, len, &base);
+    const char *reason = pb_note_fields(d, type, data, len, &base);
     if (reason == NULL)
         reason = print_noted(d, type, base, text);
     d->count = before;

@@ -1,6 +1,7 @@
 /* Target options, and schemas from files. See target.h. */
 #include "target.h"
 #include "json.h"
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,27 @@ static int check_together(const struct rpc_target_options *options, struct squal
     return -1;
 }
 
+/* What a server would reset each call for: RFC 3986 3.2, RFC 9110 5.5. */
+static int check_fields(const struct rpc_target_options *options, struct squall_error *error)
+{
+    static const char marks[] = "-._~%!$&'()*+,;=:[]@";
+    for (uint64_t i = 0; i < options->authority.len; i++) {
+        uint8_t c = options->authority.data[i];
+        if (isalnum(c) || (c != 0 && strchr(marks, c) != NULL))
+            continue;
+        snprintf(error->text, sizeof error->text,
+                 "authority: it holds what a host and port cannot hold (a space, a slash, a line break?)");
+        return -1;
+    }
+    for (uint64_t i = 0; i < options->user_agent.len; i++) {
+        if (isprint(options->user_agent.data[i]))
+            continue;
+        snprintf(error->text, sizeof error->text, "user-agent: it holds a line break or another byte that is not printable ASCII");
+        return -1;
+    }
+    return 0;
+}
+
 bool rpc_target_reflects(const struct rpc_target *target)
 {
     return target->options->proto.text.len == 0 && target->options->descriptor_set.len == 0;
@@ -96,7 +118,7 @@ int32_t rpc_target_init(struct squall_target *view, struct squall_error *error)
                                      .frame_max = H2_FRAME_MIN,
                                      .fields_max = FIELDS_MAX,
                                      .fields_size = FIELDS_SIZE_MAX};
-    if (check_together(options, error) < 0)
+    if (check_together(options, error) < 0 || check_fields(options, error) < 0)
         return -1;
     target->schema = pb_schema_new();
     if (target->schema == NULL) {

@@ -4,6 +4,7 @@
 #include "encode.h"
 #include "filters.h"
 #include "topic.h"
+#include "utf8.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -384,10 +385,34 @@ uint8_t mqtt_version_of(const struct squall_target *target)
     return options->version == 0 ? MQTT_3_1_1 : MQTT_5;
 }
 
+const char *mqtt_connect_refuse(const struct mqtt_target_options *options, const char **ret_name)
+{
+    const struct {
+        const char *name;
+        struct squall_bytes value;
+        bool binary;
+    } texts[] = {{"client-id", options->client_id, false},     {"username", options->username, false},
+                 {"password", options->password, true},        {"will-topic", options->will_topic, false},
+                 {"will-payload", options->will_payload, true}, {"auth-method", options->auth_method, false},
+                 {"auth-data", options->auth_data, true}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        *ret_name = texts[i].name;
+        if (texts[i].value.len > MQTT_TEXT_MAX)
+            return "longer than 65,535 bytes (1.5.4)";
+        if (!texts[i].binary && !mqtt_utf8_valid(texts[i].value))
+            return "not UTF-8, or holds U+0000 (1.5.4)";
+    }
+    *ret_name = "will-topic";
+    return options->will_topic.len > 0 ? mqtt_topic_refuse(options->will_topic) : NULL;
+}
+
 int32_t mqtt_target_init(struct squall_target *target, struct squall_error *error)
 {
     const struct mqtt_target_options *options = target->options;
     struct mqtt_target *state = target->state;
+    const char *name, *why = mqtt_connect_refuse(options, &name);
+    if (why != NULL)
+        return refuse(error, name, why);
     state->version = mqtt_version_of(target);
     if (state->version < MQTT_5 && (options->session_expiry_ns || options->will_delay_ns || options->properties.count ||
                                     options->will_properties.count || options->topic_alias_maximum ||

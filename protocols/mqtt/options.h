@@ -101,6 +101,9 @@ struct mqtt_step {
 };
 
 uint8_t mqtt_version_of(const struct squall_target *target);
+/* The texts of CONNECT: why one cannot be sent, and which; NULL: all can. Empty ones, and so those that vary as they stand
+ * in target_init, can. */
+const char *mqtt_connect_refuse(const struct mqtt_target_options *options, const char **ret_name);
 int32_t mqtt_target_init(struct squall_target *target, struct squall_error *error);
 int32_t mqtt_step_init(struct squall_step *step, const void *constant_options, uint64_t constant,
                        struct squall_error *error);

@@ -33,8 +33,13 @@ static void unsent(struct squall_conn *conn, struct squall_exchange *x, const ch
     mqtt_end(conn, x, SQUALL_UNSENT, 0, why);
 }
 
-/* ---- what cannot be done ------------------------------------------------------------------------------------------
- */
+/* code: of a call that the library did not take. A connection that it has lost is told here before lost() is called. */
+static void not_taken(struct squall_conn *conn, struct squall_exchange *x, int code, const char *why)
+{
+    mqtt_end(conn, x, code == MQTTASYNC_DISCONNECTED ? SQUALL_BROKEN_OFF : SQUALL_UNSENT, 0, why);
+}
+
+/* ---- what cannot be done ---- */
 
 static int32_t refuse(struct squall_error *error, const char *what)
 {
@@ -68,8 +73,7 @@ static int32_t step_init(struct squall_step *step, const void *constant_options,
     return mqtt_step_init(step, constant_options, constant, error);
 }
 
-/* ---- connecting
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- connecting ---- */
 
 static void opened(struct squall_conn *conn)
 {
@@ -130,10 +134,11 @@ static void open_session(struct squall_conn *conn, struct squall_exchange *x, ui
     bool v6 = memchr(host.data, ':', host.len) != NULL,
          is_clean = clean == MQTT_CLEAN_TARGET ? options->clean_start != 0 : clean == MQTT_CLEAN_TRUE;
     char uri[320];
-    const char *why;
+    const char *name, *why = mqtt_connect_refuse(options, &name); /* the library would cut a length to 16 bits */
     snprintf(uri, sizeof uri, "tcp://%s%.*s%s:%u", v6 ? "[" : "", (int)host.len, (const char *)host.data, v6 ? "]" : "",
              (unsigned)conn->target->port);
-    paho->client = paho_client_new(conn, uri, text_of(options->client_id), paho->mqtt.peer.version, &events, &why);
+    paho->client = why != NULL ? NULL
+                               : paho_client_new(conn, uri, text_of(options->client_id), paho->mqtt.peer.version, &events, &why);
     if (paho->client != NULL) {
         struct paho_call *call =
             paho_call_new(paho->client, PAHO_CONNECT, x, x != NULL ? x->step : mqtt_first_step(conn));
@@ -172,8 +177,7 @@ static void connect_wanted(struct squall_conn *conn)
     open_session(conn, NULL, paho->mqtt.session->connect_clean);
 }
 
-/* ---- requests
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static void publish(struct squall_conn *conn, struct squall_exchange *x)
 {
@@ -182,6 +186,7 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
     struct mqtt_exchange *exchange = x->state;
     struct mqtt_payload payload;
     const char *why = mqtt_topic_refuse(options->topic);
+    int code = MQTTASYNC_SUCCESS;
     if (why == NULL)
         why = mqtt_payload_plan(&payload, conn, x);
     uint8_t *bytes = why == NULL ? malloc(payload.size > 0 ? payload.size : 1) : NULL;
@@ -206,7 +211,7 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
         one.qos = (int)options->qos;
         one.retained = options->retain != 0;
         paho_call_answers(call, &response);
-        int code = MQTTAsync_sendMessage(client->handle, text_of(options->topic), &one, &response); /* copies it */
+        code = MQTTAsync_sendMessage(client->handle, text_of(options->topic), &one, &response); /* copies it */
         if (code != MQTTASYNC_SUCCESS) {
             why = MQTTAsync_strerror(code);
             paho_call_drop(call);
@@ -221,7 +226,7 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
     for (struct paho_call *call = client->calls; call != NULL; call = call->next)
         if (call->exchange == x)
             call->exchange = NULL;
-    unsent(conn, x, why);
+    not_taken(conn, x, code, why);
 }
 
 static void note_filters(struct squall_conn *conn, const struct mqtt_filter_list *list, struct paho_call *call,
@@ -280,10 +285,12 @@ static int ask_for_filters(struct paho_call *call, const struct mqtt_filter_list
     return code;
 }
 
+/* NULL, or why not; *ret_code as the library has it. */
 static const char *send_filters(struct squall_conn *conn, struct squall_exchange *x, const struct squall_step *step,
-                                uint8_t kind, const struct mqtt_filter_list *list)
+                                uint8_t kind, const struct mqtt_filter_list *list, int *ret_code)
 {
     struct mqtt_session *session = mqtt_session_of(conn);
+    *ret_code = MQTTASYNC_SUCCESS;
     for (uint64_t i = 0; i < list->count; i++) {
         const char *why = mqtt_filter_refuse(list->rows[i].topic, true);
         if (why != NULL)
@@ -295,23 +302,24 @@ static const char *send_filters(struct squall_conn *conn, struct squall_exchange
     call->sent_ns = mqtt_host(conn)->stamp_ns(conn->worker);
     note_filters(conn, list, call, ++session->last_id);
     paho_trace_filters(conn, kind, list);
-    int code = ask_for_filters(call, list);
-    if (code == MQTTASYNC_SUCCESS)
+    *ret_code = ask_for_filters(call, list);
+    if (*ret_code == MQTTASYNC_SUCCESS)
         return NULL;
     paho_call_drop(call);
-    return MQTTAsync_strerror(code);
+    return MQTTAsync_strerror(*ret_code);
 }
 
 static void filters(struct squall_conn *conn, struct squall_exchange *x, uint8_t kind)
 {
     struct mqtt_filter_list list;
     const char *why;
+    int code = MQTTASYNC_SUCCESS;
     if (mqtt_filter_list_init(&list, x->options, &why) == 0) {
-        why = send_filters(conn, x, x->step, kind, &list);
+        why = send_filters(conn, x, x->step, kind, &list, &code);
         mqtt_filter_list_fini(&list);
     }
     if (why != NULL)
-        unsent(conn, x, why);
+        not_taken(conn, x, code, why);
 }
 
 static void disconnect_step(struct squall_conn *conn, struct squall_exchange *x)
@@ -335,25 +343,22 @@ static void disconnect_step(struct squall_conn *conn, struct squall_exchange *x)
     if (code == MQTTASYNC_SUCCESS)
         return;
     paho_call_drop(call);
-    unsent(conn, x, MQTTAsync_strerror(code));
+    not_taken(conn, x, code, MQTTAsync_strerror(code));
 }
 
 static void request(struct squall_conn *conn, struct squall_exchange *x)
 {
     const struct mqtt_conn *c = conn->state;
     const struct mqtt_step_options *options = x->options;
-    if (x->step->verb == MQTT_VERB_CONNECT) {
-        if (c->state == MQTT_WAITING)
-            open_session(conn, x, (uint8_t)options->clean_start);
-        else
-            unsent(conn, x, "the session is open already; disconnect first, or connect once in the setup");
-        return;
-    }
-    if (c->state != MQTT_OPEN) {
-        unsent(conn, x, "there is no session; a connect step comes first");
+    const char *why = mqtt_out_of_place(c, x->step);
+    if (why != NULL) {
+        unsent(conn, x, why);
         return;
     }
     switch (x->step->verb) {
+    case MQTT_VERB_CONNECT:
+        open_session(conn, x, (uint8_t)options->clean_start);
+        break;
     case MQTT_VERB_PUBLISH:
         publish(conn, x);
         break;
@@ -386,8 +391,7 @@ static void cancel(struct squall_conn *conn, struct squall_exchange *x)
     mqtt_host(conn)->close(conn, SQUALL_CLOSE_RESET);
 }
 
-/* ---- what the library said
- * --------------------------------------------------------------------------------------------- */
+/* ---- what the library said ---- */
 
 static uint32_t code_of(const struct mqtt_conn *c, const struct paho_call *call)
 {
@@ -402,10 +406,11 @@ static bool restore_next(struct squall_conn *conn)
     struct mqtt_filter_list list = {.count = 0};
     const struct squall_step *step = NULL;
     uint32_t id;
+    int code;
     list.count = mqtt_subscriptions_lost(mqtt_session_of(conn), list.rows, MQTT_FILTERS_MAX, &step, &id);
     if (list.count == 0)
         return false;
-    const char *why = send_filters(conn, NULL, step, PAHO_SUBSCRIBE, &list);
+    const char *why = send_filters(conn, NULL, step, PAHO_SUBSCRIBE, &list, &code);
     if (why != NULL)
         mqtt_host(conn)->fail(conn, why);
     return true;
@@ -445,7 +450,8 @@ static void published(struct squall_conn *conn, struct paho_call *call)
 {
     static const uint32_t metrics[] = {MQTT_METRICS, MQTT_PUBACK_NS, MQTT_QOS2_NS};
     struct squall_exchange *x = call->exchange;
-    if (call->qos > 0)
+    bool broken = paho_call_broken(call);
+    if (call->qos > 0 && !broken)
         mqtt_host(conn)->elapsed(conn->worker, call->step, metrics[call->qos], call->sent_ns);
     if (!call->failed && call->address != UINT32_MAX)
         mqtt_host(conn)->sent_to(conn->worker, call->address, call->due_ns);
@@ -454,14 +460,13 @@ static void published(struct squall_conn *conn, struct paho_call *call)
     struct mqtt_exchange *exchange = x->state;
     if (call->reason > exchange->code)
         exchange->code = call->reason;
-    bool broken = call->failed && call->reason == 0;
     if (--exchange->left > 0 && !broken)
         return;
     for (struct paho_call *other = call->client->calls; other != NULL; other = other->next)
         if (other->exchange == x)
             other->exchange = NULL;
     if (broken)
-        mqtt_end(conn, x, SQUALL_REJECTED, 0, call->text);
+        mqtt_end(conn, x, SQUALL_BROKEN_OFF, 0, call->text);
     else
         mqtt_end(conn, x, SQUALL_OK, call->qos > 0 ? MQTT_CODE(exchange->code) : 0, NULL);
 }
@@ -470,6 +475,12 @@ static void filters_settled(struct squall_conn *conn, struct paho_call *call)
 {
     struct mqtt_conn *c = conn->state;
     bool asked = call->kind == PAHO_SUBSCRIBE, granted = !call->failed && call->reason < MQTT_UNSPECIFIED_ERROR;
+    if (paho_call_broken(call)) { /* the subscriptions stay, and come back with the next connection */
+        if (call->exchange != NULL)
+            mqtt_end(conn, call->exchange, SQUALL_BROKEN_OFF, 0, call->text);
+        mqtt_host(conn)->fail(conn, call->text);
+        return;
+    }
     mqtt_host(conn)->elapsed(conn->worker, call->step, asked ? MQTT_SUBACK_NS : MQTT_UNSUBACK_NS, call->sent_ns);
     for (uint32_t i = c->session->subscription_count; i-- > 0;) {
         struct mqtt_subscription *one = &c->session->subscriptions[i];
@@ -483,10 +494,8 @@ static void filters_settled(struct squall_conn *conn, struct paho_call *call)
     }
     if (c->state == MQTT_CONNECTING && !restore_next(conn))
         opened(conn);
-    if (call->exchange == NULL)
-        return;
-    uint32_t reason = call->failed && call->reason == 0 ? MQTT_UNSPECIFIED_ERROR : call->reason;
-    mqtt_end(conn, call->exchange, SQUALL_OK, MQTT_CODE(reason), NULL);
+    if (call->exchange != NULL)
+        mqtt_end(conn, call->exchange, SQUALL_OK, MQTT_CODE(call->reason), NULL);
 }
 
 static void called(struct squall_conn *conn, struct paho_call *call)

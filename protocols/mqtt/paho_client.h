@@ -30,6 +30,12 @@ struct paho_call {
     char text[80];   /* why it failed, where no reason code says it */
 };
 
+/* The library gave it up without a word of the broker's: the connection was lost. */
+static inline bool paho_call_broken(const struct paho_call *call)
+{
+    return call->failed && call->reason == 0;
+}
+
 /* squall_conn.state of this engine. */
 struct paho_conn {
     struct mqtt_conn mqtt; /* first: what is shared reads it */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <msgpack.h>
 
 static const uint32_t metric_counts[] = {0, 2, 1};
 #define SERIES_COUNT 3
@@ -170,6 +171,46 @@ static void test_round_trip(void **state)
     buffer_fini(&buffer);
 }
 
+/* A count of every length that MessagePack has for numbers, in slots side by side and far apart; what is written is
+ * MessagePack to another reader too. */
+static void test_counts_of_all_lengths(void **state)
+{
+    static const uint64_t counts[] = {1,          0x7f,        0x80,        0xff,         0x100,
+                                      0xffff,     0x10000,     0xffffffff,  0x100000000,  UINT64_C(1) << 40};
+    static const uint32_t gaps[] = {1, 2, 15, 16, 17, 127, 128, 129, 256, 300};
+    (void)state;
+    struct snapshot sent, received;
+    struct buffer buffer = {0};
+    struct error error;
+    init(&sent);
+    init(&received);
+    for (uint32_t first = 0; first < 40; first++) {
+        struct histogram *histogram = &sent.store.journey_ns;
+        store_reset(&sent.store);
+        uint32_t index = first;
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++, index += gaps[i - 1]) {
+            histogram_add_slot(histogram, index, counts[i]);
+            histogram->count += counts[i];
+        }
+        histogram->min = histogram_slot_low(histogram->low);
+        histogram->max = histogram_slot_high(histogram->high);
+        buffer.len = 0;
+        assert_int_equal(snapshot_pack(&sent, &buffer), 0);
+        size_t read = 0;
+        msgpack_unpacked unpacked;
+        msgpack_unpacked_init(&unpacked);
+        assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)buffer.data, buffer.len, &read), MSGPACK_UNPACK_SUCCESS);
+        assert_int_equal(read, buffer.len);
+        msgpack_unpacked_destroy(&unpacked);
+        if (snapshot_unpack(buffer.data, buffer.len, &received, &error) < 0)
+            fail_msg("%s", error.text);
+        same(&sent, &received);
+    }
+    store_fini(&sent.store);
+    store_fini(&received.store);
+    buffer_fini(&buffer);
+}
+
 static void test_full_buffer(void **state)
 {
     (void)state;
@@ -292,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_counts_of_all_lengths),
         cmocka_unit_test(test_full_buffer),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_messages),

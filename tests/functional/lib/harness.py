@@ -146,11 +146,11 @@ class Process:
 
 
 class Target(Process):
-    """`squall target` on a port of its own choice. log() reads its log after stop()."""
+    """`squall target` on a port of its own choice, unless one is given. log() reads its log after stop()."""
 
-    def __init__(self, *flags, log=True, protocol=None):
+    def __init__(self, *flags, log=True, protocol=None, port=0):
         self.log_path = scratch(f"target-{time.monotonic_ns()}.jsonl") if log else None
-        argv = [SQUALL, "target", *([protocol] if protocol else []), "--listen", "127.0.0.1:0", *flags]
+        argv = [SQUALL, "target", *([protocol] if protocol else []), "--listen", f"127.0.0.1:{port}", *flags]
         super().__init__(argv + (["--log", self.log_path] if log else []))
         line = self.child.stdout.readline()
         self.out = line

@@ -4,6 +4,7 @@
  * protocol `wire` moves its own bytes; its verbs say what each test wants it to do.
  */
 #include "fixture.h"
+#include <unistd.h>
 
 enum { PUSH, STREAM, AGAIN, HOP, SAMPLE };
 
@@ -28,6 +29,7 @@ static struct wire {
     char blank[200];
     uint32_t blank_holes;
     bool refuse;
+    char cert[400];
 } wire;
 
 static const struct squall_host *host_of(const struct squall_conn *conn)
@@ -47,6 +49,12 @@ static void on_connect(struct squall_conn *conn)
     if (wire.refuse) {
         host_of(conn)->refuse(conn, NULL, "it has no such service");
         return;
+    }
+    if (conn->target->secure) { /* and the options stay as they are */
+        struct squall_tls tls;
+        assert_int_equal(host_of(conn)->tls(conn, &tls), 0);
+        assert_string_equal(tls.server_name, "here");
+        snprintf(wire.cert, sizeof wire.cert, "%s", tls.cert);
     }
     if (options && options->name.len && wire.name_count < 8)
         snprintf(wire.names[wire.name_count++], sizeof wire.names[0], "%.*s", (int)options->name.len,
@@ -180,8 +188,8 @@ static struct protocol protocol = {
     .name = "wire",
     .abi = {.flags = SQUALL_OWN_TRANSPORT,
             .name = "wire",
-            .schemes = "wire",
-            .ports = "9",
+            .schemes = "wire,wires",
+            .ports = "9,10",
             .exchange_size = sizeof(uint64_t),
             .target_options = {target_rows, 2, sizeof target_rows[0], sizeof(struct wire_target)},
             .step_options = {rows, 3, sizeof rows[0], sizeof(struct wire_options)},
@@ -330,6 +338,24 @@ static void test_conn_options(void **state)
     run_end(&run);
 }
 
+/* Both are valid until the plugin returns. */
+static void test_options_and_tls(void **state)
+{
+    static const char file[] = "test_engine_streams-1.pem";
+    (void)state;
+    FILE *pem = fopen(file, "w");
+    assert_non_null(pem);
+    fclose(pem);
+    whole("squall: 1\ntargets: { t: { url: \"wires://here\", connections: per-user, name: \"dev-${user.id}\",\n"
+          "  tls: { cert: \"test_engine_streams-${user.id}.pem\" } } }\n"
+          "load: [ { users: 1, iterations: 1 } ]\nflow: [ { wire: push x } ]\n");
+    unlink(file);
+    assert_int_equal(wire.name_count, 1);
+    assert_string_equal(wire.names[0], "dev-1");
+    assert_non_null(strstr(wire.cert, file));
+    run_end(&run);
+}
+
 static void test_trees(void **state)
 {
     (void)state;
@@ -407,17 +433,12 @@ static void test_step_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_messages_of_warm_up),
-        cmocka_unit_test(test_messages_bounded),
-        cmocka_unit_test(test_again),
-        cmocka_unit_test(test_follow),
-        cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_refuse),
-        cmocka_unit_test(test_conn_options),
-        cmocka_unit_test(test_trees),
-        cmocka_unit_test(test_tree_of_flag),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_messages),         cmocka_unit_test(test_messages_of_warm_up),
+        cmocka_unit_test(test_messages_bounded), cmocka_unit_test(test_again),
+        cmocka_unit_test(test_follow),           cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_refuse),           cmocka_unit_test(test_conn_options),
+        cmocka_unit_test(test_options_and_tls),  cmocka_unit_test(test_trees),
+        cmocka_unit_test(test_tree_of_flag),     cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_step_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
