@@ -39,7 +39,7 @@ const struct squall_option http_step_rows[HTTP_ROWS] = {
     [HTTP_JSON] = {.name = "json",
                    .flag = "--json",
                    .metavar = "JSON",
-                   .help = "request body as JSON (as a flag also @FILE), of type application/json: a map, a list or a value",
+                   .help = "request body as JSON (as a flag also @FILE), of type application/json",
                    .type = SQUALL_TREE,
                    .role = SQUALL_ROLE_FLAG_FILE,
                    .offset = offsetof(struct http_options, json)},

@@ -69,11 +69,11 @@ def test_0_and_99():
         assert rejected["totals"]["rejected"] == 5
         # It is said all the same, quiet or not: an exit code of 0 reads like a success.
         nothing = "none of 5 exchanges was ok, and no threshold judges this run"
-        assert nothing in process.err and any(nothing in note for note in rejected["verdict"]["notes"]), (process.err, rejected["verdict"])
+        assert nothing in process.err and any(nothing in note for note in rejected["generator"]["notes"]), (process.err, rejected["generator"])
         judged, process = run(target.url("/?status=500"), "-n", 5, "--threshold", "rate(failed) < 1%", expect=99)
-        assert not any("was ok" in note for note in judged["verdict"]["notes"]) and "was ok" not in process.err
+        assert not any("was ok" in note for note in judged["generator"]["notes"]) and "was ok" not in process.err
         partly, process = run(target.url("/?status=500"), "-n", 5, "--expect", "500")
-        assert not any("was ok" in note for note in partly["verdict"]["notes"])
+        assert not any("was ok" in note for note in partly["generator"]["notes"])
 
 
 def test_1_wins_over_99():

@@ -143,10 +143,11 @@ def test_url_form():
         assert step["ok"] == 200 and step["codes"] == {"0": 200}, step
         assert step["name"] == "interop.Interop/Unary", step
         path = scratch("message.json")
-        with open(path, "w", encoding="utf-8") as text:
-            text.write('{"answer_bytes": 7}')
-        step, = squall_run("--trust", "off", url, "-n", 3, "--data", f"@{path}")["steps"]
-        assert step["ok"] == 3 and step["bytes_in"] == summary["steps"][0]["bytes_in"] * 3 // 200, step
+        for message, code in (('{"answer_bytes": 7}', 0), ('{"answer_byte": 7}', 2)):
+            with open(path, "w", encoding="utf-8") as text:
+                text.write(message)
+            ended = squall("run", "--trust", "off", url, "-n", 3, "--data", f"@{path}")
+            assert ended.returncode == code and (code == 0) != ("did you mean answer_bytes?" in ended.err), (message, ended.err)
         assert server.stop() == 203
 
 
