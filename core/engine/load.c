@@ -118,7 +118,9 @@ static void load_over(struct load_run *run, uint64_t at_ns)
         if (!engine->loads[i].over)
             return;
     engine->over = true;
-    engine->drain_until_ns = engine->over_ns + engine->scenario->drain_ns;
+    /* Not from when the load was due to end: what a stall of ours handed over late has its whole time-out still before it. */
+    uint64_t from_ns = engine->over_ns > engine->now_ns ? engine->over_ns : engine->now_ns;
+    engine->drain_until_ns = from_ns + engine->scenario->drain_ns;
     if (engine->scenario->drain_ns)
         engine->drain_until_ns += DRAIN_GRACE_NS;
 }

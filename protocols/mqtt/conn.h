@@ -108,6 +108,15 @@ bool mqtt_send(struct squall_conn *conn, const struct mqtt_packet *packet, uint6
 const char *mqtt_send_filters(struct squall_conn *conn, struct squall_exchange *exchange,
                               const struct squall_step *step, struct mqtt_packet *packet, uint32_t subscription_id);
 
+/* Why a step cannot be made in the state that its session is in; NULL: it can. */
+static inline const char *mqtt_out_of_place(const struct mqtt_conn *c, const struct squall_step *step)
+{
+    if (step->verb != MQTT_VERB_CONNECT)
+        return c->state == MQTT_OPEN ? NULL : "there is no session; a connect step comes first";
+    return c->state == MQTT_WAITING ? NULL
+                                    : "the session is open already; disconnect first, or connect once in the setup";
+}
+
 /* ---- trace.c: for who looks on ---- */
 
 static inline bool mqtt_traced(const struct squall_conn *conn)

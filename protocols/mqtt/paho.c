@@ -350,18 +350,15 @@ static void request(struct squall_conn *conn, struct squall_exchange *x)
 {
     const struct mqtt_conn *c = conn->state;
     const struct mqtt_step_options *options = x->options;
-    if (x->step->verb == MQTT_VERB_CONNECT) {
-        if (c->state == MQTT_WAITING)
-            open_session(conn, x, (uint8_t)options->clean_start);
-        else
-            unsent(conn, x, "the session is open already; disconnect first, or connect once in the setup");
-        return;
-    }
-    if (c->state != MQTT_OPEN) {
-        unsent(conn, x, "there is no session; a connect step comes first");
+    const char *why = mqtt_out_of_place(c, x->step);
+    if (why != NULL) {
+        unsent(conn, x, why);
         return;
     }
     switch (x->step->verb) {
+    case MQTT_VERB_CONNECT:
+        open_session(conn, x, (uint8_t)options->clean_start);
+        break;
     case MQTT_VERB_PUBLISH:
         publish(conn, x);
         break;

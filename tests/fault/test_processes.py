@@ -10,7 +10,7 @@ import signal
 import time
 
 from harness import Nginx, Target, main, scratch, squall, wait_until
-from proof import Run, gone, nginx_lines
+from proof import SECOND, Noise, Run, gone, nginx_lines
 from servers import Server
 
 NOTICED_S = 20.0  # some 3 s, and what a busy machine adds; the load would last a minute
@@ -30,7 +30,8 @@ def no_core():
 
 
 def lose(load, workers, number, kill, words):
-    with Nginx() as nginx, Run(nginx.url(), *load, "-d", "60s", "-w", workers, preexec_fn=no_core) as process:
+    with Nginx() as nginx, Noise() as noise, \
+            Run(nginx.url(), *load, "-d", "60s", "-w", workers, preexec_fn=no_core) as process:
         wait_until(lambda: nginx_lines(nginx) > 500, "requests")
         pids = process.workers()
         assert len(pids) == workers, pids
@@ -40,7 +41,8 @@ def lose(load, workers, number, kill, words):
         summary = process.summary()
         gone(pids)
         totals = between(summary, len(nginx.stop().access()))
-        assert totals["unfinished"] <= 64, totals
+        # And what had fallen due and waited, while the machine stood still.
+        assert totals["unfinished"] <= 64 + 2 * 2000 * noise.worst_ns / SECOND, (totals, noise.worst_ns)
     verdict = summary["verdict"]
     assert not verdict["complete"] and any(words in reason for reason in verdict["reasons"]), verdict
     assert summary["generator"]["workers_lost"] == 1 and summary["exit_code"] == 97, summary["generator"]

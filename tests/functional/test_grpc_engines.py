@@ -1,7 +1,6 @@
-"""Two engines for gRPC: the plugin's own HTTP/2, and gRPC core. The same scenario gives the same counts and codes, the medians
-agree, and a number of connections is that number."""
+"""Two engines for gRPC: the plugin's own HTTP/2, and gRPC core. The same scenario gives the same counts and codes.
+(That their medians agree is a matter of times: test_grpc_stall.py.)"""
 from harness import main, squall, squall_run
-from proof import MS, Noise
 import grpc_servers
 from test_grpc import CASES, NOWHERE, judge, scenario
 
@@ -49,29 +48,6 @@ def test_streams_that_are_paced_and_end():
             step = judge(squall_run("--trust", "off", scenario(server.port, source, [case])), [case])["paced"]
             talk = step["messages"]
             assert talk["unanswered"] == 0 and 14 * step["ok"] <= talk["answered"] <= 16 * (step["ok"] + 1), (source, talk, step)
-
-
-def test_times_agree():
-    """At 500/s, on the same server: p50 within max(100 us, 15 %)."""
-    case = ("unary", "Unary", "message: { answer_bytes: 100 }", "OK", {})
-    p50 = {}
-    with grpc_servers.grpcpp() as server, Noise() as noise:
-        for name, source in (("own", OWN), ("core", CORE)):
-            path = scenario(server.port, source, [case])
-            with open(path, encoding="utf-8") as text:
-                open_load = text.read().replace("load: [ { users: 1, for: 1s } ]", "load: [ { hold: 500/s, for: 2s } ]")
-            with open(path, "w", encoding="utf-8") as text:
-                text.write(open_load)
-            summary = squall_run(path, "--trust", "off")
-            step, = summary["steps"]
-            assert step["ok"] == 1000 and step["codes"] == {"0": 1000}, step
-            assert ("service_ns" in step) == (name == "own"), step.keys()
-            p50[name] = step["latency_ns"]["p50"]
-        server.stop()
-        assert server.calls == 2000, server.calls
-    print(f"     p50: {p50}", flush=True)
-    # A machine that keeps a sleeper waiting does that to one engine's threads more than to the other's.
-    assert abs(p50["own"] - p50["core"]) <= max(MS // 10, 0.15 * p50["own"]) + noise.worst_ns, (p50, noise.worst_ns)
 
 
 if __name__ == "__main__":

@@ -55,14 +55,15 @@ def test_throttled_worker():
 
 def trusted(*arguments, target=(), note=None):
     """A run that must not give 98. Where the machine kept another process too from waking in time, a self-delay is the truth,
-    and that alone: whatever else the verdict says is said of the pools, which no other process's noise fills up."""
+    and that alone: whatever else the verdict says is said of the pools, which no other process's noise fills up unless the
+    target and the generator hardly get to run."""
     with Target(*map(str, target)) as server, Noise() as noise, Run(server.url(), *arguments, trust="strict") as process:
         process.end(None)
         code, summary = process.child.returncode, process.summary()
     reasons = summary["verdict"]["reasons"]
-    if code == 98 and noise.late > 0.005 and all("self-delay" in text for text in reasons):
+    if code == 98 and (noise.late > 0.005 and all("self-delay" in text for text in reasons) or noise.late > 0.05):
         print(f"     {100 * noise.late:.1f} % of this machine's wake-ups came too late, at worst by {noise.worst_ns // MS} ms:"
-              " the self-delay is not judged", flush=True)
+              " the verdict is not judged", flush=True)
         return
     assert code == 0 and summary["verdict"]["trusted"], (arguments, code, summary["verdict"], noise.late)
     notes = summary["generator"]["notes"]

@@ -336,6 +336,24 @@ static void test_warm_up_by_intended_time(void **state)
 
 /* ---- drain ---- */
 
+/* All of the load falls due while the generator stands still: what it hands over then has its time-out as ever. */
+static void test_drain_after_a_stall(void **state)
+{
+    (void)state;
+    own_reset();
+    own.request = own_hold;
+    struct settings settings = {
+        .yaml = "squall: 1\ntargets: { t: { url: own://here, connections: 10, timeout: 5ms } }\n"
+                "load: [ { hold: 100/s, for: 100ms, users: 10 } ]\nflow: [ { own: a } ]\n",
+        .protocols = {&own_protocol}};
+    run_begin(&run, &settings);
+    run_connect(&run);
+    run_load(&run, NS_PER_S);
+    assert_int_equal(run_begun(&run), 10);
+    assert_int_equal(run_outcomes(&run, OUTCOME_TIMED_OUT), 10);
+    run_end(&run);
+}
+
 static void test_drain_ends(void **state)
 {
     (void)state;
@@ -413,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_rendering_fails),
         cmocka_unit_test(test_warm_up_by_intended_time),
         cmocka_unit_test(test_drain_ends),
+        cmocka_unit_test(test_drain_after_a_stall),
         cmocka_unit_test(test_intervals_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
