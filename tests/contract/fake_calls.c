@@ -70,21 +70,21 @@ static void note_pair(struct fake_conn *conn, const char *label, struct squall_b
 
 /* ---- may this call be made? ---- */
 
-static bool on_thread(struct fake_host *host, const char *call)
+bool fake_on_thread(struct fake_host *host, const char *call)
 {
     if (pthread_equal(host->thread, pthread_self())) {
         if (!host->depth)
             fake_violation(host, "law 9: %s() from outside a call into the plugin", call);
         return true;
     }
-    fake_violation(host, "law 8: %s() on a thread of the plugin; only post() may be called there", call);
+    fake_violation(host, "law 8: %s() on a thread of the plugin; only post(), hold() and wake() may be called there", call);
     return false;
 }
 
 static struct fake_conn *live_conn(struct squall_conn *view, const char *call)
 {
     struct fake_conn *conn = (struct fake_conn *)(void *)view;
-    if (!on_thread(conn->host, call))
+    if (!fake_on_thread(conn->host, call))
         return NULL;
     fake_reserve_forget(conn);
     if (!conn->connected) {
@@ -98,7 +98,7 @@ static struct fake_exchange *live_exchange(struct squall_exchange *view, const c
 {
     struct fake_exchange *exchange = (struct fake_exchange *)(void *)view;
     struct fake_conn *conn = exchange->conn;
-    if (!on_thread(conn->host, call))
+    if (!fake_on_thread(conn->host, call))
         return NULL;
     fake_reserve_forget(conn);
     if (exchange->end == FAKE_DONE)
@@ -118,22 +118,17 @@ static struct fake_exchange *live_exchange(struct squall_exchange *view, const c
 
 /* ---- worker ---- */
 
-static struct fake_host *host_of(const struct squall_worker *worker)
-{
-    return (struct fake_host *)(uintptr_t)worker;
-}
-
 static uint64_t call_now_ns(const struct squall_worker *worker)
 {
-    on_thread(host_of(worker), "now_ns");
-    return host_of(worker)->now_ns;
+    fake_on_thread(fake_host_of(worker), "now_ns");
+    return fake_host_of(worker)->now_ns;
 }
 
 /* splitmix64, so that a drive can be repeated. */
 static uint64_t call_random(struct squall_worker *worker)
 {
-    struct fake_host *host = host_of(worker);
-    on_thread(host, "random");
+    struct fake_host *host = fake_host_of(worker);
+    fake_on_thread(host, "random");
     uint64_t mixed = host->random += UINT64_C(0x9e3779b97f4a7c15);
     mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -142,15 +137,15 @@ static uint64_t call_random(struct squall_worker *worker)
 
 static void call_log(struct squall_worker *worker, uint32_t level, const char *line)
 {
-    struct fake_host *host = host_of(worker);
-    on_thread(host, "log");
+    struct fake_host *host = fake_host_of(worker);
+    fake_on_thread(host, "log");
     if (level > LOG_LEVEL_MAX || !line || strchr(line, '\n'))
         fake_violation(host, "log() takes a level from 0 to 3 and one line");
 }
 
 static int32_t call_hold(struct squall_worker *worker, void (*fn)(struct squall_worker *, void *), void *arg)
 {
-    struct fake_host *host = host_of(worker);
+    struct fake_host *host = fake_host_of(worker);
     int32_t status = -1;
     pthread_mutex_lock(&host->lock);
     if (host->post_count < FAKE_POSTS_MAX) {
@@ -163,7 +158,7 @@ static int32_t call_hold(struct squall_worker *worker, void (*fn)(struct squall_
 
 static void call_wake(struct squall_worker *worker)
 {
-    struct fake_host *host = host_of(worker);
+    struct fake_host *host = fake_host_of(worker);
     pthread_mutex_lock(&host->lock);
     host->posts_due = host->post_count;
     pthread_mutex_unlock(&host->lock);
@@ -223,7 +218,7 @@ static void call_out_commit(struct squall_conn *view, uint64_t len)
     struct fake_conn *conn = (struct fake_conn *)(void *)view;
     uint8_t *reserved = conn->reserved;
     uint64_t room = conn->reserved_len;
-    if (!on_thread(conn->host, "out_commit"))
+    if (!fake_on_thread(conn->host, "out_commit"))
         return;
     conn->reserved = NULL; /* kept from being freed by the look-up: its bytes are wanted */
     conn = live_conn(view, "out_commit");
@@ -437,31 +432,7 @@ static void call_message_received(struct squall_exchange *view)
     note_message(view, "message_received", 0);
 }
 
-/* ---- what belongs to no exchange ---- */
-
-static void check_metric(struct squall_worker *worker, const struct squall_step *step, const char *call, uint32_t metric)
-{
-    struct fake_host *host = host_of(worker);
-    on_thread(host, call);
-    if (!step)
-        fake_violation(host, "%s() without a step; samples are booked at one", call);
-    if (metric >= host->protocol->abi.metrics.count)
-        fake_violation(host, "%s() of metric %u, of which there are %u", call, metric, host->protocol->abi.metrics.count);
-}
-
-static void call_sample(struct squall_worker *worker, const struct squall_step *step, uint32_t metric, uint64_t value)
-{
-    (void)value;
-    check_metric(worker, step, "sample", metric);
-}
-
-static void call_elapsed(struct squall_worker *worker, const struct squall_step *step, uint32_t metric, uint64_t since_ns)
-{
-    struct fake_host *host = host_of(worker);
-    check_metric(worker, step, "elapsed", metric);
-    if (since_ns > host->now_ns)
-        fake_violation(host, "law 5: elapsed() since a time that the engine has not given: it is yet to come");
-}
+/* ---- times ---- */
 
 static void call_tick_at(struct squall_conn *view, uint64_t at_ns)
 {
@@ -473,52 +444,10 @@ static void call_tick_at(struct squall_conn *view, uint64_t at_ns)
     conn->next_tick_ns = at_ns;
 }
 
-static uint32_t call_address(struct squall_worker *worker, const struct squall_step *step, struct squall_bytes address)
-{
-    on_thread(host_of(worker), "address");
-    (void)step;
-    (void)address;
-    return 0;
-}
-
-static void call_sent_to(struct squall_worker *worker, uint32_t address, uint64_t due_ns)
-{
-    on_thread(host_of(worker), "sent_to");
-    if (address != 0)
-        fake_violation(host_of(worker), "sent_to() an address that address() has not given");
-    if (due_ns > host_of(worker)->now_ns)
-        fake_violation(host_of(worker), "law 5: sent_to() with a time that the engine has not given: it is yet to come");
-}
-
-static void call_want(struct squall_worker *worker, const struct squall_step *step, struct squall_bytes pattern, uint32_t plain,
-                      int32_t receivers)
-{
-    on_thread(host_of(worker), "want");
-    (void)step;
-    (void)pattern;
-    (void)plain;
-    if (!host_of(worker)->protocol->abi.matches || receivers == 0)
-        fake_violation(host_of(worker), "want() by a plugin without matches(), or of nobody");
-}
-
-static int32_t call_set_out(struct squall_worker *worker, uint64_t key)
-{
-    on_thread(host_of(worker), "set_out");
-    (void)key;
-    return 0;
-}
-
-static int32_t call_arrived(struct squall_worker *worker, const struct squall_step *step, uint32_t metric, uint64_t key)
-{
-    check_metric(worker, step, "arrived", metric);
-    (void)key;
-    return 0;
-}
-
 static uint64_t call_stamp_ns(struct squall_worker *worker)
 {
-    on_thread(host_of(worker), "stamp_ns");
-    return host_of(worker)->now_ns;
+    fake_on_thread(fake_host_of(worker), "stamp_ns");
+    return fake_host_of(worker)->now_ns;
 }
 
 struct recorder {
@@ -580,7 +509,7 @@ static void call_done(struct squall_exchange *view, const struct squall_result *
 static void call_trace(struct squall_conn *view, uint32_t what, struct squall_bytes name, struct squall_bytes value)
 {
     struct fake_conn *conn = (struct fake_conn *)(void *)view;
-    if (!on_thread(conn->host, "trace"))
+    if (!fake_on_thread(conn->host, "trace"))
         return;
     if (!conn->connected)
         fake_violation(conn->host, "law 1: trace() on a connection after its disconnect()");
@@ -623,19 +552,13 @@ void fake_calls_init(struct fake_host *host)
                                        .message_sent = call_message_sent,
                                        .message_answered = call_message_answered,
                                        .message_received = call_message_received,
-                                       .sample = call_sample,
-                                       .elapsed = call_elapsed,
                                        .stamp_ns = call_stamp_ns,
                                        .out_room = call_out_room,
                                        .tick_at = call_tick_at,
-                                       .address = call_address,
-                                       .sent_to = call_sent_to,
-                                       .want = call_want,
-                                       .set_out = call_set_out,
-                                       .arrived = call_arrived,
                                        .hold = call_hold,
                                        .wake = call_wake,
                                        .tls = call_tls,
                                        .trace = call_trace,
                                        .ended = call_ended};
+    fake_samples_init(&host->table);
 }
