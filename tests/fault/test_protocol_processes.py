@@ -85,6 +85,34 @@ def test_stopped_worker():
     each(lose(0, signal.SIGSTOP, "stopped by a signal"))
 
 
+def test_killed_worker_before_the_start():
+    """While it connects to a peer that says nothing: no load was begun, and the run says why."""
+    def test(protocol):
+        rest = "load: [ { users: 4, for: 300s } ]\nflow: [ { STEP } ]\n"
+        with Server(lambda peer: peer.drain()) as server, \
+                named(protocol, protocol.scenario(server.port, rest, "connect-timeout: 100s"), "-w", 2) as run:
+            wait_until(lambda: server.connections >= 2, "connections")
+            pids = run.workers()
+            os.kill(pids[1], signal.SIGKILL)
+            run.end(97)
+            gone(pids)
+        assert "worker 1 died before the start (killed by signal 9)" in run.err, run.err
+    each(test)
+
+
+def test_killed_controller():
+    """Workers do not outlive it, whatever threads their engine has."""
+    def test(protocol):
+        with Server(protocol.handler(always)) as server, \
+                named(protocol, *protocol.arguments(server.port), "-r", RATE, "-u", 16, "-w", 2, *LONG, quiet=False) as run:
+            run.running()
+            pids = run.workers()
+            run.signal(signal.SIGKILL)
+            assert run.wait() == -signal.SIGKILL
+            gone(pids)
+    each(test)
+
+
 def stall(protocol, victim, held_s, told):
     """A run whose every answer is there in the end; what was due while it stood still waited until it went on."""
     with protocol.server() as server, \

@@ -9,14 +9,30 @@ import threading
 
 import h2server
 from grpc_session import EMPTY, FINE, HEAD, Session, hf
-from mqtt_wire import CONNECT, PUBLISH, SUBSCRIBE, Packets, packet
-from protocols import PINGREQ, mqtt_answer
+from mqtt_wire import CONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBACK, SUBSCRIBE, Packets, packet
+from protocols import PINGREQ
 
 # (name, weight): of an answer.
 ANSWERS = (("good", 60), ("split", 8), ("late", 6), ("never", 3), ("cut and reset", 4), ("cut and close", 4), ("reset", 3), ("close", 3),
            ("twice", 2), ("flipped", 3), ("noise", 2), ("odd", 2))
 # Of a connection, before it has said anything.
 GREETINGS = (("good", 88), ("reset", 3), ("close", 3), ("noise", 2), ("silent", 2), ("half", 2))
+PINGRESP = 13
+
+
+def mqtt_good(version, kind, flags, body):
+    """The right answer to a packet, empty where there is none; a subscription brings a message with it."""
+    five = b"\0" if version == 5 else b""
+    if kind == CONNECT:
+        return packet(0x20, b"\0\0" + five)
+    if kind == PUBLISH and flags & 6:
+        at = 2 + int.from_bytes(body[:2], "big")
+        return packet((PUBREC if flags & 4 else PUBACK) << 4, body[at:at + 2])
+    if kind == PUBREL:
+        return packet(PUBCOMP << 4, body[:2])
+    if kind == SUBSCRIBE:
+        return packet(SUBACK << 4, body[:2] + five + b"\0") + packet(0x30, b"\0\1t" + five + b"hi")
+    return packet(PINGRESP << 4) if kind == PINGREQ else b""
 
 
 class RandomPeer:
@@ -97,7 +113,7 @@ class RandomPeer:
         peer.socket.settimeout(None)
         for stream in session.calls():
             status = [("grpc-status", str(chance.choice((0, 0, 0, 0, 14, 99))))]
-            good = b"".join(part.serialize() for part in (session.headers(stream, HEAD), hf.DataFrame(stream, data=EMPTY),
+            good = b"".join(part.serialize() for part in (session.headers(stream, HEAD), hf.DataFrame(stream, data=EMPTY * chance.choice((1, 1, 1, 3))),
                                                           session.headers(stream, status, end=True)))
             odd = (h2server.goaway(stream), h2server.goaway(0), h2server.reset(stream, chance.randrange(14)), h2server.window(0, 0),
                    h2server.frame(chance.randrange(12), 0xff, stream, b"?"), hf.DataFrame(stream, data=b"\0\xff\xff\xff\xff").serialize(),
@@ -106,11 +122,11 @@ class RandomPeer:
                 return
 
     def mqtt(self, peer, chance):
-        packets = Packets()
+        packets, version = Packets(), 5
         while data := peer.socket.recv(65536):
-            for kind, _, body, _ in packets.feed(data):
-                good = {CONNECT: packet(0x20, b"\0\0\0"), PINGREQ: packet(0xd0)}.get(kind, b"")
-                good = mqtt_answer(kind, body) if kind in (PUBLISH, SUBSCRIBE) else good
+            for kind, flags, body, _ in packets.feed(data):
+                version = body[6] if kind == CONNECT else version
+                good = mqtt_good(version, kind, flags, body)
                 odd = (packet(0x30, b"\0\1t\0hi"), packet(0x32, b"\0\1t\0\1\0hi"), packet(0x34, b"\0\1t\0\2\0hi"), packet(0xd0), packet(0x40, b"\xff\xff"),
                        packet(0xe0, b"\x8b"), packet(0x62, b"\0\7"), b"\x30\xff\xff\xff\x7f", packet(chance.randrange(256), chance.randbytes(5)))
                 if good and not self.answer(peer, chance, good, odd):
