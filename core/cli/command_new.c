@@ -56,6 +56,21 @@ static void help(FILE *out)
     fprintf(out, "\n  -o, --output FILE      a new file in place of standard output\n");
 }
 
+/* What nobody takes: why, as far as its look tells. */
+static int refuse(const struct squall_import *import, const char *near, struct error *error)
+{
+    const char *word = import->kind ? import->kind : import->argument;
+    const char *end = strrchr(import->argument, '.');
+    bool file_name = end && strlen(end) <= 8 && !strchr(end, '/') && !strstr(import->argument, "://");
+    if (near)
+        return error_set(error, "new: '%.100s' is nothing that a scenario can be made of; did you mean %s?", word, near);
+    if (import->text.data)
+        return error_set(error, "new: %.200s: its text is of no kind that is known; see squall new --help", import->argument);
+    if (file_name)
+        return error_set(error, "new: %.200s: there is no such file", import->argument);
+    return error_set(error, "new: '%.100s' is nothing that a scenario can be made of; see squall new --help", word);
+}
+
 static const struct squall_importer *find_importer(const struct squall_import *import, struct error *error)
 {
     const char *names[32];
@@ -67,8 +82,7 @@ static const struct squall_importer *find_importer(const struct squall_import *i
             names[count++] = (*importer)->name;
     }
     const char *near = import->kind ? error_nearest(import->kind, names, count, sizeof *names) : NULL;
-    error_set(error, "new: '%.100s' is nothing that a scenario can be made of%s%s; see squall new --help", import->kind ? import->kind : import->argument,
-              near ? "; did you mean " : "", near ? near : "");
+    refuse(import, near, error);
     return NULL;
 }
 

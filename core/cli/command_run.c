@@ -34,13 +34,15 @@ static int prepare_outputs(const struct run_arguments *arguments, struct error *
     return 0;
 }
 
-static int write_outputs(const struct run_arguments *arguments, const struct result *result, struct error *error)
+/* Those that are written are the first of arguments->outputs then. */
+static int write_outputs(struct run_arguments *arguments, const struct result *result, struct error *error)
 {
-    int status = 0;
-    for (uint32_t i = 0; i < arguments->output_count; i++)
-        if (arguments->outputs[i] != arguments->plan.raw_path && summary_write(result, arguments->outputs[i], error) < 0)
-            status = -1;
-    return status;
+    uint32_t written = 0, count = arguments->output_count;
+    for (uint32_t i = 0; i < count; i++)
+        if (arguments->outputs[i] == arguments->plan.raw_path || summary_write(result, arguments->outputs[i], error) == 0)
+            arguments->outputs[written++] = arguments->outputs[i];
+    arguments->output_count = written;
+    return written == count ? 0 : -1;
 }
 
 static uint32_t screen_width(void)
@@ -78,6 +80,8 @@ static void explain(const struct run_arguments *arguments, const struct result *
     for (uint32_t i = 0; i < result->scenario->threshold_count; i++)
         if (!result->thresholds[i].pass)
             fprintf(stderr, "squall: threshold failed: %s\n", result->scenario->thresholds[i].text);
+    if (result->all_failed_text[0])
+        fprintf(stderr, "squall: %s\n", result->all_failed_text);
 }
 
 static int run(struct run_arguments *arguments, struct scenario *scenario, struct error *error)

@@ -57,11 +57,12 @@ static void sum_facts(struct controller *controller, struct generator_facts *ret
 static void close_ledger(struct ledger *ledger)
 {
     ledger->outcomes[OUTCOME_UNFINISHED] += ledger->begun - ledger_ended(ledger);
-    ledger->journeys_unfinished += ledger->due - ledger->completed - ledger->failed - ledger->dropped - ledger->journeys_unfinished;
+    ledger->journeys_unfinished +=
+        ledger->due - ledger->completed - ledger->failed - ledger->dropped - ledger->journeys_unfinished;
 }
 
-/* What rates divide by: from the end of the warm-up to the end of the load, or to the end of its last exchange where that
- * is later. A service that needs the drain to keep up has not kept up. */
+/* What rates divide by: from the end of the warm-up to the end of the load, or to the end of its last exchange where
+ * that is later. A service that needs the drain to keep up has not kept up. */
 static uint64_t measured_ns(const struct controller *controller)
 {
     uint64_t end_ns = controller->result->facts.ended_at_ns;
@@ -98,6 +99,24 @@ static void note_metrics(struct result *result)
     }
 }
 
+/* Said where nothing else would: with a threshold the exit code tells. */
+static void note_all_failed(struct result *result)
+{
+    char number[32];
+    uint64_t ended = 0, ok = 0;
+    const struct ledger *measured = &result->store.ledgers[BLOCK_MEASURED];
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        ended += measured->outcomes[i];
+    ok = measured->outcomes[OUTCOME_OK];
+    if (ended == 0 || ok > 0 || result->scenario->threshold_count > 0)
+        return;
+    snprintf(result->all_failed_text, sizeof result->all_failed_text,
+             "none of %s exchanges was ok, and no threshold judges this run: --threshold 'rate(failed) < 1%%' makes "
+             "that a failure",
+             units_print_grouped(number, sizeof number, ended));
+    verdict_note(&result->verdict, "%s", result->all_failed_text);
+}
+
 static void judge(struct controller *controller)
 {
     struct result *result = controller->result;
@@ -120,13 +139,15 @@ static void judge(struct controller *controller)
     windows_finish(&controller->windows, &result->verdict);
     /* What fell due is what was asked; how long the workers took to start it is the rate that they reached. */
     uint64_t length_ns = scenario_length_ns(scenario);
-    if (open_load && length_ns != UINT64_MAX && !result->interrupted && !result->aborted_text[0] && result->verdict.complete) {
+    if (open_load && length_ns != UINT64_MAX && !result->interrupted && !result->aborted_text[0] &&
+        result->verdict.complete) {
         uint64_t due = measured->due + result->store.ledgers[BLOCK_WARMUP].due;
         end.rate_asked = (double)due * 1e9 / (double)length_ns;
         end.rate_reached = (double)due * 1e9 / (double)larger(length_ns, result->facts.started_until_ns);
     }
     verdict_finish(&result->verdict, &end);
     note_metrics(result);
+    note_all_failed(result);
     threshold_watch_finish(controller->watch, &result->store, result->measured_ns, result->thresholds);
 }
 
@@ -158,7 +179,9 @@ static void tell_what_tables_lack(struct controller *controller)
     for (uint32_t i = 0; i < result->store.series_count; i++)
         in_tables -= result->store.series[i].outcomes[OUTCOME_UNFINISHED];
     if (result->workers_lost && counted > in_tables)
-        verdict_incomplete(&result->verdict, "%llu exchanges are in the totals and not in the tables: a lost worker had counted them since its last report",
+        verdict_incomplete(&result->verdict,
+                           "%llu exchanges are in the totals and not in the tables: a lost worker had counted them "
+                           "since its last report",
                            (unsigned long long)(counted - in_tables));
 }
 
@@ -176,7 +199,8 @@ static uint64_t journeys_wanted(const struct scenario *scenario)
     return wanted;
 }
 
-/* With a worker its part of the load was gone, and the others were stopped: what was asked for and did not come to be. */
+/* With a worker its part of the load was gone, and the others were stopped: what was asked for and did not come to be.
+ */
 static void tell_what_was_cut_off(struct controller *controller)
 {
     struct result *result = controller->result;
@@ -210,7 +234,8 @@ static bool same_endpoint(const struct series_info *one, const struct series_inf
 static bool matches(const void *arg, const struct track *address, const struct track *pattern, bool *ret_shared)
 {
     const struct scenario *scenario = arg;
-    const struct series_info *sender = &scenario->series[address->series], *receiver = &scenario->series[pattern->series];
+    const struct series_info *sender = &scenario->series[address->series],
+                             *receiver = &scenario->series[pattern->series];
     const struct squall_protocol *abi = &receiver->protocol->abi;
     if (!abi->matches || !same_endpoint(sender, receiver))
         return false;
@@ -243,7 +268,8 @@ static void join_crossings(struct controller *controller)
 {
     crossings_join(&controller->crossings, take_crossing, controller);
     if (controller->crossings.refused)
-        store_error(&controller->result->store, "times from one worker to another: more than the controller keeps, and these are missing",
+        store_error(&controller->result->store,
+                    "times from one worker to another: more than the controller keeps, and these are missing",
                     controller->crossings.refused, controller->result->duration_ns, controller->result->duration_ns);
 }
 
@@ -253,7 +279,9 @@ void controller_fill_result(struct controller *controller)
     result->workers = controller->worker_count;
     for (uint32_t i = 0; i < controller->worker_count; i++)
         result->workers_lost += controller->workers[i].lost;
-    result->duration_ns = controller->start_ns && controller->ended_ns > controller->start_ns ? controller->ended_ns - controller->start_ns : 0;
+    result->duration_ns = controller->start_ns && controller->ended_ns > controller->start_ns
+                              ? controller->ended_ns - controller->start_ns
+                              : 0;
     controller_sum_pages(controller, result->store.ledgers, NULL);
     for (uint32_t block = 0; block < BLOCK_COUNT && result->workers_lost; block++)
         close_ledger(&result->store.ledgers[block]);

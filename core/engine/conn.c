@@ -22,8 +22,10 @@ static struct engine *engine_of(const struct conn *conn)
     return conn->pool->engine;
 }
 
+#define TIME_OUT_TEXT 300
+
 /* What a connection waited for in vain. */
-static const char *time_out_text(const struct conn *conn)
+static const char *time_out_text(const struct conn *conn, char text[TIME_OUT_TEXT])
 {
     if (conn->pool->own_transport)
         return "connect time-out: no session by then; does the server run, and does it speak this protocol?";
@@ -37,7 +39,9 @@ static const char *time_out_text(const struct conn *conn)
     case CONN_FLUSHING:
         return "the peer did not read before the connection closed";
     default:
-        return "connect time-out: the server accepted the connection, and its protocol did not become ready";
+        snprintf(text, TIME_OUT_TEXT, "connect time-out: the server accepted the connection, and did not send %s; is that %s's port?",
+                 conn_abi(conn)->awaits ? conn_abi(conn)->awaits : "what the protocol begins with", conn->pool->target->protocol->name);
+        return text;
     }
 }
 
@@ -54,7 +58,8 @@ void conn_transit_over(struct timer *timer, uint64_t now_ns)
         }
         return;
     }
-    conn_close(conn, time_out_text(conn), true);
+    char text[TIME_OUT_TEXT];
+    conn_close(conn, time_out_text(conn, text), true);
 }
 
 static void on_tick(struct timer *timer, uint64_t now_ns)

@@ -251,8 +251,8 @@ static int check_role(const struct squall_option *row, const char *what, struct 
     if ((row->role & SQUALL_ROLE_FILE) && ((row->type != SQUALL_STRING && row->type != SQUALL_MAP) || row->fallback))
         return error_set(error, "%s: `%s` names a file and is no STRING or MAP, or has a fallback; change one of them", what,
                          row->name);
-    if ((row->role & SQUALL_ROLE_FLAG_FILE) && (row->type != SQUALL_STRING || !row->flag))
-        return error_set(error, "%s: `%s` takes a file in the URL form and is no STRING with a flag; change one of them", what, row->name);
+    if ((row->role & SQUALL_ROLE_FLAG_FILE) && ((row->type != SQUALL_STRING && row->type != SQUALL_TREE) || !row->flag))
+        return error_set(error, "%s: `%s` takes a file in the URL form and is no STRING or TREE with a flag; change one of them", what, row->name);
     if ((row->role & SQUALL_ROLE_REQUIRED) && row->fallback)
         return error_set(error, "%s: `%s` is required and has a fallback; drop one of them", what, row->name);
     return 0;

@@ -23,6 +23,7 @@ struct result {
     uint64_t cpu_ns;
     bool interrupted;
     char aborted_text[300];              /* the threshold that ended the run, "" where none did */
+    char all_failed_text[200];           /* nothing was ok, and no threshold was there to say so; "" otherwise */
     bool unreachable;                    /* exit 3 */
     char unreachable_text[1200]; /* as long as an error text */
     enum exit_code exit_code;

@@ -228,6 +228,9 @@ static int parse_rate_value(struct parser *parser, const char *word, struct thre
     if (units_parse_ratio(word, &threshold->value) < 0)
         return error_set(parser->error, "\"%s\" is no share: write it like 0.1%% or 0.001, at most 100%%%s", word,
                          row->per_second ? "; or a number per second like 5/s" : "");
+    bool below = threshold->op == OP_LESS || threshold->op == OP_LESS_EQUAL;
+    if (below && threshold->value >= 1 && !strchr(word, '%')) /* as good as always true: 1% was meant */
+        return error_set(parser->error, "\"%s\" is a share, and all of it: write 1%% for one in a hundred, or 100%% if it is meant", word);
     return 0;
 }
 

@@ -167,7 +167,7 @@ static int build(const struct loader *loader)
     find_measured(scenario);
     if (load_thresholds(loader, NULL) || load_group_tags(loader, NULL))
         return -1;
-    return load_overrides(loader) || load_defaults(loader) ? -1 : 0;
+    return load_overrides(loader) || load_defaults(loader) || check_step_users(loader) ? -1 : 0;
 }
 
 static int check_sets(const struct loader *loader)

@@ -83,7 +83,7 @@ static int load_root(const struct loader *loader, const struct node *root)
     if (load_users(loader, root) || (load && load_walkers(loader, load)) ||
         load_thresholds(loader, thresholds) || load_group_tags(loader, node_get(root, "group-by")))
         return -1;
-    return load_overrides(loader) || load_defaults(loader) || check_feeds(loader, data) ? -1 : 0;
+    return load_overrides(loader) || load_defaults(loader) || check_feeds(loader, data) || check_step_users(loader) ? -1 : 0;
 }
 
 int define_secrets(const struct loader *loader)

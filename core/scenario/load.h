@@ -171,6 +171,8 @@ int transaction_index(const struct loader *loader, const char *name, const struc
 bool target_speaks(const struct target *target, const char *key);
 /* Steps, shared by flows and the URL form. `series` and `check_names` have been given their room. */
 int load_step(const struct loader *loader, const struct node *node, struct step *step);
+/* Once the loads are known: whether each step has the users that it needs. */
+int check_step_users(const struct loader *loader);
 int step_finish(const struct loader *loader, struct step *step, struct option_set *set, const struct node *place);
 /* The default name: the headline's options as written, or their fallbacks. */
 const char *step_default_name(const struct loader *loader, const struct protocol *protocol, const struct option_set *set);

@@ -274,6 +274,18 @@ int step_finish(const struct loader *loader, struct step *step, struct option_se
     return 0;
 }
 
+int check_step_users(const struct loader *loader)
+{
+    for (uint32_t i = 0; i < loader->scenario->step_count; i++) {
+        const struct step *step = &loader->scenario->steps[i];
+        uint64_t users = scenario_target_users(loader->scenario, step->target);
+        if (step->view.users > users)
+            return fail_at(loader, step->place, "step `%.200s` needs %llu users, and the run has %llu; have more of them (-u, or `users` of the load)",
+                           step->name, (unsigned long long)step->view.users, (unsigned long long)users);
+    }
+    return 0;
+}
+
 static bool is_step_key(const char *key)
 {
     for (uint32_t i = 0; keys_of(PART_STEP)[i]; i++)

@@ -255,4 +255,5 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .record = record,
     .code_name = rpc_result_name,
     .turn = turn,
+    .awaits = "its SETTINGS, or, where it was asked for the services, the answer of gRPC reflection",
 };

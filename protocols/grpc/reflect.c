@@ -57,10 +57,14 @@ void rpc_reflection_ended(struct rpc_reflection *reflection, const struct rpc_ca
         code = RPC_UNIMPLEMENTED; /* a proxy, or a server of something else */
     reflection->call = NULL;
     reflection->unimplemented = reason == NULL && code == RPC_UNIMPLEMENTED;
-    snprintf(why, sizeof why, "the server ended it: %.200s",
-             reason != NULL             ? reason
-             : call->message[0] != '\0' ? call->message
-                                        : rpc_code_name(code));
+    if (reason == NULL && !call->has_status)
+        snprintf(why, sizeof why, "HTTP status %u without a grpc-status: is that a gRPC server? If it is, " RPC_WITHOUT,
+                 call->stream.status);
+    else
+        snprintf(why, sizeof why, "the server ended it: %.200s",
+                 reason != NULL             ? reason
+                 : call->message[0] != '\0' ? call->message
+                                            : rpc_code_name(code));
     rpc_questions_fail(&reflection->questions, reflection->unimplemented ? RPC_NO_REFLECTION : why);
 }
 

@@ -10,7 +10,8 @@ struct rpc_call;
 struct rpc_conn;
 struct rpc_reflection;
 
-#define RPC_NO_REFLECTION "the server has no reflection service; give the .proto files with proto, or a descriptor-set"
+#define RPC_WITHOUT       "give the .proto files with proto, or a descriptor-set"
+#define RPC_NO_REFLECTION "the server has no reflection service; " RPC_WITHOUT
 
 /* Begins; the connection's `reflection` is set until it is over. 0, or -1: no memory. */
 int rpc_reflection_begin(struct rpc_conn *c);

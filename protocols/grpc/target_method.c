@@ -21,6 +21,12 @@ static void pause_first(struct demo_call *call)
         call->due_ns = demo_now_ns(call) + demo_host(call)->distribution_draw(call->conn->h2.conn->run, &ask->delay);
 }
 
+/* A part may describe it, as well as the message itself. */
+static bool is_one_answer(const struct demo_ask *ask)
+{
+    return ask->part_count == 0 || (ask->part_count == 1 && ask->parts[0].count == 1 && ask->status == RPC_OK);
+}
+
 static void on_ask(struct demo_call *call, struct squall_bytes message)
 {
     struct demo_ask *ask = &call->ask;
@@ -37,7 +43,7 @@ static void on_ask(struct demo_call *call, struct squall_bytes message)
     call->received_bytes += ask->payload_len;
     call->asking = true;
     call->part = call->part_done = 0;
-    if (ask->part_count > 0 && (kind == DEMO_UNARY || kind == DEMO_UPLOAD))
+    if ((kind == DEMO_UNARY || kind == DEMO_UPLOAD) && !is_one_answer(ask))
         demo_fail(call, RPC_INVALID_ARGUMENT, "parts: this method has one answer");
     else if (call->arrived && is_too_late(ask))
         demo_fail(call, RPC_INVALID_ARGUMENT,

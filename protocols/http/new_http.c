@@ -31,9 +31,10 @@ static enum source source_of(const struct squall_import *import)
         size_t space = strspn((const char *)import->text.data, " \t\r\n");
         return import->text.data[space] == '{' ? SOURCE_JSON : SOURCE_YAML;
     }
-    if (strncmp(import->argument, "curl ", 5) == 0)
+    if (strncmp(import->argument, "curl ", 5) == 0 || strcmp(import->argument, "curl") == 0)
         return SOURCE_CURL;
-    return own ? SOURCE_URL : SOURCE_NONE;
+    bool url = strncmp(import->argument, "http://", 7) == 0 || strncmp(import->argument, "https://", 8) == 0;
+    return own || url ? SOURCE_URL : SOURCE_NONE;
 }
 
 static int32_t claims(const struct squall_import *import)
@@ -72,7 +73,7 @@ static int32_t write_scenario(const struct squall_import *import, struct squall_
 
 const struct squall_importer squall_importer_http = {
     .name = "http",
-    .help = "http URL               one step, to begin with\n"
+    .help = "http://host/path       one step, to begin with; https:// too\n"
             "FILE.har               a browser's recording: its requests and pauses, with hints where answers come back\n"
             "openapi.yaml, .json    a step for each operation of an API (OpenAPI 3), a class of users for each tag\n"
             "'curl ...'             the request that a command line of curl makes\n",

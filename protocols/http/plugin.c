@@ -175,4 +175,5 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .cancel = cancel,
     .record = record,
     .code_name = http_status_name,
+    .awaits = "the SETTINGS that HTTP/2 begins with",
 };

@@ -484,6 +484,7 @@ static int32_t init_publish(struct squall_step *view, const struct mqtt_step_opt
         return refuse(error, "subscribers", "one step of a target can have them; write subscribe steps");
     step->topic = options->topic;
     step->subscribers = options->subscribers;
+    view->users = options->subscribers; /* they are users of the target */
     step->qos = (uint8_t)options->qos;
     target->subscribed = view;
     return 0;

@@ -122,4 +122,5 @@ const struct squall_protocol SQUALL_PROTOCOL = {
     .record = mqtt_record,
     .code_name = mqtt_code_name,
     .matches = mqtt_matches,
+    .awaits = "a CONNACK",
 };

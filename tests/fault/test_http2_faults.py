@@ -272,7 +272,7 @@ def test_no_settings():
             out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{server.url('')}\", http: h2, connect-timeout: 300ms }} }}\n"
                       "load: [ { users: 1, for: 1s } ]\nflow: [ { http: GET / } ]\n")
         process = squall("run", path, "--quiet")
-    assert process.returncode == 3 and "its protocol did not become ready" in process.err, process.err
+    assert process.returncode == 3 and "did not send the SETTINGS that HTTP/2 begins with; is that http's port?" in process.err, process.err
 
 
 if __name__ == "__main__":

@@ -65,14 +65,25 @@ def test_0_and_99():
         assert failed["thresholds"][0]["actual"] == failed["steps"][0]["latency_ns"]["p50"]
         assert "threshold failed: p50(latency) < 1ns" in process.err, process.err
         # A service that fails is a result, not an error of ours, as long as no threshold judges it.
-        rejected, _ = run(target.url("/?status=500"), "-n", 5)
+        rejected, process = run(target.url("/?status=500"), "-n", 5)
         assert rejected["totals"]["rejected"] == 5
+        # It is said all the same, quiet or not: an exit code of 0 reads like a success.
+        nothing = "none of 5 exchanges was ok, and no threshold judges this run"
+        assert nothing in process.err and any(nothing in note for note in rejected["generator"]["notes"]), (process.err, rejected["generator"])
+        judged, process = run(target.url("/?status=500"), "-n", 5, "--threshold", "rate(failed) < 1%", expect=99)
+        assert not any("was ok" in note for note in judged["generator"]["notes"]) and "was ok" not in process.err
+        partly, process = run(target.url("/?status=500"), "-n", 5, "--expect", "500")
+        assert not any("was ok" in note for note in partly["generator"]["notes"])
 
 
 def test_1_wins_over_99():
     with Target(log=False) as target:
         _, process = run(scenario(target.url(""), "users: 2, iterations: 5", FAILS), "--out", full_disk(), expect=1)
         assert "No space left on device" in process.err, process.err
+        # A file that was not written is not listed as one that was.
+        good, bad = scratch("good.json"), full_disk()
+        shown = squall("run", target.url(""), "-n", 5, "--trust", "off", "--out", bad, "--out", good)
+        assert shown.returncode == 1 and good in shown.out and bad not in shown.out and bad in shown.err, (shown.out, shown.err)
 
 
 def test_3():

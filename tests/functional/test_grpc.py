@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 
-from harness import free_port, main, scratch, squall, squall_run
+from harness import Nginx, Target, free_port, main, scratch, squall, squall_run
 import grpc_servers
 
 STEP = "interop.Interop/"
@@ -142,7 +142,13 @@ def test_url_form():
         step, = summary["steps"]
         assert step["ok"] == 200 and step["codes"] == {"0": 200}, step
         assert step["name"] == "interop.Interop/Unary", step
-        assert server.stop() == 200
+        path = scratch("message.json")
+        for message, code in (('{"answer_bytes": 7}', 0), ('{"answer_byte": 7}', 2)):
+            with open(path, "w", encoding="utf-8") as text:
+                text.write(message)
+            ended = squall("run", "--trust", "off", url, "-n", 3, "--data", f"@{path}")
+            assert ended.returncode == code and (code == 0) != ("did you mean answer_bytes?" in ended.err), (message, ended.err)
+        assert server.stop() == 203
 
 
 def test_what_is_not_there():
@@ -159,6 +165,10 @@ def test_what_is_not_there():
         says([server.url("/interop.Interop/Unary"), "--data", "{answer_bytes:3}"], "--data:1:2: `answer_bytes:3` has no value: "
              "behind a colon YAML wants a space, as in answer_bytes: 3")
         says([silent.url("/interop.Interop/Unary")], "no reflection service")
+    port = free_port()
+    with Nginx(locations=f"listen 127.0.0.1:{port} http2;"):
+        says([f"grpc://127.0.0.1:{port}/interop.Interop/Unary"], "HTTP status 200 without a grpc-status: is that a gRPC server?")
+    with grpc_servers.grpcpp() as server:
         says([server.url("/interop.Interop/Unry"), *proto], "did you mean Unary?")
         says([server.url("/interop.Interop/Unary"), "--proto", "nowhere.proto"], "nowhere.proto")
     # What files say is known without a server.
@@ -212,6 +222,11 @@ def test_new():
     assert len(steps) == 6, steps.keys()
     for name, step in steps.items():
         assert step["ok"] == (0 if name.endswith("/Missing") else 10), (name, step)
+    with Target(log=False, protocol="grpc") as target: # what is written runs as it stands
+        made = squall("new", "-o", "demo.yaml", target.url("").replace("http", "grpc"), cwd=folder)
+        assert made.returncode == 0, made.err
+        tried = squall("try", "demo.yaml", cwd=folder)
+        assert tried.returncode == 0 and tried.out.count(": ok, 0 OK") == 4, (tried.out, tried.err)
     with grpc_servers.grpcpp() as server, grpc_servers.grpcio() as silent:
         made = squall("new", server.url(), cwd=folder)
         assert made.returncode == 0 and "interop.Interop/Duplex" in made.out and "interop.Interop/Empty" in made.out, (made.out, made.err)

@@ -64,7 +64,7 @@ def test_statuses():
         chat = demo.chat([{}, {"status": "DATA_LOSS", "parts": [{}]}, {}])
         assert [next(chat).number, next(chat).number] == [1, 2] and status(chat)[0] == "DATA_LOSS"
         for wrong, what in (({"delay": "soon"}, "delay: "), ({"size": "-1"}, "size: "), ({"status": "FINE"}, "status: "),
-                            ({"parts": [{}]}, "parts: "), ({"tag": "x" * 201}, "tag: "), ({"stall": "2h"}, "stall: "),
+                            ({"parts": [{}, {}]}, "parts: "), ({"parts": [{"count": 2}]}, "parts: "), ({"tag": "x" * 201}, "tag: "), ({"stall": "2h"}, "stall: "),
                             ({"fault": 99}, "fault: "), ({"http_status": 99}, "http_status: ")):
             code, text = status(lambda values=wrong: demo.unary(**values))
             assert code == "INVALID_ARGUMENT" and text.startswith(what), (wrong, code, text)

@@ -111,6 +111,15 @@ def test_flags_of_the_url_form():
     assert broker.connects == [text(b"dev-1") + text(b"me") + text(b"it is")], broker.connects
 
 
+def test_subscribers_are_users():
+    few = squall("run", "mqtt://127.0.0.1:1/a", "-u", 2, "-r", "10/s", "-d", "1s", "--subscribers", 3)
+    assert few.returncode == 2 and "needs 3 users, and the run has 2; have more of them" in few.err, (few.returncode, few.err)
+    path = scenario(1, "{ mqtt: publish a, subscribers: 3 }")
+    checked = squall("check", path)
+    assert checked.returncode == 2 and "needs 3 users" in checked.err, checked.err
+    assert squall("check", "--users", 3, path).returncode == 0
+
+
 def test_wrong_use():
     for line, error in (("publish", "it names no topic"), ("subscribe", "no topic filter"), ("publish a/+", "a topic name with a wildcard"),
                         ("subscribe a#", "a wildcard that is not a whole level")):

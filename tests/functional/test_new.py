@@ -157,7 +157,10 @@ def test_refused():
         (["curl -X"], 2, "has no value"),
         (["curl 'http://x"], 2, "a quote that is not closed"),
         (["curl -s"], 2, "has no URL"),
-        ([scratch("missing.har")], 2, "is nothing that a scenario can be made of"),
+        (["curl"], 2, "has no URL"),
+        ([scratch("missing.har")], 2, "there is no such file"),
+        ([write("letter.txt", "dear all")], 2, "its text is of no kind that is known"),
+        (["petstore"], 2, "is nothing that a scenario can be made of"),
         ([folder], 2, "is no file"),
         ([], 2, "is missing"),
     ):
@@ -169,6 +172,7 @@ def test_a_new_file():
     path = scratch("fresh.yaml")
     done = squall("new", "-o", path, "http", "http://127.0.0.1:8080/")
     assert done.returncode == 0 and not done.out, done.err
+    assert squall("new", "http://127.0.0.1:8080/").out == open(path, encoding="utf-8").read()
     assert squall("check", path).returncode == 0
     done = squall("new", "-o", path, "http", "http://127.0.0.1:8080/")
     assert done.returncode == 2 and "is there already" in done.err, done.err

@@ -246,6 +246,8 @@ static const struct refused {
     {"p99(latency) < 200ms over any 10s 5", 35, "may follow the value"},
     {"count(journeys) < 5 over any 10s", 26, "counted over the whole run"},
     {"rate(failed) < 101%", 16, "is no share"},
+    {"rate(failed) < 1", 16, "write 1% for one in a hundred, or 100% if it is meant"},
+    {"rate(failed) <= 1.0", 17, "is a share, and all of it"},
     {"rate(exchanges) > 5%", 19, "write it like 500/s"},
     {"rate(exchanges) > x/s", 19, "is no rate"},
     {"rate(checks) > 5/s", 16, "is a share"},

@@ -137,6 +137,7 @@ struct squall_step {
     uint64_t verb; /* row of squall_protocol.verbs; 0 where there are none */
     uint64_t opens; /* set by step_init, with SQUALL_SESSIONS: 1: such a step opens its user's session. Then no
                        connection of the target is opened before an exchange wants it */
+    uint64_t users; /* set by step_init: a run in which fewer users have to do with the target is refused */
 };
 
 /* Which parts of an answer the scenario will look at: bits of squall_exchange.wants. */
@@ -376,7 +377,7 @@ enum squall_role {
     SQUALL_ROLE_URL_TAIL = 4, /* the same without the leading slash */
     SQUALL_ROLE_FILE = 16,    /* STRING: the value is the content of the file that is named. MAP: so are values that begin
                                  with '@'; "@@" stands for "@". Run memory; the same in every exchange */
-    SQUALL_ROLE_FLAG_FILE = 32, /* STRING with a flag: in the URL form "@path" stands for the file's content, "@@" for "@" */
+    SQUALL_ROLE_FLAG_FILE = 32, /* STRING or TREE with a flag: in the URL form "@path" stands for the file's content, "@@" for "@" */
     SQUALL_ROLE_CONN = 8,     /* of a target option: it may differ from user to user; see conn_options() */
 };
 
@@ -502,6 +503,8 @@ struct squall_protocol {
      * controller, before init too. */
     int32_t (*matches)(struct squall_bytes pattern, struct squall_bytes address);           /* optional */
     uint64_t users_advised; /* of one worker: with more, each costs more, which is said before the run; 0: any number */
+    const char *awaits;     /* what a peer has to send before its connection has capacity, such as "a CONNACK": for who
+                               sees it take too long; NULL: nothing */
 };
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && UINTPTR_MAX == UINT64_MAX
