@@ -137,8 +137,9 @@ static void open_session(struct squall_conn *conn, struct squall_exchange *x, ui
     const char *name, *why = mqtt_connect_refuse(options, &name); /* the library would cut a length to 16 bits */
     snprintf(uri, sizeof uri, "tcp://%s%.*s%s:%u", v6 ? "[" : "", (int)host.len, (const char *)host.data, v6 ? "]" : "",
              (unsigned)conn->target->port);
-    paho->client = why != NULL ? NULL
-                               : paho_client_new(conn, uri, text_of(options->client_id), paho->mqtt.peer.version, &events, &why);
+    paho->client =
+        why != NULL ? NULL
+                    : paho_client_new(conn, uri, text_of(options->client_id), paho->mqtt.peer.version, &events, &why);
     if (paho->client != NULL) {
         struct paho_call *call =
             paho_call_new(paho->client, PAHO_CONNECT, x, x != NULL ? x->step : mqtt_first_step(conn));
@@ -540,7 +541,10 @@ static void disconnected(struct squall_conn *conn)
         paho_client_close(paho->client);
     paho->client = NULL;
     mqtt_await_fini(&paho->mqtt);
-    if (session == NULL || !paho->mqtt.said_bye)
+    if (session == NULL)
+        return;
+    mqtt_subscriptions_doubt(session);
+    if (!paho->mqtt.said_bye)
         return;
     session->wanted = false;
     mqtt_subscriptions_forget(session, conn->worker);

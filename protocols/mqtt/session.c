@@ -75,9 +75,7 @@ void mqtt_session_detach(struct mqtt_session *session, bool keep)
         if (slot->state >= MQTT_SLOT_SUBACK)
             mqtt_slot_free(session, slot);
     }
-    for (uint32_t i = 0; i < session->subscription_count; i++)
-        if (session->subscriptions[i].state == MQTT_SUBSCRIBING)
-            session->subscriptions[i].state = MQTT_LOST; /* whether the broker has it, nobody will say */
+    mqtt_subscriptions_doubt(session);
 }
 
 /* ---- packet identifiers ------------------------------------------------------------------------------ */
@@ -233,6 +231,13 @@ void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worke
         mqtt_subscription_count(last, worker, false);
         mqtt_subscription_remove(session, last);
     }
+}
+
+void mqtt_subscriptions_doubt(struct mqtt_session *session)
+{
+    for (uint32_t i = 0; i < session->subscription_count; i++)
+        if (session->subscriptions[i].state == MQTT_SUBSCRIBING)
+            session->subscriptions[i].state = MQTT_LOST;
 }
 
 void mqtt_subscriptions_lose(struct mqtt_session *session)

@@ -110,7 +110,9 @@ void mqtt_subscription_count(struct mqtt_subscription *subscription, struct squa
 /* All of them are gone. */
 void mqtt_subscriptions_forget(struct mqtt_session *session, struct squall_worker *worker);
 void mqtt_subscription_remove(struct mqtt_session *session, struct mqtt_subscription *subscription);
-/* All of them are to be asked for again. */
+/* Those that the broker has not confirmed are to be asked for again: whether it has them nobody will say any more. */
+void mqtt_subscriptions_doubt(struct mqtt_session *session);
+/* All of them are. */
 void mqtt_subscriptions_lose(struct mqtt_session *session);
 /* Those that are LOST, as far as they go in one SUBSCRIBE: of one step, with one identifier, at most `limit`. Returns
  * how many, and what they have in common. */

@@ -41,11 +41,9 @@ def rows_of(name):
 
 def test_flags_of_run():
     jobs = []
-    for protocol in PROTOCOLS[::3]:  # what they have in common is one table
-        arguments = protocol.arguments(1)
-        for flag, more in COMMON.items():
-            values = [*ABSURD, *more] + ([] if flag in ZERO_IS_FINE else ["0"])
-            jobs += [((*arguments, f"--{flag}={value}"), flag) for value in values]
+    for flag, more in COMMON.items():  # one table for all protocols
+        values = [*ABSURD, *more] + ([] if flag in ZERO_IS_FINE else ["0"])
+        jobs += [((*PROTOCOLS[3].arguments(1), f"--{flag}={value}"), flag) for value in values]
     all_of(jobs)
 
 
@@ -54,8 +52,8 @@ def test_flags_of_protocols():
     for protocol in PROTOCOLS:
         for _, _, kind, flag, _ in rows_of({"h2": "http"}.get(protocol.name, protocol.name)):
             if flag and kind in ("number", "size", "duration", "choice") and flag != "h2":
-                jobs += [((*protocol.arguments(1), f"--{flag}={value}"), flag) for value in (*ABSURD, *(("5",) if kind == "duration" else ()))]
-    assert len(jobs) > 50, jobs
+                jobs += [((*protocol.arguments(1), f"--{flag}={value}"), flag) for value in (*ABSURD[:3], *(("5",) if kind == "duration" else ()))]
+    assert len(jobs) > 30, len(jobs)
     all_of(jobs)
 
 
@@ -67,13 +65,13 @@ def test_options_in_scenarios():
         for part, name, kind, _, step in rows_of({"h2": "http"}.get(protocol.name, protocol.name)):
             if kind in ("text", "map", "tree") or name == "http":
                 continue
-            for value in ABSURD:
+            for value in ABSURD[:3]:
                 text = f'"{value}"'
                 verb = protocol.step.split(",")[0] if step in (None, "publish") else f"mqtt: {step}" + (" t" if "subscribe" in step else "")
                 own = f", {name}: {text}" if part == "step" else ""
                 path = protocol.scenario(1, f"{ONCE}flow: [ {{ {verb}{own} }} ]\n", f"{name}: {text}" if part == "target" else "")
                 jobs.append(((path,), name))
-    assert len(jobs) > 150, len(jobs)
+    assert len(jobs) > 100, len(jobs)
     all_of(jobs)
 
 
