@@ -22,10 +22,7 @@ static struct engine *engine_of(const struct conn *conn)
     return conn->pool->engine;
 }
 
-#define TIME_OUT_TEXT 300
-
-/* What a connection waited for in vain. */
-static const char *time_out_text(const struct conn *conn, char text[TIME_OUT_TEXT])
+const char *conn_time_out_text(const struct conn *conn, char text[CONN_TIME_OUT_TEXT])
 {
     if (conn->pool->own_transport)
         return "connect time-out: no session by then; does the server run, and does it speak this protocol?";
@@ -39,7 +36,7 @@ static const char *time_out_text(const struct conn *conn, char text[TIME_OUT_TEX
     case CONN_FLUSHING:
         return "the peer did not read before the connection closed";
     default:
-        snprintf(text, TIME_OUT_TEXT, "connect time-out: the server accepted the connection, and did not send %s; is that %s's port?",
+        snprintf(text, CONN_TIME_OUT_TEXT, "connect time-out: the server accepted the connection, and did not send %s; is that %s's port?",
                  conn_abi(conn)->awaits ? conn_abi(conn)->awaits : "what the protocol begins with", conn->pool->target->protocol->name);
         return text;
     }
@@ -58,8 +55,8 @@ void conn_transit_over(struct timer *timer, uint64_t now_ns)
         }
         return;
     }
-    char text[TIME_OUT_TEXT];
-    conn_close(conn, time_out_text(conn, text), true);
+    char text[CONN_TIME_OUT_TEXT];
+    conn_close(conn, conn_time_out_text(conn, text), true);
 }
 
 static void on_tick(struct timer *timer, uint64_t now_ns)

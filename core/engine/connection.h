@@ -150,6 +150,9 @@ void pool_connect(struct pool *pool);                                 /* opens a
 struct conn *pool_pick(struct pool *pool, struct exchange *exchange); /* NULL: wait */
 void pool_available(struct conn *conn);                               /* capacity or in_flight changed */
 void pool_handed(struct conn *conn);                                  /* it has one exchange more */
+#define CONN_TIME_OUT_TEXT 300
+/* What the first of its connections that is on its way waits for. */
+const char *pool_waits_for(const struct pool *pool, char text[CONN_TIME_OUT_TEXT]);
 /* No connection has come up, and neither waiting nor trying again will change that. */
 bool pool_hopeless(const struct pool *pool);
 bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns); /* before the run: no more connections are to come */
@@ -165,6 +168,8 @@ void conn_flush(struct conn *conn);
 /* Writes now where a connection carries one exchange at a time; else when nothing more is to join the output. */
 void conn_flush_soon(struct conn *conn);
 void conn_touch(struct conn *conn);
+/* What one that is on its way waits for. */
+const char *conn_time_out_text(const struct conn *conn, char text[CONN_TIME_OUT_TEXT]);
 void conn_transit_over(struct timer *timer, uint64_t now_ns); /* a state's limit in time has passed, or a pause */
 void conn_fail(struct conn *conn, const char *why);           /* it is to close; the first reason stays */
 void conn_settle(struct conn *conn);

@@ -310,11 +310,11 @@ static void check_connected(struct engine *engine)
             if (deadline_ns < engine->connect_deadline_ns)
                 engine->connect_deadline_ns = deadline_ns;
         } else if (deadline_ns && !pool->ever_up) {
-            char limit[32];
+            char limit[32], waits[CONN_TIME_OUT_TEXT];
             units_print_duration(limit, sizeof limit, pool->target->connect_timeout_ns);
             snprintf(text, sizeof text, "no connection to target %s (%s)%s%s: %s", pool->target->name, pool->target->url,
                      pool_hopeless(pool) ? "" : " within its connect time-out of ", pool_hopeless(pool) ? "" : limit,
-                     pool->last_error[0] ? pool->last_error : "no answer");
+                     pool->last_error[0] ? pool->last_error : pool_waits_for(pool, waits));
             engine->connecting = false;
             engine->config.ready(engine->config.arg, text);
             return;

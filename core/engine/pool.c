@@ -191,6 +191,14 @@ bool pool_hopeless(const struct pool *pool)
 
 /* Goes on for as long as connections keep coming up, or connect-rate makes them wait for their turn; after a connect
  * time-out without one it is over, and some must be enough. */
+const char *pool_waits_for(const struct pool *pool, char text[CONN_TIME_OUT_TEXT])
+{
+    for (uint32_t i = 0; i < pool->count; i++)
+        if (pool->conns[i].state >= CONN_RESOLVING && pool->conns[i].state <= CONN_OPENING)
+            return conn_time_out_text(&pool->conns[i], text);
+    return "no answer";
+}
+
 bool pool_ready(struct pool *pool, uint64_t *ret_deadline_ns)
 {
     if (!pool->early || pool->lazy || pool->up >= pool->early)
