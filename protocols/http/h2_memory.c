@@ -29,7 +29,7 @@
 #define NOT_KEPT   H2_SIZES
 #define SEATED     (H2_SIZES + 1)
 #define SLAB       ((size_t)16 * 1024)
-#define SLABS      8u /* that are asked for at a time: an alignment costs up to a slab */
+#define SLABS      64u /* that are asked for at a time: malloc touches a page in front of them */
 
 struct h2_block {
     struct h2_block *next; /* while kept */
@@ -60,7 +60,7 @@ _Static_assert((SMALL_MAX << ((H2_SIZES - H2_SMALL_SIZES) >> STEP_LOG)) == H2_KE
 
 /* Begins at a multiple of its size; its head, blocks, and at BENCH_LAST the one block that does not fit before that. */
 #define BENCH   ((size_t)32 * 1024)
-#define BENCHES 8u
+#define BENCHES 32u
 #define BENCH_LAST                                                                                                     \
     ((size_t)8192 - 768) /* a request's HEADERS frame is seldom longer than what is left of the two pages */
 
@@ -222,9 +222,11 @@ static __attribute__((noinline)) void *take_other(struct h2_memory *memory, size
 {
     if (size > SIZE_MAX / 2)
         return NULL;
-    void *seat = memory->bench != NULL && size > SMALL_MAX && size < BENCH ? sit(memory, size) : NULL;
-    if (seat != NULL)
-        return seat;
+    if (memory->bench != NULL && size > SMALL_MAX && size < BENCH) {
+        void *seat = sit(memory, size);
+        if (seat != NULL)
+            return seat;
+    }
     uint32_t number = number_of(size);
     if (number == NOT_KEPT)
         return new_large(number, size);
@@ -248,6 +250,12 @@ void *h2_memory_take(struct h2_memory *memory, size_t size)
     *kept = block->next;
     ASAN_UNPOISON_MEMORY_REGION(block, size);
     return block;
+}
+
+void *h2_memory_take_seat(struct h2_memory *memory, size_t size)
+{
+    void *seat = memory->bench != NULL && size < BENCH ? sit(memory, size) : NULL;
+    return seat != NULL ? seat : h2_memory_take(memory, size);
 }
 
 static void keep(struct h2_memory *memory, uint64_t number, struct h2_block *block)

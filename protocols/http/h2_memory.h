@@ -44,8 +44,10 @@ void h2_memory_fini(struct h2_memory *memory);
 
 /* Aligned to 8 bytes, not zeroed. NULL: no memory. */
 void *h2_memory_take(struct h2_memory *memory, size_t size);
-/* Blocks of more than a small one's size that are taken between these two lie together, as far as there is room. */
+/* A session's memory begins and ends to be taken. What h2_memory_take gives between them lies together if it is larger
+ * than a small block, and so does what h2_memory_take_seat gives, as far as there is room. */
 void h2_memory_seat(struct h2_memory *memory);
+void *h2_memory_take_seat(struct h2_memory *memory, size_t size);
 void h2_memory_seated(struct h2_memory *memory);
 /* NULL is taken. */
 void h2_memory_give(struct h2_memory *memory, void *data);

@@ -349,9 +349,7 @@ static int make_ng(struct h2_session *session)
         /* nghttp2 would count a frame as often as it comes in pieces; h2_receive.c counts frames. */
         nghttp2_option_set_max_continuations(option, SIZE_MAX);
 #endif
-        h2_memory_seat(session->memory);
         status = nghttp2_session_client_new3(&session->ng, set, session, option, &session->memory->hooks);
-        h2_memory_seated(session->memory);
     }
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(set);
@@ -379,16 +377,19 @@ static int queue_settings(struct h2_session *session)
 struct h2_session *h2_session_new(const struct h2_options *options, const struct h2_callbacks *callbacks, void *arg,
                                   struct h2_memory *memory)
 {
-    struct h2_session *session = h2_memory_take(memory, sizeof *session);
-    if (session == NULL)
-        return NULL;
-    *session = (struct h2_session){.callbacks = callbacks, .arg = arg, .memory = memory, .options = *options};
-    session->streams.next = session->streams.previous = &session->streams;
-    if (make_ng(session) < 0 || queue_settings(session) < 0) {
-        h2_session_free(session);
-        return NULL;
+    h2_memory_seat(memory);
+    struct h2_session *session = h2_memory_take_seat(memory, sizeof *session);
+    int made = -1;
+    if (session != NULL) {
+        *session = (struct h2_session){.callbacks = callbacks, .arg = arg, .memory = memory, .options = *options};
+        session->streams.next = session->streams.previous = &session->streams;
+        made = make_ng(session);
     }
-    return session;
+    h2_memory_seated(memory);
+    if (made == 0 && queue_settings(session) == 0)
+        return session;
+    h2_session_free(session); /* NULL is taken */
+    return NULL;
 }
 
 struct h2_stream *h2_forget(struct h2_session *session)

@@ -324,8 +324,8 @@ static void test_memory(void **state)
 static void test_seats(void **state)
 {
     struct h2_memory memory;
-    enum { SESSIONS = 20, BLOCKS = 5 };
-    static const size_t sizes[BLOCKS] = {2928, 16500, 64, 4096, 3000};
+    enum { SESSIONS = 40, BLOCKS = 6 };
+    static const size_t sizes[BLOCKS] = {2928, 16500, 64, 4096, 3000, 300};
     uint8_t *blocks[SESSIONS][BLOCKS];
     (void)state;
     h2_memory_init(&memory);
@@ -334,13 +334,16 @@ static void test_seats(void **state)
         for (int i = 0; i < SESSIONS; i++) {
             h2_memory_seat(&memory);
             for (int k = 0; k < BLOCKS; k++) {
-                blocks[i][k] = k == 3 ? memory.hooks.calloc(1, sizes[k], &memory) : h2_memory_take(&memory, sizes[k]);
+                blocks[i][k] = k == 3   ? memory.hooks.calloc(1, sizes[k], &memory)
+                               : k == 5 ? h2_memory_take_seat(&memory, sizes[k])
+                                        : h2_memory_take(&memory, sizes[k]);
                 assert_non_null(blocks[i][k]);
                 memset(blocks[i][k], i + k, sizes[k]);
             }
             h2_memory_seated(&memory);
             uintptr_t page = (uintptr_t)blocks[i][0] & ~(uintptr_t)4095;
             assert_in_range((uintptr_t)blocks[i][3] + sizes[3], page, page + 8192);
+            assert_in_range((uintptr_t)blocks[i][5] + sizes[5], page, page + 8192);
             assert_in_range((uintptr_t)blocks[i][1], page, page + 8192 - 512);
             assert_true((uintptr_t)blocks[i][4] < page || (uintptr_t)blocks[i][4] >= page + 8192);
         }
