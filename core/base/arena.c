@@ -99,6 +99,15 @@ void *arena_alloc(struct arena *arena, size_t size)
     return memset(arena_take(arena, size), 0, size);
 }
 
+void *arena_alloc_lines(struct arena *arena, size_t size)
+{
+    size_t more = CACHE_LINE - ARENA_ALIGNMENT;
+    if (size > SIZE_MAX - more)
+        out_of_memory(size);
+    uintptr_t data = (uintptr_t)arena_alloc(arena, size + more);
+    return (void *)((data + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
+}
+
 char *arena_copy(struct arena *arena, const void *data, size_t len)
 {
     if (len == SIZE_MAX)

@@ -16,7 +16,9 @@ void arena_init(struct arena *arena);
 void arena_fini(struct arena *arena);
 /* Zeroed, aligned to 16 bytes; never NULL; size 0 gives a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
-/* The same, but what is in it is anything: for what is written over at once. */
+/* The same, but aligned to a cache line. */
+void *arena_alloc_lines(struct arena *arena, size_t size);
+/* Likewise aligned to 16, but what is in it is anything: for what is written over at once. */
 static inline void *arena_take(struct arena *arena, size_t size);
 /* Copies len bytes and puts a NUL behind them. */
 char *arena_copy(struct arena *arena, const void *data, size_t len);
@@ -28,6 +30,7 @@ void arena_reset(struct arena *arena);
 void *arena_take_block(struct arena *arena, size_t size);
 
 #define ARENA_ALIGNMENT ((size_t)16)
+#define CACHE_LINE ((size_t)64)
 static inline void *arena_take(struct arena *arena, size_t size)
 {
     size_t taken = (size + ARENA_ALIGNMENT - 1) & ~(ARENA_ALIGNMENT - 1);

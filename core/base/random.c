@@ -13,11 +13,6 @@ static uint64_t mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
-static uint64_t rotate_left(uint64_t x, unsigned bits)
-{
-    return x << bits | x >> (64 - bits);
-}
-
 uint64_t random_at(uint64_t seed, uint64_t stream_id, uint64_t index)
 {
     /* Each mix separates what is added next: neighbouring seeds, streams and indexes share nothing. */
@@ -32,23 +27,12 @@ double random_unit_at(uint64_t seed, uint64_t stream_id, uint64_t index)
 
 void random_init(struct random_stream *stream, uint64_t seed, uint64_t stream_id)
 {
-    /* Four outputs of a bijection over four different inputs: never all zero, the one state that is forbidden. */
-    for (uint64_t i = 0; i < 4; i++)
-        stream->s[i] = random_at(seed, stream_id, i);
+    stream->state = random_at(seed, stream_id, 0);
 }
 
 uint64_t random_next(struct random_stream *stream)
 {
-    uint64_t *s = stream->s;
-    uint64_t result = rotate_left(s[0] + s[3], 23) + s[0];
-    uint64_t t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotate_left(s[3], 45);
-    return result;
+    return mix(stream->state += GOLDEN_GAMMA);
 }
 
 uint64_t random_below(struct random_stream *stream, uint64_t bound)

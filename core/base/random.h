@@ -1,14 +1,14 @@
 /*
- * Seeded random numbers. Two kinds: a stream (xoshiro256++, Blackman and Vigna 2019) for whoever draws in
- * order, and a pure function of (seed, stream, index) (SplitMix64's mixer, Steele et al. 2014) for
- * schedules, which must not depend on the order in which they are asked.
+ * Seeded random numbers. Two kinds, both SplitMix64 (Steele, Lea and Flood 2014): a stream for whoever draws in order, and a
+ * pure function of (seed, stream, index) for schedules, which must not depend on the order in which they are asked.
+ * A stream is eight bytes, since each user has one.
  */
 #ifndef SQUALL_BASE_RANDOM_H
 #define SQUALL_BASE_RANDOM_H
 #include <stdint.h>
 
 struct random_stream {
-    uint64_t s[4];
+    uint64_t state;
 };
 
 void random_init(struct random_stream *stream, uint64_t seed, uint64_t stream_id);

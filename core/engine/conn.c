@@ -1,5 +1,5 @@
 /*
- * One connection: its states, its input and output. A plugin is entered from here (connect, receive, writable, tick,
+ * One connection: its states and its input. A plugin is entered from here (connect, receive, writable, tick,
  * disconnect) and never from a host call; what host calls ask for is done by conn_settle once the plugin has returned.
  */
 #include "engine/internal.h"
@@ -75,7 +75,7 @@ void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *s
     conn->view.state = state;
     conn->view.worker = &worker->view;
     conn->view.target = &pool->target->view;
-    conn->view.user = owner ? &owner->views[pool->target->protocol->index] : NULL;
+    conn->view.user = owner ? &user_views(owner)[pool->target->protocol->index] : NULL;
     conn->pool = pool;
     conn->owner = owner;
     conn->fd = -1;
@@ -365,114 +365,25 @@ static bool read_input(struct conn *conn)
     return came;
 }
 
-/* ---- output ---- */
+/* ---- readiness ---- */
 
-static void tap_output(struct conn *conn, size_t len)
+static void fetch(const void *data, size_t size)
 {
-    const struct output *output = conn->output;
-    size_t owned = 0;
-    for (uint32_t i = 0; i < output->count && len; i++) {
-        const struct segment *segment = &output->segments[(output->first + i) % SEGMENTS];
-        size_t part = segment->len < len ? segment->len : len;
-        const uint8_t *data = segment->borrowed ? segment->borrowed : output->bytes.data + output->taken + owned;
-        owned += segment->borrowed ? 0 : segment->len;
-        engine_of(conn)->config.tap(engine_of(conn)->config.arg, true, data, part);
-        len -= part;
-    }
+    for (size_t i = 0; i < size; i += CACHE_LINE)
+        __builtin_prefetch((const char *)data + i);
 }
 
-static void output_written(struct output *output, size_t len)
+/* With thousands of connections none of what an answer will touch is in the caches. The kernel's part of a read takes as
+ * long as memory does, so what was asked for before it is there after it. */
+static void fetch_ahead(const struct conn *conn)
 {
-    output->written += len;
-    while (len) {
-        struct segment *segment = &output->segments[output->first];
-        size_t part = segment->len < len ? segment->len : len;
-        if (segment->borrowed)
-            segment->borrowed += part;
-        else
-            output->taken += part;
-        segment->len -= part;
-        len -= part;
-        if (segment->len == 0) {
-            output->first = (output->first + 1) % SEGMENTS;
-            output->count--;
-        }
-    }
-}
-
-static void stamp_unsent(struct output *output, uint64_t now_ns)
-{
-    while (!list_empty(&output->unsent)) {
-        struct exchange *exchange = LIST_ENTRY(output->unsent.next, struct exchange, unsent);
-        if (exchange->end_offset > output->written)
-            break;
-        list_remove(&exchange->unsent);
-        exchange_sent(exchange, now_ns);
-    }
-    if (!list_empty(&output->streaming))
-        messages_written(output, now_ns);
-}
-
-/* Of what waits for the kernel now: the newest first, up to one that has waited before. */
-static void stamp_attempted(struct output *output, uint64_t now_ns)
-{
-    for (struct link *link = output->unsent.previous; link != &output->unsent; link = link->previous) {
-        struct exchange *exchange = LIST_ENTRY(link, struct exchange, unsent);
-        if (exchange->attempted_ns != NO_TIME)
-            break;
-        exchange->attempted_ns = now_ns;
-    }
-}
-
-void conn_flush_soon(struct conn *conn)
-{
-    if (!conn_has_output(conn) || conn->write_blocked || conn->fd < 0)
+    const struct exchange *exchange = LIST_ENTRY(conn->exchanges.next, struct exchange, place);
+    if (!conn->owner || !conn->in_flight)
         return;
-    if (conn->capacity <= 1 || conn->close_wanted)
-        conn_flush(conn);
-    else if (list_empty(&conn->output->flush))
-        list_append(&engine_of(conn)->flushes, &conn->output->flush);
-}
-
-void conn_flush(struct conn *conn)
-{
-    struct engine *engine = engine_of(conn);
-    bool blocked = false;
-    while (conn_has_output(conn) && !blocked) {
-        size_t len = 0;
-        switch (stream_write(conn, &len)) {
-        case STREAM_OK:
-            if (engine->config.tap && !conn->traced)
-                tap_output(conn, len);
-            output_written(conn->output, len);
-            break;
-        case STREAM_BLOCKED:
-            blocked = true;
-            break;
-        default:
-            conn_fail(conn, errno == ECONNRESET || errno == EPIPE ? "connection reset by the peer" : "writing failed");
-            conn_touch(conn);
-            stamp_unsent(conn->output, engine_stamp(engine));
-            return;
-        }
-    }
-    uint64_t now_ns = engine_stamp(engine);
-    if (conn->output)
-        stamp_unsent(conn->output, now_ns);
-    if (blocked)
-        stamp_attempted(conn->output, now_ns);
-    else if (conn->output)
-        output_give(conn);
-    if (blocked != conn->write_blocked) {
-        conn->write_blocked = blocked;
-        loop_io_events(engine->loop, &conn->io, blocked ? LOOP_READ | LOOP_WRITE : LOOP_READ);
-    }
-    if (!blocked && conn->room_wanted) {
-        conn->room_wanted = false;
-        if (conn_abi(conn)->writable)
-            conn_abi(conn)->writable(&conn->view);
-        conn_touch(conn);
-    }
+    fetch(conn->view.state, CACHE_LINE);
+    fetch(conn->view.user->state, 3 * CACHE_LINE);
+    fetch(exchange, sizeof *exchange + CACHE_LINE);
+    fetch(conn->owner, sizeof *conn->owner);
 }
 
 static void on_io(struct loop_io *io, uint32_t events)
@@ -487,6 +398,7 @@ static void on_io(struct loop_io *io, uint32_t events)
         if (events & LOOP_WRITE)
             conn_flush(conn);
         if ((events & LOOP_READ) && conn->fd >= 0 && !conn->eof) {
+            fetch_ahead(conn);
             bool young = !conn->served;
             if ((!read_input(conn) || young) && conn->tls)
                 tls_idle(conn);
@@ -506,7 +418,7 @@ void conn_settle(struct conn *conn)
         return;
     if (conn->output && !conn->output->count)
         output_give(conn); /* reserved, and nothing committed */
-    conn_flush_soon(conn);
+    conn_flush_soon(conn, true);
     if (conn->state == CONN_OPENING && conn->capacity && !conn->close_wanted) {
         conn->state = CONN_UP;
         transit_give(conn);

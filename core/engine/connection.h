@@ -64,10 +64,12 @@ struct transit {
     uint32_t address;        /* which of the target's */
 };
 
+/* In its order: what each exchange touches is in the first three cache lines, and the rest follows. */
 struct conn {
     struct squall_conn view; /* first: host calls cast back */
     struct pool *pool;
     struct output *output; /* NULL: nothing waits for the kernel */
+    struct loop_io io;
     struct buffer *in;     /* what the plugin has not used yet; NULL: nothing */
     SSL *tls;
     int fd;
@@ -78,6 +80,7 @@ struct conn {
     bool was_up : 1;   /* at any time */
     bool standing : 1; /* holds a session: comes back when it is lost */
     bool traced : 1;   /* its protocol says in words what is sent and received */
+    bool awaited : 1;  /* there may be some in `waiters` */
     uint32_t capacity, in_flight;
     struct link exchanges;     /* in flight */
     struct conn *next_touched; /* in engine->touched */
@@ -90,10 +93,9 @@ struct conn {
     uint64_t dns_ns, connect_ns, tls_ns; /* how long each took; NO_TIME: not known, or there was none */
     char *fail_reason;                   /* with close_wanted; allocated. NULL: nobody gave one */
     struct tls_kept *kept;               /* for its next TLS session; tls.c's. NULL: nothing */
+    struct timer tick;
     uint32_t syn_retransmits;            /* of this connection, once it was up */
     uint8_t failures;                    /* failed attempts in a row, up to where more make no difference */
-    struct timer tick;
-    struct loop_io io;
 };
 
 struct pool {
@@ -144,6 +146,7 @@ static inline bool conn_has_output(const struct conn *conn)
 }
 
 /* pool.c */
+void pool_await(struct conn *conn, struct exchange *exchange); /* on its user's own connection */
 int pool_init(struct pool *pool, struct engine *engine, const struct target *target, struct error *error);
 void pool_fini(struct pool *pool);
 void pool_connect(struct pool *pool);                                 /* opens all its connections */
@@ -164,9 +167,6 @@ bool pool_find_addresses(struct conn *conn); /* false: they are being looked up,
 /* conn.c */
 void conn_init(struct conn *conn, struct pool *pool, struct user *owner, void *state);
 void conn_open(struct conn *conn);
-void conn_flush(struct conn *conn);
-/* Writes now where a connection carries one exchange at a time; else when nothing more is to join the output. */
-void conn_flush_soon(struct conn *conn);
 void conn_touch(struct conn *conn);
 /* What one that is on its way waits for. */
 const char *conn_time_out_text(const struct conn *conn, char text[CONN_TIME_OUT_TEXT]);
@@ -177,6 +177,12 @@ uint32_t conn_retransmits(const struct conn *conn);              /* since it was
 void conn_close(struct conn *conn, const char *why, bool reset); /* now; exchanges end as disconnected */
 void conn_resolved(struct conn *conn, const char *error);        /* the target's addresses are known, or why not */
 void conn_established(struct conn *conn);                        /* transport is up */
+
+/* output.c */
+void conn_flush(struct conn *conn);
+/* Writes now where a connection carries one exchange at a time, or nobody has more for it; else when nothing more is to
+ * join the output. */
+void conn_flush_soon(struct conn *conn, bool more);
 
 /* stream.c: sockets. */
 enum stream_status { STREAM_OK, STREAM_BLOCKED, STREAM_END, STREAM_FAILED };

@@ -65,10 +65,10 @@ static uint32_t largest_exchange(const struct scenario *scenario)
 
 static void init_user_views(struct engine *engine, const struct protocol *protocol)
 {
-    uint32_t size = aligned(protocol->abi.user_size);
-    char *states = arena_alloc(&engine->arena, (size_t)engine->user_count * size);
+    uint32_t size = protocol->abi.user_size <= 8 ? 8 : aligned(protocol->abi.user_size);
+    char *states = arena_alloc_lines(&engine->arena, (size_t)engine->user_count * size);
     for (uint32_t i = 0; i < engine->user_count; i++)
-        engine->users[i].views[protocol->index] = (struct squall_user){.state = states + (size_t)i * size, .id = engine->users[i].id};
+        user_views(&engine->users[i])[protocol->index] = (struct squall_user){.state = states + (size_t)i * size, .id = engine->users[i].id};
 }
 
 static void most_slots(const struct scenario *scenario, const struct program *program, uint32_t *most)
@@ -95,25 +95,21 @@ static void init_slots(struct engine *engine)
         most_slots(scenario, &scenario->classes[i].flow, &count);
         most_slots(scenario, &scenario->classes[i].teardown, &count);
     }
-    struct slot *slots = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *slots);
-    for (uint32_t i = 0; i < engine->user_count; i++)
-        engine->users[i].slots = slots + (size_t)i * count;
+    engine->more.slot_count = count;
+    engine->more.slots = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *engine->more.slots);
 }
 
 static void init_users(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
     engine->exchange_size = largest_exchange(scenario);
-    engine->users = arena_alloc(&engine->arena, engine->user_count * sizeof *engine->users);
-    struct squall_user *views = arena_alloc(&engine->arena, (size_t)engine->user_count * engine->plugin_count * sizeof *views);
-    for (uint32_t i = 0; i < engine->user_count; i++) {
-        struct user *user = &engine->users[i];
-        user_init(user, engine);
-        user->views = views + (size_t)i * engine->plugin_count;
-    }
+    engine->users = arena_alloc_lines(&engine->arena, engine->user_count * sizeof *engine->users);
+    engine->more.views = arena_alloc(&engine->arena, (size_t)engine->user_count * engine->plugin_count * sizeof *engine->more.views);
+    for (uint32_t i = 0; i < engine->user_count; i++)
+        user_init(&engine->users[i], engine);
     load_init_users(engine);
     for (uint32_t i = 0; i < scenario->target_count; i++)
-        if (!engine->user_count || !engine->users[0].views[scenario->targets[i].protocol->index].id)
+        if (!engine->user_count || !user_views(&engine->users[0])[scenario->targets[i].protocol->index].id)
             init_user_views(engine, scenario->targets[i].protocol);
     init_slots(engine);
     variables_init(engine);
@@ -236,7 +232,7 @@ static void free_users(struct engine *engine)
     for (uint32_t i = 0; i < engine->user_count; i++) {
         for (uint32_t j = 0; j < engine->plugin_count; j++)
             if (engine->plugins[j].started && engine->plugins[j].protocol->abi.user_fini)
-                engine->plugins[j].protocol->abi.user_fini(&engine->users[i].views[j]);
+                engine->plugins[j].protocol->abi.user_fini(&user_views(&engine->users[i])[j]);
     }
     exchanges_fini(engine);
     script_close(engine);

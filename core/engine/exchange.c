@@ -71,21 +71,20 @@ static void begin(struct exchange *exchange, const struct step *step, uint64_t i
 {
     struct user *user = exchange->user;
     struct engine *engine = user->engine;
-    exchange->step = step;
-    exchange->pool = &engine->pools[step->target - engine->scenario->targets];
+    struct pool *pool = &engine->pools[step->target - engine->scenario->targets];
     exchange->view.step = &step->view;
-    exchange->view.user = &user->views[step->protocol->index];
-    exchange->view.constant = step->constant;
-    exchange->view.wants = step->wants | (engine->config.trace ? SQUALL_WANT_BODY | SQUALL_WANT_FIELDS : 0);
+    exchange->view.user = &user_views(user)[step->protocol->index];
+    exchange->view.wants = (uint32_t)step->wants | (engine->config.trace ? SQUALL_WANT_BODY | SQUALL_WANT_FIELDS : 0);
     exchange->view.id = engine->next_exchange_id++;
-    exchange->view.intended_ns = exchange->intended_ns = intended_ns;
+    exchange->view.intended_ns = intended_ns;
     if (!exchange->followed && step->protocol->abi.exchange_size)
         memset(exchange->view.state, 0, step->protocol->abi.exchange_size);
     exchange->view.hop = exchange->followed ? exchange->view.hop + 1 : 0;
     exchange->given_back = 0;
     exchange->possible_ns = later(intended_ns, user->free_since_ns);
-    exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
-    exchange->followed = exchange->waited = exchange->request_ended = exchange->cancelled = exchange->ended = false;
+    exchange->handed_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
+    exchange->attempted = exchange->followed = exchange->waited = exchange->request_ended = false;
+    exchange->cancelled = exchange->ended = exchange->answerless = false;
     exchange->block = intended_ns < engine->warm_until_ns || user->walk != WALK_JOURNEY ? BLOCK_WARMUP : BLOCK_MEASURED;
     exchange->conn = NULL;
     drop_body(exchange); /* of the hop before */
@@ -93,16 +92,16 @@ static void begin(struct exchange *exchange, const struct step *step, uint64_t i
 
     /* Waiting from here on: a user's own connection that fails at once ends the exchange inside pool_pick. */
     exchange->state = EXCHANGE_WAITING;
-    struct conn *conn = pool_pick(exchange->pool, exchange);
+    struct conn *conn = pool_pick(pool, exchange);
     if (conn) {
         exchange_hand_over(exchange, conn);
         return;
     }
     exchange->waited = true;
-    if (exchange->pool->per_user)
+    if (pool->per_user)
         return; /* its own connection, being opened again: no pool ran out */
     engine->facts.waited_connection++;
-    list_append(&exchange->pool->waiting, &exchange->place);
+    list_append(&pool->waiting, &exchange->place);
 }
 
 void exchange_begin(struct user *user, const struct step *step, uint64_t intended_ns)
@@ -114,13 +113,14 @@ void exchange_follow(struct engine *engine)
 {
     struct exchange *exchange = LIST_ENTRY(engine->following.next, struct exchange, place);
     list_remove(&exchange->place);
-    begin(exchange, exchange->step, exchange->intended_ns);
+    begin(exchange, step_of(exchange), exchange->view.intended_ns);
 }
 
 /* From a connection to the list of those that wait for one; the connection, once it is settled, serves that list. */
 int exchange_give_back(struct exchange *exchange)
 {
     struct conn *conn = exchange->conn;
+    const struct engine *engine = conn->pool->engine;
     if (exchange->given_back >= SQUALL_AGAIN_MAX)
         return -1;
     exchange->given_back++;
@@ -135,10 +135,14 @@ int exchange_give_back(struct exchange *exchange)
     exchange->state = EXCHANGE_WAITING;
     exchange->conn = NULL;
     drop_body(exchange);
-    exchange->request_ended = exchange->ended = false;
+    exchange->attempted = exchange->request_ended = exchange->ended = exchange->answerless = false;
     exchange->waited = true;
-    exchange->handed_ns = exchange->attempted_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
-    list_append(exchange->pool->per_user ? &conn->waiters : &exchange->pool->waiting, &exchange->place);
+    exchange->possible_ns = engine->now_ns; /* what went before was the peer's */
+    exchange->handed_ns = exchange->sent_ns = exchange->first_byte_ns = NO_TIME;
+    if (conn->pool->per_user)
+        pool_await(conn, exchange);
+    else
+        list_append(&conn->pool->waiting, &exchange->place);
     return 0;
 }
 
@@ -146,7 +150,7 @@ int exchange_give_back(struct exchange *exchange)
 static int render(struct exchange *exchange)
 {
     struct engine *engine = exchange->user->engine;
-    const struct step *step = exchange->step;
+    const struct step *step = step_of(exchange);
     exchange->view.options = step->constant_block;
     if (step->all_constant)
         return 0;
@@ -165,7 +169,7 @@ static int render(struct exchange *exchange)
 
 static enum crowd_met crowd_of(const struct exchange *exchange, const struct conn *conn)
 {
-    const struct pool *pool = exchange->pool;
+    const struct pool *pool = conn->pool;
     if (exchange->waited)
         return CROWD_FULL;
     return 4 * (uint64_t)pool->in_flight <= (uint64_t)pool->count * conn->capacity ? CROWD_FEW : CROWD_SOME;
@@ -173,7 +177,8 @@ static enum crowd_met crowd_of(const struct exchange *exchange, const struct con
 
 void exchange_hand_over(struct exchange *exchange, struct conn *conn)
 {
-    struct engine *engine = exchange->user->engine;
+    const struct user *user = exchange->user;
+    struct engine *engine = user->engine;
     const struct squall_protocol *abi = conn_abi(conn);
     list_remove(&exchange->place);
     exchange->state = EXCHANGE_IN_FLIGHT;
@@ -183,26 +188,33 @@ void exchange_hand_over(struct exchange *exchange, struct conn *conn)
         exchange->possible_ns = later(exchange->possible_ns, conn->free_since_ns);
     exchange->crowd = (uint8_t)crowd_of(exchange, conn);
     conn->in_flight++;
-    exchange->pool->in_flight++;
+    conn->pool->in_flight++;
     list_append(&conn->exchanges, &exchange->place);
-    list_append(&exchange->pool->deadlines, &exchange->deadline);
+    list_append(&conn->pool->deadlines, &exchange->deadline);
     pool_handed(conn);
     if (render(exchange) < 0)
         return;
     abi->request(&conn->view, &exchange->view);
-    conn_flush_soon(conn);
+    conn_flush_soon(conn, !conn->pool->per_user || conn->in_flight < user->in_flight);
     /* From here on it waits for its peer: a full socket or a closed window is no lateness of ours. A request that is whole
      * and stands in an output that goes out later is attempted then. */
     bool later_on = !list_empty(&exchange->unsent) && !list_empty(&conn->output->flush);
-    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->attempted_ns == NO_TIME && !later_on)
-        exchange->attempted_ns = engine->now_ns;
+    if (exchange->state == EXCHANGE_IN_FLIGHT && !later_on)
+        exchange_attempted(exchange, engine->now_ns);
+}
+
+void exchange_attempted(struct exchange *exchange, uint64_t now_ns)
+{
+    if (exchange->attempted)
+        return;
+    exchange->attempted = true;
+    exchange->send_lag_ns = now_ns > exchange->possible_ns ? now_ns - exchange->possible_ns : 0;
 }
 
 void exchange_sent(struct exchange *exchange, uint64_t now_ns)
 {
     exchange->sent_ns = now_ns;
-    if (exchange->attempted_ns == NO_TIME)
-        exchange->attempted_ns = now_ns;
+    exchange_attempted(exchange, now_ns);
 }
 
 /* What another thread posted ended when it was posted: the hop to this thread is ours, not the service's. */
@@ -230,7 +242,8 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
     /* An answer may overtake its request's last byte; done >= sent holds all the same. */
     if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->request_ended && exchange->sent_ns == NO_TIME && outcome <= OUTCOME_MALFORMED)
         exchange_sent(exchange, done_ns);
-    engine->last_done_ns = done_ns;
+    if (exchange->block == BLOCK_MEASURED)
+        engine->last_done_ns = done_ns; /* setups and teardowns are no part of the measured time */
     list_remove(&exchange->place);
     list_remove(&exchange->unsent);
     list_remove(&exchange->deadline);
@@ -238,6 +251,8 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
         messages_end(exchange, done_ns);
     if (outcome > OUTCOME_REJECTED)
         exchange->followed = false; /* what has failed leads nowhere */
+    if (exchange->answerless)
+        exchange->first_byte_ns = NO_TIME;
     measure_exchange(exchange, outcome, result, reason, done_ns);
     if (exchange->ended)
         done_ns = engine_stamp(engine); /* what comes next begins now: the wait for the meaning was the plugin's */
@@ -252,7 +267,7 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
         conn_touch(conn);
     }
     if (exchange->followed) {
-        exchange->intended_ns = done_ns;
+        exchange->view.intended_ns = done_ns;
         list_append(&engine->following, &exchange->place);
         return;
     }
@@ -261,6 +276,12 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, const struct 
         flow_failed(user);
     if (--user->in_flight == 0)
         engine_user_ready(engine, user, done_ns);
+}
+
+void exchange_end_sent(struct exchange *exchange)
+{
+    const struct squall_result result = {.outcome = SQUALL_OK, .bytes_out = exchange->bytes_out};
+    exchange_end(exchange, OUTCOME_OK, &result, NULL);
 }
 
 /* Tells the plugin that the engine gives up. */

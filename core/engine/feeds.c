@@ -23,10 +23,9 @@ void feeds_init(struct engine *engine)
     struct user_feeds *feeds = arena_alloc(&engine->arena, engine->user_count * sizeof *feeds);
     struct squall_bytes *rows = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *rows);
     uint64_t *draws = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *draws);
-    for (uint32_t i = 0; i < engine->user_count; i++) {
+    for (uint32_t i = 0; i < engine->user_count; i++)
         feeds[i] = (struct user_feeds){.rows = rows + (size_t)i * count, .draws = draws + (size_t)i * count};
-        engine->users[i].feeds = &feeds[i];
-    }
+    engine->more.feeds = feeds;
 }
 
 bool feeds_claim(struct engine *engine, const struct user_class *class)
@@ -54,7 +53,7 @@ bool feeds_spent(const struct user *user)
     const struct scenario *scenario = user->engine->scenario;
     for (uint32_t i = 0; i < scenario->feed_count; i++) {
         const struct data_feed *feed = &scenario->feeds[i];
-        if ((user->class->feeds >> i & 1) && feed->stop && feed->scope == SCOPE_PER_USER && user->feeds->draws[i] >= feed->table.rows)
+        if ((user->class->feeds >> i & 1) && feed->stop && feed->scope == SCOPE_PER_USER && user_feeds(user)->draws[i] >= feed->table.rows)
             return true;
     }
     return false;
@@ -67,23 +66,29 @@ static void draw_row(struct user *user, uint32_t i)
     const struct data_feed *feed = &engine->scenario->feeds[i];
     struct feed_run *run = &engine->feeds[i];
     uint64_t rows = feed->table.rows, seed = engine->scenario->seed, row = 0;
-    if (feed->scope == SCOPE_ONE_PER_USER && user->feeds->rows[i].data)
+    if (feed->scope == SCOPE_ONE_PER_USER && user_feeds(user)->rows[i].data)
         return;
     if (feed->order == ORDER_RANDOM)
         row = random_below(&user->random, rows);
     else if (feed->scope == SCOPE_SHARED)
         row = data_order_row(feed->order, run->share, rows, random_at(seed, i, 0), run->drawn++);
     else if (feed->scope == SCOPE_PER_USER)
-        row = data_order_row(feed->order, whole, rows, random_at(seed, i, user->id), user->feeds->draws[i]++);
+        row = data_order_row(feed->order, whole, rows, random_at(seed, i, user->id), user_feeds(user)->draws[i]++);
     else
         row = data_order_row(feed->order, whole, rows, random_at(seed, i, 0), user->id - 1);
-    if (!data_row(&feed->table, row, &run->place, &user->feeds->rows[i]))
-        user->feeds->rows[i] = (struct squall_bytes){NULL, 0};
+    if (!data_row(&feed->table, row, &run->place, &user_feeds(user)->rows[i]))
+        user_feeds(user)->rows[i] = (struct squall_bytes){NULL, 0};
+}
+
+void feeds_hold(struct user *user, uint64_t feeds)
+{
+    if (user->engine->more.feeds)
+        user_feeds(user)->held = feeds;
 }
 
 void feeds_draw(struct user *user, uint64_t feeds)
 {
-    uint64_t wanted = user->feeds ? feeds & ~user->feeds->held : 0;
+    uint64_t wanted = user->engine->more.feeds ? feeds & ~user_feeds(user)->held : 0;
     for (uint32_t i = 0; wanted >> i; i++)
         if (wanted >> i & 1)
             draw_row(user, i);

@@ -26,12 +26,12 @@ static const struct op *choose(struct user *user, const struct op *op)
     uint32_t arm = 0;
     while (arm + 1 < op->count && drawn >= op->arms[arm].weight)
         arm++;
-    return &user->ops[op->arms[arm].target];
+    return &user_ops(user)[op->arms[arm].target];
 }
 
 void span_begin(struct user *user, uint32_t transaction)
 {
-    struct slot *span = &user->slots[user->span_count++];
+    struct slot *span = &user_slots(user)[user->span_count++];
     span->began_ns = user->ready_ns;
     span->failed = false;
     span->transaction = (uint16_t)transaction;
@@ -41,7 +41,7 @@ void span_begin(struct user *user, uint32_t transaction)
 void span_end(struct user *user)
 {
     struct engine *engine = user->engine;
-    const struct slot *span = &user->slots[--user->span_count];
+    const struct slot *span = &user_slots(user)[--user->span_count];
     if (user->walk != WALK_JOURNEY || span->began_ns < engine->warm_until_ns)
         return;
     struct transaction_count *count = &engine->store.transactions[span->transaction];
@@ -54,7 +54,7 @@ void flow_failed(struct user *user)
 {
     user->failed = true;
     for (uint32_t i = 0; i < user->span_count; i++)
-        user->slots[i].failed = true;
+        user_slots(user)[i].failed = true;
 }
 
 static void begin_steps(struct user *user, const struct op *op, uint32_t count)
@@ -97,27 +97,27 @@ bool flow_step(struct user *user)
         user_end_walk(user, true);
         return false;
     case OP_JUMP:
-        user->op = &user->ops[op->target];
+        user->op = &user_ops(user)[op->target];
         break;
     case OP_IF:
         if (!holds(user, op->condition))
-            user->op = &user->ops[op->target];
+            user->op = &user_ops(user)[op->target];
         break;
     case OP_CHOOSE:
         user->op = choose(user, op);
         break;
     case OP_LOOP:
-        user->slots[op->slot].left = op->count;
+        user_slots(user)[op->slot].left = op->count;
         break;
     case OP_REPEAT:
-        if (--user->slots[op->slot].left > 0)
-            user->op = &user->ops[op->target];
+        if (--user_slots(user)[op->slot].left > 0)
+            user->op = &user_ops(user)[op->target];
         break;
     case OP_WHILE:
-        if (user->slots[op->slot].left == 0 || !holds(user, op->condition))
-            user->op = &user->ops[op->target];
+        if (user_slots(user)[op->slot].left == 0 || !holds(user, op->condition))
+            user->op = &user_ops(user)[op->target];
         else
-            user->slots[op->slot].left--;
+            user_slots(user)[op->slot].left--;
         break;
     case OP_SET:
         assign(user, op);

@@ -71,7 +71,7 @@ static uint8_t *host_out_reserve(struct squall_conn *view, uint64_t len)
 static void output_added(struct conn *conn)
 {
     if (conn->state == CONN_UP && conn->capacity > 1 && !conn->close_wanted)
-        conn_flush_soon(conn);
+        conn_flush_soon(conn, true);
     else
         conn_touch(conn);
 }
@@ -127,7 +127,7 @@ static int32_t host_out_room(struct squall_conn *view, uint64_t enough)
 static void host_request_end(struct squall_exchange *view)
 {
     struct exchange *exchange = exchange_of(view);
-    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->request_ended || !alive(exchange->conn) || exchange->pool->own_transport)
+    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->request_ended || !alive(exchange->conn) || exchange->conn->pool->own_transport)
         return;
     exchange->request_ended = true;
     struct output *output = exchange->conn->output;
@@ -232,7 +232,7 @@ static void host_tick_at(struct squall_conn *view, uint64_t at_ns)
 static void host_first_byte(struct squall_exchange *view)
 {
     struct exchange *exchange = exchange_of(view);
-    if (exchange->state == EXCHANGE_IN_FLIGHT && exchange->first_byte_ns == NO_TIME)
+    if (exchange->state == EXCHANGE_IN_FLIGHT && !exchange->answerless && exchange->first_byte_ns == NO_TIME)
         exchange->first_byte_ns = engine_stamp(exchange->user->engine);
 }
 
@@ -265,6 +265,21 @@ static void host_done(struct squall_exchange *view, const struct squall_result *
                            : result->outcome == SQUALL_BROKEN_OFF ? OUTCOME_DISCONNECTED
                                                                   : OUTCOME_MALFORMED;
     exchange_end(exchange, outcome, result, result->reason);
+}
+
+static void host_request_is_all(struct squall_exchange *view, uint64_t bytes_out)
+{
+    struct exchange *exchange = exchange_of(view);
+    if (exchange->state != EXCHANGE_IN_FLIGHT || exchange->cancelled) {
+        log_line(LOG_ERROR, "plugin law 1 broken: request_is_all() on an exchange that has ended; ignored");
+        return;
+    }
+    host_request_end(view);
+    exchange->answerless = true;
+    exchange->bytes_out = bytes_out;
+    /* With a transport of its own a plugin knows when it has been sent: then it is now. */
+    if (exchange->sent_ns != NO_TIME || exchange->conn->pool->own_transport)
+        exchange_end_sent(exchange);
 }
 
 static int32_t host_again(struct squall_exchange *view)
@@ -482,7 +497,8 @@ void host_init(struct engine *engine)
                                         .wake = host_wake,
                                         .tls = host_tls,
                                         .trace = engine->config.trace ? host_trace : NULL,
-                                        .ended = host_ended};
+                                        .ended = host_ended,
+                                        .request_is_all = host_request_is_all};
     engine->recorder = (struct squall_recorder){.field = measure_field, .sample = measure_sample};
     pthread_mutex_init(&engine->post_lock, NULL);
     engine->posts = arena_alloc(&engine->arena, POSTS_MAX * sizeof *engine->posts);

@@ -2,7 +2,7 @@
  * The engine's own structs, for the files of core/engine only.
  *
  * Who calls whom: load.c starts journeys -> user.c walks the flow -> exchange.c begins and ends exchanges ->
- * pool.c finds a connection -> conn.c and stream.c move its bytes -> host.c is what a plugin calls back.
+ * pool.c finds a connection -> conn.c, output.c and stream.c move its bytes -> host.c is what a plugin calls back.
  * Nothing calls a plugin from within a host call (law 9): host calls change state and leave the connection or the user
  * on a list (touched, ready); engine_settle works these off once the plugin has returned.
  *
@@ -48,16 +48,16 @@ struct exchange {
     struct squall_exchange view; /* first */
     struct exchange *next;       /* of its user's, or of the spare ones */
     struct user *user;
-    const struct step *step;
-    struct conn *conn;
-    struct pool *pool;
+    struct conn *conn; /* NULL: it waits for one */
     uint8_t state; /* enum exchange_state */
     uint8_t block; /* enum block */
     uint8_t crowd; /* enum crowd_met */
     uint8_t given_back;
-    bool waited : 1, request_ended : 1, cancelled : 1, followed : 1, ended : 1;
-    uint64_t intended_ns, possible_ns; /* due; from when it could have been sent */
-    uint64_t handed_ns, attempted_ns, sent_ns, first_byte_ns; /* NO_TIME: not yet */
+    bool waited : 1, attempted : 1, request_ended : 1, cancelled : 1, followed : 1, ended : 1;
+    bool answerless : 1; /* ends when it is sent */
+    union { uint64_t possible_ns, send_lag_ns; }; /* from when it could have been sent; attempted: how much later it was */
+    uint64_t handed_ns, sent_ns; /* NO_TIME: not yet, as in the next one */
+    union { uint64_t first_byte_ns, bytes_out; }; /* of the answer; answerless: of the request */
     union { uint64_t end_offset, ended_ns; }; /* in the connection's output; of one that waits for done() */
     struct link place;     /* in pool->waiting or conn->waiters, conn->exchanges (IN_FLIGHT), or engine->following */
     struct link unsent;    /* in output->unsent */
@@ -100,33 +100,40 @@ struct user_feeds {
 };
 
 struct user {
-    struct squall_user *views; /* as engine->plugins: what each plugin sees, with state of its own */
     struct engine *engine;
     uint64_t id;
     const struct user_class *class;
-    const struct op *ops, *op; /* the program that it walks, and where it is */
+    const struct op *op;        /* where it is in the program that it walks */
     struct exchange *exchanges; /* under way: one at most, but for parallel steps. NULL: none */
     uint32_t in_flight;        /* how many of them have not ended */
+    uint32_t load;             /* that it belongs to, of engine->loads */
+    uint32_t class_place;      /* of its class in the load's */
     uint8_t walk;              /* enum walk */
     uint8_t journey_block;     /* enum block */
     uint8_t span_count;        /* transactions that are open */
     bool set_up : 1, waited : 1; /* its setup has ended; the walk has waited for something */
     bool in_journey : 1, failed : 1, active : 1, spent : 1;
     struct link place;         /* ready: in engine->ready; with nothing to walk: among its class's idle users */
-    struct timer timer;        /* walking: the end of a pause; else of its pace, the next tick */
+    union {
+        struct timer timer;    /* walking: the end of a pause; else of its pace, the next tick */
+        uint64_t ready_ns;     /* when its next operation is due: what the timer is set to, if it is */
+    };
     uint64_t due_ns;           /* of the present journey */
-    uint64_t ready_ns;         /* when its next operation is due */
     uint64_t free_since_ns;    /* when it last became idle */
     uint64_t iteration;
-    struct slot *slots;        /* as many as the scenario's flows are deep */
+    struct random_stream random;
+};
+_Static_assert(offsetof(struct timer, at_ns) == 0, "user.ready_ns is its timer's time");
+
+/* What users have besides, in arrays of all users: as much for each as the scenario asks for, so nothing as a rule. */
+struct users_more {
+    struct squall_user *views; /* as engine->plugins: what each plugin sees, with state of its own */
+    struct slot *slots;        /* slot_count: as many as the scenario's flows are deep */
     struct value *variables;   /* as scenario->variables; texts lie in `texts` */
     struct buffer *texts;
-    struct user_feeds *feeds;  /* NULL: the scenario has none */
-    struct script_user *script; /* NULL: the scenario has none */
-    struct load_run *load;     /* that it belongs to */
-    uint64_t tick_ns;          /* pace: the last tick that has come */
-    uint32_t class_place;      /* of its class in the load's */
-    struct random_stream random;
+    struct user_feeds *feeds;    /* NULL: the scenario has none */
+    struct script_user *scripts; /* NULL: the scenario has none */
+    uint32_t slot_count;
 };
 
 /* What a user walks. Only a journey is measured: the rest is counted with the warm-up. */
@@ -151,6 +158,7 @@ struct load_run {
     struct schedule schedule; /* its worker and workers are those that take part */
     uint64_t length_ns;       /* of the schedule; NEVER: it has no end in time */
     struct user *users;       /* user_count of the engine's, in a row */
+    uint64_t *ticks;          /* of each, with a pace: the last that has come. NULL: no user keeps one */
     uint32_t user_count;
     bool closed, over;
     uint64_t quota;           /* journeys that may still start, or fall due */
@@ -206,6 +214,7 @@ struct engine {
     uint32_t plugin_count;
     struct pool *pools;   /* as scenario->targets; count 0: not used by any step */
     struct user *users;
+    struct users_more more;
     uint32_t user_count, users_busy;
     uint32_t exchange_size; /* of a plugin's state of one: the largest, since one block serves all */
     uint8_t *input;       /* shared by all connections: INPUT_SIZE bytes */
@@ -273,6 +282,39 @@ static inline struct exchange *exchange_of(struct squall_exchange *view)
 {
     return (struct exchange *)(void *)view;
 }
+static inline size_t user_index(const struct user *user)
+{
+    return (size_t)(user - user->engine->users);
+}
+static inline struct squall_user *user_views(const struct user *user)
+{
+    return &user->engine->more.views[user_index(user) * user->engine->plugin_count];
+}
+static inline struct slot *user_slots(const struct user *user)
+{
+    return &user->engine->more.slots[user_index(user) * user->engine->more.slot_count];
+}
+static inline struct value *user_variables(const struct user *user)
+{
+    return &user->engine->more.variables[user_index(user) * user->engine->scenario->variable_count];
+}
+static inline struct buffer *user_texts(const struct user *user)
+{
+    return &user->engine->more.texts[user_index(user) * user->engine->scenario->variable_count];
+}
+/* NULL: the scenario has none; as the next one. */
+static inline struct user_feeds *user_feeds(const struct user *user)
+{
+    return user->engine->more.feeds ? &user->engine->more.feeds[user_index(user)] : NULL;
+}
+static inline struct load_run *user_load(const struct user *user)
+{
+    return &user->engine->loads[user->load];
+}
+static inline const struct step *step_of(const struct exchange *exchange)
+{
+    return (const struct step *)(const void *)exchange->view.step;
+}
 static inline uint64_t engine_stamp(struct engine *engine)
 {
     return engine->now_ns = clock_now_ns();
@@ -304,6 +346,7 @@ void load_stop(struct engine *engine);                     /* waiting arrivals e
 
 /* user.c */
 void user_init(struct user *user, struct engine *engine);
+const struct op *user_ops(const struct user *user); /* of the program that it walks */
 void user_begin_journey(struct user *user, uint64_t due_ns);
 void user_advance(struct user *user);
 void user_end_walk(struct user *user, bool finished);
@@ -345,13 +388,16 @@ bool feeds_claim(struct engine *engine, const struct user_class *class);
 bool feeds_spent(const struct user *user); /* it has gone through all rows that it may */
 /* The user takes a row of each of these feeds (bit i), but for those that its setup took. */
 void feeds_draw(struct user *user, uint64_t feeds);
+void feeds_hold(struct user *user, uint64_t feeds); /* its setup took a row of these: the first journey keeps it */
 
 /* exchange.c */
 void exchange_begin(struct user *user, const struct step *step, uint64_t intended_ns);
 void exchanges_fini(struct engine *engine); /* of all users, and the spare ones */
 void exchange_hand_over(struct exchange *exchange, struct conn *conn);
 void exchange_sent(struct exchange *exchange, uint64_t now_ns); /* the kernel has its last byte */
+void exchange_attempted(struct exchange *exchange, uint64_t now_ns); /* all that we do for it to be sent was done by then */
 void exchange_ended(struct exchange *exchange); /* now; exchange_end() says later how */
+void exchange_end_sent(struct exchange *exchange); /* an answerless one: the kernel has it */
 void exchange_end(struct exchange *exchange, enum outcome outcome, const struct squall_result *result, const char *reason);
 void exchange_expire(struct engine *engine, uint64_t now_ns); /* time-outs */
 void exchange_abandon(struct exchange *exchange);             /* end of the run */

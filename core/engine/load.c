@@ -28,6 +28,8 @@ static void init_run(struct engine *engine, struct load_run *run, const struct l
     run->length_ns = single ? NEVER : schedule_length_ns(&run->schedule);
     run->quota = load->iterations == NEVER ? NEVER : schedule_share(load->iterations, worker, workers);
     run->user_count = single ? 1 : takes_part ? (uint32_t)schedule_share(load->users, worker, workers) : 0;
+    if (run->closed && !single && schedule_has_pace(&run->schedule))
+        run->ticks = arena_alloc(&engine->arena, run->user_count * sizeof *run->ticks);
     if (!takes_part)
         run->quota = 0;
     if (single)
@@ -59,7 +61,7 @@ void load_fini(struct engine *engine)
 
 static void join_class(struct user *user, uint32_t place)
 {
-    const struct load *load = user->load->load;
+    const struct load *load = user_load(user)->load;
     user->class_place = place;
     user->class = &user->engine->scenario->classes[load->classes[place]];
 }
@@ -88,7 +90,7 @@ void load_init_users(struct engine *engine)
         run->users = users;
         for (uint32_t j = 0; j < run->user_count; j++, users++) {
             uint64_t number = (uint64_t)j * run->schedule.workers + run->schedule.worker;
-            users->load = run;
+            users->load = i;
             users->id = before + number;
             random_init(&users->random, engine->scenario->seed, users->id);
             if (run->closed)
@@ -207,7 +209,7 @@ static bool may_start(const struct load_run *run, const struct user *user, uint6
 
 static void start_closed(struct user *user, uint64_t due_ns)
 {
-    struct load_run *run = user->load;
+    struct load_run *run = user_load(user);
     if (!feeds_claim(run->engine, user->class)) {
         load_over(run, run->engine->now_ns);
         return;
@@ -225,6 +227,12 @@ static void check_spent(struct load_run *run)
 {
     if (run->spent_users && run->users_change_ns >= load_end_ns(run) && run->spent_users == run->active_users)
         load_over(run, run->engine->now_ns);
+}
+
+static void set_tick(struct load_run *run, const struct user *user, uint64_t tick_ns)
+{
+    if (run->ticks)
+        run->ticks[user - run->users] = tick_ns;
 }
 
 /* Brings the number of walking users to what the stages say for due_ns. */
@@ -248,7 +256,7 @@ static void adjust_users(struct load_run *run, uint64_t due_ns)
         run->spent_users += user->spent;
         if (!user->in_journey && may_start(run, user, due_ns)) {
             timer_clear(&engine->timers, &user->timer);
-            user->tick_ns = due_ns;
+            set_tick(run, user, due_ns);
             if (!user_begin_setup(user, due_ns))
                 start_closed(user, due_ns);
         }
@@ -268,13 +276,13 @@ static void run_closed(struct load_run *run, uint64_t now_ns)
 /* A load that has ended, or has fewer users by now, leaves it idle. */
 void load_pace_over(struct user *user)
 {
-    if (may_start(user->load, user, user->ready_ns) && !user->engine->stopping)
+    if (may_start(user_load(user), user, user->ready_ns) && !user->engine->stopping)
         start_closed(user, user->ready_ns);
 }
 
 static void closed_user_idle(struct user *user)
 {
-    struct load_run *run = user->load;
+    struct load_run *run = user_load(user);
     struct engine *engine = run->engine;
     uint64_t skipped;
     if ((user->iteration >= run->load->user_iterations || feeds_spent(user)) && !user->spent) {
@@ -285,7 +293,9 @@ static void closed_user_idle(struct user *user)
     if (engine->stopping || !may_start(run, user, user->ready_ns))
         return;
     uint64_t pace_ns = schedule_pace_at(&run->schedule, user->ready_ns - engine->start_ns);
-    uint64_t next_ns = schedule_paced_ns(user->tick_ns, pace_ns, user->ready_ns, &user->tick_ns, &skipped);
+    uint64_t tick_ns = run->ticks ? run->ticks[user - run->users] : 0;
+    uint64_t next_ns = schedule_paced_ns(tick_ns, pace_ns, user->ready_ns, &tick_ns, &skipped);
+    set_tick(run, user, tick_ns);
     engine->store.skipped_ticks += skipped;
     user->ready_ns = next_ns;
     if (next_ns > engine->now_ns)
@@ -374,7 +384,7 @@ uint64_t load_next(const struct engine *engine)
 
 void load_user_idle(struct user *user)
 {
-    struct load_run *run = user->load;
+    struct load_run *run = user_load(user);
     uint64_t due_ns;
     if (run->closed) {
         closed_user_idle(user);
@@ -389,11 +399,11 @@ void load_user_idle(struct user *user)
 
 void load_user_set_up(struct user *user)
 {
-    struct load_run *run = user->load;
+    struct load_run *run = user_load(user);
     if (!run->closed) {
         load_user_idle(user);
     } else if (!user->engine->stopping && may_start(run, user, user->ready_ns)) {
-        user->tick_ns = user->ready_ns;
+        set_tick(run, user, user->ready_ns);
         start_closed(user, user->ready_ns);
     }
 }

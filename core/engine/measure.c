@@ -118,14 +118,14 @@ void measure_metric(struct engine *engine, const struct squall_step *view, uint3
 static void call_record(struct exchange *exchange)
 {
     struct engine *engine = exchange->user->engine;
-    const struct squall_protocol *abi = &exchange->step->protocol->abi;
+    const struct squall_protocol *abi = &step_of(exchange)->protocol->abi;
     engine->field_count = 0;
     arena_reset(&engine->scratch);
     if (!abi->record || (!exchange->view.wants && !abi->metrics.count && !engine->config.ended))
         return;
-    engine->recording = exchange->block == BLOCK_MEASURED ? &engine->store.series[exchange->step->series] : NULL;
-    if (engine->recorded != exchange->step->protocol) {
-        engine->recorded = exchange->step->protocol;
+    engine->recording = exchange->block == BLOCK_MEASURED ? &engine->store.series[step_of(exchange)->series] : NULL;
+    if (engine->recorded != step_of(exchange)->protocol) {
+        engine->recorded = step_of(exchange)->protocol;
         for (uint32_t i = 0; i < abi->metrics.count; i++)
             engine->recording_metrics[i] = (uint8_t)protocol_metric(&abi->metrics, i)->kind;
     }
@@ -161,7 +161,7 @@ static void measure_failed_check(struct engine *engine, const struct check *chec
 static void run_checks(struct exchange *exchange, const struct answer *answer, bool *ret_passed)
 {
     struct engine *engine = exchange->user->engine;
-    const struct step *step = exchange->step;
+    const struct step *step = step_of(exchange);
     struct eval eval = variables_eval(exchange->user, answer);
     /* Saved first, so that a check may speak of what was saved. */
     variables_assign(exchange->user, step->saves, step->save_count, &eval);
@@ -191,7 +191,7 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
                              const char *reason)
 {
     struct engine *engine = exchange->user->engine;
-    const struct step *step = exchange->step;
+    const struct step *step = step_of(exchange);
     if (!step->check_count && !step->save_count && !engine->config.ended && !step->scripted)
         return;
     const struct squall_protocol *abi = &step->protocol->abi;
@@ -199,7 +199,7 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
                             .code = code,
                             .code_base = protocol_code_base(step->protocol),
                             .code_name = abi->code_name ? abi->code_name(code) : NULL,
-                            .latency_ns = since(done_ns, exchange->intended_ns),
+                            .latency_ns = since(done_ns, exchange->view.intended_ns),
                             .service_ns = exchange->sent_ns == NO_TIME ? 0 : since(done_ns, exchange->sent_ns),
                             .body = body_of(exchange),
                             .fields = engine->fields,
@@ -210,7 +210,7 @@ static void answer_looked_at(struct exchange *exchange, enum outcome outcome, ui
     if (step->scripted && !exchange->followed)
         script_answered(exchange, &answer);
     if (engine->config.ended)
-        engine->config.ended(engine->config.arg, step, &answer, reason, passed, exchange->user->variables);
+        engine->config.ended(engine->config.arg, step, &answer, reason, passed, user_variables(exchange->user));
 }
 
 /* ---- times ---- */
@@ -219,8 +219,8 @@ static void record_self_delay(struct exchange *exchange, enum outcome outcome, u
 {
     struct engine *engine = exchange->user->engine;
     uint64_t send_lag_ns = 0, receive_lag_ns = 0;
-    if (exchange->attempted_ns != NO_TIME)
-        send_lag_ns = since(exchange->attempted_ns, exchange->possible_ns);
+    if (exchange->attempted)
+        send_lag_ns = exchange->send_lag_ns;
     else if (exchange->handed_ns != NO_TIME)
         send_lag_ns = since(exchange->handed_ns, exchange->possible_ns);
     /* What was handed over before the loop woke and ended after it waited for its turn since then. */
@@ -240,8 +240,8 @@ static void record_phases(struct exchange *exchange, struct series *series)
 {
     struct conn *conn = exchange->conn;
     uint64_t ready_ns =
-        exchange->intended_ns > exchange->user->free_since_ns ? exchange->intended_ns : exchange->user->free_since_ns;
-    if (!exchange->pool->own_transport && exchange->handed_ns != NO_TIME) {
+        exchange->view.intended_ns > exchange->user->free_since_ns ? exchange->view.intended_ns : exchange->user->free_since_ns;
+    if (exchange->handed_ns != NO_TIME && !conn->pool->own_transport) {
         histogram_record(&series->phases[PHASE_WAIT], exchange->waited ? since(exchange->handed_ns, ready_ns) : 0);
         if (exchange->first_byte_ns != NO_TIME && exchange->sent_ns != NO_TIME)
             histogram_record(&series->phases[PHASE_FIRST_BYTE], since(exchange->first_byte_ns, exchange->sent_ns));
@@ -260,7 +260,7 @@ static void record_phases(struct exchange *exchange, struct series *series)
 static void record_series(struct exchange *exchange, struct series *series, enum outcome outcome,
                           const struct squall_result *result, uint64_t done_ns)
 {
-    uint64_t latency_ns = since(done_ns, exchange->intended_ns);
+    uint64_t latency_ns = since(done_ns, exchange->view.intended_ns);
     series->count++;
     series->outcomes[outcome]++;
     if (result) {
@@ -287,7 +287,7 @@ static void record_crowd(const struct exchange *exchange, struct series *series,
 {
     uint64_t woke_ns = exchange->user->engine->woke_ns;
     bool answered = outcome <= OUTCOME_MALFORMED, full = exchange->crowd == CROWD_FULL;
-    if (exchange->handed_ns == NO_TIME || exchange->pool->per_user || exchange->crowd == CROWD_SOME)
+    if (exchange->handed_ns == NO_TIME || exchange->conn->pool->per_user || exchange->crowd == CROWD_SOME)
         return;
     if (!answered && !(full && outcome == OUTCOME_TIMED_OUT))
         return;
@@ -308,13 +308,13 @@ static void record_raw(struct exchange *exchange, enum outcome outcome, const st
     *record = (struct raw_record){
         .id = exchange->view.id,
         .user = exchange->user->id,
-        .intended_ns = since(exchange->intended_ns, engine->start_ns),
+        .intended_ns = since(exchange->view.intended_ns, engine->start_ns),
         .sent_ns = exchange->sent_ns == NO_TIME ? RAW_NO_TIME : since(exchange->sent_ns, engine->start_ns),
         .done_ns = since(done_ns, engine->start_ns),
         .bytes_in = result ? result->bytes_in : 0,
         .bytes_out = result ? result->bytes_out : 0,
-        .series = exchange->step->series,
-        .code = (int64_t)(result ? result->code : 0) - protocol_code_base(exchange->step->protocol),
+        .series = step_of(exchange)->series,
+        .code = (int64_t)(result ? result->code : 0) - protocol_code_base(step_of(exchange)->protocol),
         .outcome = (uint8_t)outcome,
         .block = exchange->block};
 }
@@ -332,18 +332,18 @@ void measure_exchange(struct exchange *exchange, enum outcome outcome, const str
     uint32_t code = result ? result->code : 0;
     /* Of the warm-up nothing is listed; what fails in a setup or a teardown has no other place to be told. */
     if (outcome != OUTCOME_OK && (exchange->block == BLOCK_MEASURED || exchange->user->walk != WALK_JOURNEY))
-        measure_error(engine, exchange->step->series, outcome, code, reason);
+        measure_error(engine, step_of(exchange)->series, outcome, code, reason);
     if (result && outcome <= OUTCOME_MALFORMED)
         call_record(exchange);
-    record_crowd(exchange, &engine->store.series[exchange->step->series], outcome, done_ns);
+    record_crowd(exchange, &engine->store.series[step_of(exchange)->series], outcome, done_ns);
     if (exchange->block == BLOCK_MEASURED)
-        record_series(exchange, &engine->store.series[exchange->step->series], outcome, result, done_ns);
+        record_series(exchange, &engine->store.series[step_of(exchange)->series], outcome, result, done_ns);
     if (engine->spool)
         record_raw(exchange, outcome, result, done_ns);
     if (outcome <= OUTCOME_MALFORMED)
         answer_looked_at(exchange, outcome, code, done_ns, reason);
-    else if (exchange->step->scripted)
+    else if (step_of(exchange)->scripted)
         script_unanswered(exchange, outcome);
     if (outcome > OUTCOME_MALFORMED && engine->config.ended)
-        engine->config.ended(engine->config.arg, exchange->step, NULL, reason, NULL, NULL);
+        engine->config.ended(engine->config.arg, step_of(exchange), NULL, reason, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static struct series *series_of(const struct exchange *exchange, uint64_t at_ns)
 {
     struct engine *engine = exchange->user->engine;
     bool counts = exchange->user->walk == WALK_JOURNEY && at_ns >= engine->warm_until_ns;
-    return counts ? &engine->store.series[exchange->step->series] : NULL;
+    return counts ? &engine->store.series[step_of(exchange)->series] : NULL;
 }
 
 static void on_turn(struct timer *timer, uint64_t now_ns)
@@ -186,8 +186,8 @@ void messages_received(struct exchange *exchange)
         series->messages_received++;
         if (messages->last_received_ns != NO_TIME)
             histogram_record(&series->message_gap, since(now_ns, messages->last_received_ns));
-        else if (exchange->intended_ns >= engine->warm_until_ns)
-            histogram_record(&series->message_first, since(now_ns, exchange->intended_ns));
+        else if (exchange->view.intended_ns >= engine->warm_until_ns)
+            histogram_record(&series->message_first, since(now_ns, exchange->view.intended_ns));
     }
     messages->last_received_ns = now_ns;
 }

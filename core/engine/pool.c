@@ -144,9 +144,9 @@ int pool_init(struct pool *pool, struct engine *engine, const struct target *tar
         pool->count = engine->user_count;
     else if (engine->user_count)
         pool->count = share && !engine->config.asking ? (uint32_t)share : 1;
-    pool->conns = arena_alloc(&engine->arena, pool->count * sizeof *pool->conns);
+    pool->conns = arena_alloc_lines(&engine->arena, pool->count * sizeof *pool->conns);
     uint32_t size = aligned(target->protocol->abi.conn_size);
-    char *states = arena_alloc(&engine->arena, (size_t)pool->count * size);
+    char *states = arena_alloc_lines(&engine->arena, (size_t)pool->count * size);
     for (uint32_t i = 0; i < pool->count; i++)
         conn_init(&pool->conns[i], pool, pool->per_user ? &engine->users[i] : NULL, states + (size_t)i * size);
     return 0;
@@ -288,6 +288,12 @@ static struct conn *least_loaded(struct pool *pool)
     return NULL;
 }
 
+void pool_await(struct conn *conn, struct exchange *exchange)
+{
+    conn->awaited = true;
+    list_append(&conn->waiters, &exchange->place);
+}
+
 struct conn *pool_pick(struct pool *pool, struct exchange *exchange)
 {
     if (!pool->per_user)
@@ -295,7 +301,7 @@ struct conn *pool_pick(struct pool *pool, struct exchange *exchange)
     struct conn *conn = &pool->conns[exchange->user - pool->engine->users];
     if (can_take(conn))
         return conn;
-    list_append(&conn->waiters, &exchange->place);
+    pool_await(conn, exchange);
     if (conn->state == CONN_IDLE && list_empty(&conn->place)) {
         list_append(&pool->turns, &conn->place);
         pool_next_turn(pool);
@@ -315,19 +321,24 @@ void pool_handed(struct conn *conn)
 static void serve_owner(struct conn *conn)
 {
     conn->free_since_ns = conn->pool->engine->now_ns;
+    if (!conn->awaited)
+        return;
     while (!list_empty(&conn->waiters) && can_take(conn))
         exchange_hand_over(LIST_ENTRY(conn->waiters.next, struct exchange, place), conn);
+    conn->awaited = !list_empty(&conn->waiters);
 }
 
 void pool_available(struct conn *conn)
 {
     struct pool *pool = conn->pool;
+    if (pool->per_user) {
+        if (can_take(conn))
+            serve_owner(conn);
+        return;
+    }
     bool listed = !list_empty(&conn->place);
     if (!can_take(conn)) {
         list_remove(&conn->place);
-    } else if (pool->per_user) {
-        serve_owner(conn);
-        return;
     } else {
         if (!listed)
             conn->free_since_ns = pool->engine->now_ns;

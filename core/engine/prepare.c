@@ -78,10 +78,10 @@ static void describe(const struct user *user, char *text, size_t size)
     if (!exchange)
         snprintf(text, size, "is still walking it");
     else if (exchange->state == EXCHANGE_IN_FLIGHT)
-        snprintf(text, size, "waits for the answer to \"%.80s\"", exchange->step->name);
+        snprintf(text, size, "waits for the answer to \"%.80s\"", step_of(exchange)->name);
     else
-        snprintf(text, size, "waits for a connection to %.80s, for \"%.80s\"", exchange->step->target->name,
-                 exchange->step->name);
+        snprintf(text, size, "waits for a connection to %.80s, for \"%.80s\"", step_of(exchange)->target->name,
+                 step_of(exchange)->name);
 }
 
 void prepare_late(struct timer *timer, uint64_t now_ns)

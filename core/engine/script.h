@@ -41,6 +41,12 @@ struct script_engine {
     int answer_place, push_answer_place; /* there too */
 };
 
+/* NULL: the scenario has no script. */
+static inline struct script_user *user_script(const struct user *user)
+{
+    return user->engine->more.scripts ? &user->engine->more.scripts[user_index(user)] : NULL;
+}
+
 /* ---- between the files of it ---- */
 
 /* What an error of Lua's may have meant: "did you mean `check`?", or NULL. In the engine's scratch. */
@@ -59,7 +65,7 @@ int script_push_answer(struct lua_State *lua);
 /* Leaves the function `transaction` on the stack. */
 void script_push_transaction(struct lua_State *lua);
 void script_push_answer_type(struct lua_State *lua); /* leaves nothing on the stack */
-/* Fills user->script->options for a call of `step` from the words and the table of options on the stack, from place
+/* Fills the user's options for a call of `step` from the words and the table of options on the stack, from place
  * `first` on; raises an error of Lua that says what is wrong. */
 void script_fill_options(struct lua_State *lua, struct user *user, const struct step *step, const char *word, int first);
 /* Of a value on the stack; texts stay Lua's. False: it has no place in a scenario. */

@@ -111,7 +111,7 @@ static int answer_index(lua_State *lua)
 int script_push_answer(lua_State *lua)
 {
     struct user *user = lua_touserdata(lua, 1);
-    const struct script_user *own = user->script;
+    const struct script_user *own = user_script(user);
     const struct buffer *body = own->body, *fields = &own->fields;
     size_t body_len = own->answered && body ? body->len : 0, fields_len = own->answered ? fields->len : 0;
     struct script_answer *answer = lua_newuserdata(lua, sizeof *answer + body_len + fields_len);

@@ -104,9 +104,9 @@ static int step(lua_State *lua)
     const struct script_call *call = find_call(scripts->script, target, verb, option_text(lua, UPVALUE_NAME), word, text);
     if (!call)
         return luaL_error(lua, "the script nowhere names %s in plain words, so it has no row in the tables", protocol->name);
-    user->script->step = &scenario->steps[call->step];
-    script_fill_options(lua, user, user->script->step, word, 1);
-    user->script->wish = WISH_STEP;
+    user_script(user)->step = &scenario->steps[call->step];
+    script_fill_options(lua, user, user_script(user)->step, word, 1);
+    user_script(user)->wish = WISH_STEP;
     return lua_yield(lua, 0);
 }
 
@@ -206,8 +206,8 @@ static int think(lua_State *lua)
     uint64_t min_ns = time_at(lua, 1), max_ns = lua_isnoneornil(lua, 2) ? min_ns : time_at(lua, 2);
     if (max_ns < min_ns)
         return luaL_error(lua, "the shorter time comes first");
-    user->script->pause_ns = min_ns + random_below(&user->random, max_ns - min_ns + 1);
-    user->script->wish = WISH_PAUSE;
+    user_script(user)->pause_ns = min_ns + random_below(&user->random, max_ns - min_ns + 1);
+    user_script(user)->wish = WISH_PAUSE;
     return lua_yield(lua, 0);
 }
 
@@ -318,7 +318,7 @@ static uint32_t variable_place(lua_State *lua)
 
 static int get_variable(lua_State *lua)
 {
-    const struct value *value = &current(lua)->variables[variable_place(lua)];
+    const struct value *value = &user_variables(current(lua))[variable_place(lua)];
     script_push_value(lua, value);
     return 1;
 }
@@ -365,7 +365,7 @@ static int get_column(lua_State *lua)
         if (table->columns[i].name.len != len || memcmp(table->columns[i].name.data, name, len) != 0)
             continue;
         arena_reset(&user->engine->scratch);
-        data_cell(table, user->feeds->rows[feed], i, &user->engine->scratch, &value);
+        data_cell(table, user_feeds(user)->rows[feed], i, &user->engine->scratch, &value);
         if (value.json)
             script_push_json(lua, value.string);
         else

@@ -228,7 +228,7 @@ static void put_all(struct filler *filler, const char *word, int first)
 void script_fill_options(lua_State *lua, struct user *user, const struct step *step, const char *word, int first)
 {
     struct filler filler = {.lua = lua, .step = step, .table = &step->protocol->abi.step_options};
-    struct buffer *options = &user->script->options;
+    struct buffer *options = &user_script(user)->options;
     options->len = 0;
     do {
         if (filler.used > OPTIONS_MAX)

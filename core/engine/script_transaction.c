@@ -19,7 +19,7 @@ static const char wrapper[] = "local begin, finish = ...\n"
 void script_end_spans(struct user *user, uint32_t count)
 {
     while (user->span_count > count) {
-        user->slots[user->span_count - 1].failed = true;
+        user_slots(user)[user->span_count - 1].failed = true;
         span_end(user);
     }
 }

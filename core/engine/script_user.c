@@ -50,10 +50,9 @@ int script_open(struct engine *engine, struct error *error)
     scripts->sandbox.arg = scripts;
     scripts->engine = engine;
     scripts->functions = arena_alloc(&engine->arena, scenario->script_count * sizeof *scripts->functions);
-    for (uint32_t i = 0; i < engine->user_count; i++) {
+    for (uint32_t i = 0; i < engine->user_count; i++)
         users[i].thread_place = users[i].object_place = LUA_NOREF;
-        engine->users[i].script = &users[i];
-    }
+    engine->more.scripts = users;
     if (lua_cpcall(scripts->sandbox.lua, make_api, NULL))
         return error_set_code(error, EXIT_CODE_INTERNAL, "the functions for scripts could not be made");
     for (uint32_t i = 0; i < scenario->script_count; i++)
@@ -67,7 +66,7 @@ void script_close(struct engine *engine)
     if (!engine->scripts)
         return;
     for (uint32_t i = 0; i < engine->user_count; i++) {
-        struct script_user *own = engine->users[i].script;
+        struct script_user *own = user_script(&engine->users[i]);
         if (own) {
             script_drop_body(&engine->users[i]);
             buffer_fini(&own->options);
@@ -84,7 +83,7 @@ void script_close(struct engine *engine)
 static int prepare(lua_State *lua)
 {
     struct user *user = lua_touserdata(lua, 1);
-    struct script_user *own = user->script;
+    struct script_user *own = user_script(user);
     if (own->object_place == LUA_NOREF) {
         lua_newtable(lua);
         lua_pushnumber(lua, (lua_Number)user->id);
@@ -105,7 +104,7 @@ static int prepare(lua_State *lua)
 
 static void give_up_thread(struct user *user)
 {
-    struct script_user *own = user->script;
+    struct script_user *own = user_script(user);
     if (own->thread_place != LUA_NOREF)
         luaL_unref(user->engine->scripts->sandbox.lua, LUA_REGISTRYINDEX, own->thread_place);
     own->thread_place = LUA_NOREF;
@@ -115,7 +114,7 @@ static void give_up_thread(struct user *user)
 
 void script_drop(struct user *user)
 {
-    if (user->script && user->script->running)
+    if (user_script(user) && user_script(user)->running)
         give_up_thread(user);
 }
 
@@ -134,7 +133,7 @@ static void journey_failed(struct user *user, const char *text, int status)
     if (engine->config.script_failed)
         engine->config.script_failed(engine->config.arg, whole);
     flow_failed(user);
-    script_end_spans(user, user->script->spans_before);
+    script_end_spans(user, user_script(user)->spans_before);
     give_up_thread(user);
     lua_gc(engine->scripts->sandbox.lua, status == LUA_ERRMEM ? LUA_GCCOLLECT : LUA_GCSTEP, 0);
 }
@@ -142,7 +141,7 @@ static void journey_failed(struct user *user, const char *text, int status)
 static int resume(struct user *user)
 {
     struct script_engine *scripts = user->engine->scripts;
-    struct script_user *own = user->script;
+    struct script_user *own = user_script(user);
     int arguments = 0;
     if (!own->running) {
         int status = own->thread && own->object_place != LUA_NOREF ? 0 : lua_cpcall(scripts->sandbox.lua, prepare, user);
@@ -173,7 +172,7 @@ static int resume(struct user *user)
 
 static void grant(struct user *user)
 {
-    struct script_user *own = user->script;
+    struct script_user *own = user_script(user);
     user->waited = true;
     if (own->wish == WISH_PAUSE) {
         user->ready_ns += own->pause_ns;
@@ -190,7 +189,7 @@ static void grant(struct user *user)
 bool script_step(struct user *user, const struct op *op)
 {
     struct engine *engine = user->engine;
-    struct script_user *own = user->script;
+    struct script_user *own = user_script(user);
     engine->scripts->script = &engine->scenario->scripts[op->count];
     int status = resume(user);
     if (status == LUA_YIELD && own->wish != WISH_NONE) {
@@ -216,18 +215,18 @@ bool script_step(struct user *user, const struct op *op)
 
 struct squall_bytes script_options(const struct user *user)
 {
-    return (struct squall_bytes){user->script->options.data, user->script->options.len};
+    return (struct squall_bytes){user_script(user)->options.data, user_script(user)->options.len};
 }
 
 void script_drop_body(struct user *user)
 {
-    if (user->script->body)
-        buffer_give(user->engine, &user->script->body);
+    if (user_script(user)->body)
+        buffer_give(user->engine, &user_script(user)->body);
 }
 
 void script_unanswered(struct exchange *exchange, enum outcome outcome)
 {
-    struct script_user *own = exchange->user->script;
+    struct script_user *own = user_script(exchange->user);
     own->answered = false;
     own->outcome = outcome;
     own->code = 0;
@@ -237,7 +236,7 @@ void script_unanswered(struct exchange *exchange, enum outcome outcome)
 /* The answer is put aside as bytes: what Lua makes of it is made when the user runs on, under protection. */
 void script_answered(struct exchange *exchange, const struct answer *answer)
 {
-    struct script_user *own = exchange->user->script;
+    struct script_user *own = user_script(exchange->user);
     own->answered = true;
     own->outcome = answer->outcome;
     own->code = answer->code;

@@ -23,10 +23,27 @@ void user_init(struct user *user, struct engine *engine)
     list_init(&user->place);
 }
 
+const struct op *user_ops(const struct user *user)
+{
+    const struct scenario *scenario = user->engine->scenario;
+    switch ((enum walk)user->walk) {
+    case WALK_SETUP:
+        return user->class->setup.ops;
+    case WALK_TEARDOWN:
+        return user->class->teardown.ops;
+    case WALK_RUN_SETUP:
+        return scenario->setup.ops;
+    case WALK_RUN_TEARDOWN:
+        return scenario->teardown.ops;
+    default:
+        return user->class->flow.ops;
+    }
+}
+
 static void begin_walk(struct user *user, const struct program *program, enum walk walk, uint64_t due_ns)
 {
     struct engine *engine = user->engine;
-    user->ops = user->op = program->ops;
+    user->op = program->ops;
     user->walk = (uint8_t)walk;
     user->due_ns = due_ns;
     user->in_journey = true;
@@ -41,8 +58,7 @@ static void begin_walk(struct user *user, const struct program *program, enum wa
 void user_begin_journey(struct user *user, uint64_t due_ns)
 {
     feeds_draw(user, user->class->feeds);
-    if (user->feeds)
-        user->feeds->held = 0;
+    feeds_hold(user, 0);
     user->journey_block = due_ns < user->engine->warm_until_ns ? BLOCK_WARMUP : BLOCK_MEASURED;
     begin_walk(user, &user->class->flow, WALK_JOURNEY, due_ns);
 }
@@ -53,8 +69,7 @@ bool user_begin_setup(struct user *user, uint64_t due_ns)
         return false;
     user->set_up = true;
     feeds_draw(user, user->class->setup_feeds);
-    if (user->feeds)
-        user->feeds->held = user->class->setup_feeds;
+    feeds_hold(user, user->class->setup_feeds);
     begin_walk(user, &user->class->setup, WALK_SETUP, due_ns);
     return true;
 }
@@ -114,7 +129,7 @@ void user_end_walk(struct user *user, bool finished)
     struct engine *engine = user->engine;
     timer_clear(&engine->timers, &user->timer);
     list_remove(&user->place);
-    if (user->script)
+    if (engine->scripts)
         script_drop(user);
     /* A walk that found nothing to do has taken its time all the same: else the next one would begin in the past. */
     if (!user->waited && user->ready_ns < engine->now_ns)

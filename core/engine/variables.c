@@ -12,8 +12,8 @@ struct eval variables_eval(struct user *user, const struct answer *answer)
                          .iteration = user->iteration,
                          .random = &user->random,
                          .answer = answer,
-                         .variables = user->variables,
-                         .rows = user->feeds ? user->feeds->rows : NULL,
+                         .variables = user_variables(user),
+                         .rows = user_feeds(user) ? user_feeds(user)->rows : NULL,
                          .scratch = &user->engine->scratch};
 }
 
@@ -39,9 +39,9 @@ static void set_text(struct value *variable, struct buffer *text, const struct v
 void variables_set(struct user *user, uint32_t index, const struct value *value)
 {
     if (value->type == VALUE_STRING)
-        set_text(&user->variables[index], &user->texts[index], value);
+        set_text(&user_variables(user)[index], &user_texts(user)[index], value);
     else
-        user->variables[index] = *value;
+        user_variables(user)[index] = *value;
 }
 
 void variables_assign(struct user *user, const struct assignment *assignments, uint32_t count, const struct eval *eval)
@@ -61,12 +61,10 @@ void variables_init(struct engine *engine)
     uint32_t count = engine->scenario->variable_count;
     if (!count)
         return;
-    struct value *values = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *values);
-    struct buffer *texts = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *texts);
+    engine->more.variables = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *engine->more.variables);
+    engine->more.texts = arena_alloc(&engine->arena, (size_t)engine->user_count * count * sizeof *engine->more.texts);
     for (uint32_t i = 0; i < engine->user_count; i++) {
         struct user *user = &engine->users[i];
-        user->variables = values + (size_t)i * count;
-        user->texts = texts + (size_t)i * count;
         struct eval eval = variables_eval(user, NULL);
         arena_reset(&engine->scratch);
         variables_assign(user, user->class->variables, user->class->variable_count, &eval);
@@ -76,7 +74,7 @@ void variables_init(struct engine *engine)
 void variables_set_all(struct engine *engine, uint32_t variable, const struct value *value)
 {
     for (uint32_t i = 0; i < engine->user_count; i++)
-        if (&engine->users[i].variables[variable] != value)
+        if (&user_variables(&engine->users[i])[variable] != value)
             variables_set(&engine->users[i], variable, value);
 }
 
@@ -106,7 +104,7 @@ void variables_share(struct engine *engine, const struct user *from)
     find_shared(engine->scenario, set);
     for (uint32_t i = 0; i < engine->scenario->variable_count; i++)
         if (set[i])
-            variables_set_all(engine, i, &from->variables[i]);
+            variables_set_all(engine, i, &user_variables(from)[i]);
 }
 
 void engine_give_values(const struct engine *engine, void (*fn)(void *arg, uint32_t variable, const struct value *value), void *arg)
@@ -115,7 +113,7 @@ void engine_give_values(const struct engine *engine, void (*fn)(void *arg, uint3
     find_shared(engine->scenario, set);
     for (uint32_t i = 0; i < engine->scenario->variable_count && engine->user_count; i++)
         if (set[i])
-            fn(arg, i, &engine->users[0].variables[i]);
+            fn(arg, i, &user_variables(&engine->users[0])[i]);
 }
 
 void engine_take_value(struct engine *engine, uint32_t variable, const struct value *value)
@@ -125,7 +123,7 @@ void engine_take_value(struct engine *engine, uint32_t variable, const struct va
 
 void variables_fini(struct engine *engine)
 {
-    for (uint32_t i = 0; i < engine->user_count; i++)
-        for (uint32_t j = 0; engine->users[i].texts && j < engine->scenario->variable_count; j++)
-            buffer_fini(&engine->users[i].texts[j]);
+    for (uint32_t i = 0; engine->more.texts && i < engine->user_count; i++)
+        for (uint32_t j = 0; j < engine->scenario->variable_count; j++)
+            buffer_fini(&user_texts(&engine->users[i])[j]);
 }

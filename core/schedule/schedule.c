@@ -240,6 +240,14 @@ uint64_t schedule_pace_at(const struct schedule *schedule, uint64_t at_ns)
     return stage ? stage->pace_ns : 0;
 }
 
+bool schedule_has_pace(const struct schedule *schedule)
+{
+    for (uint32_t i = 0; i < schedule->stage_count; i++)
+        if (schedule->stages[i].pace_ns)
+            return true;
+    return false;
+}
+
 uint64_t schedule_paced_ns(uint64_t tick_ns, uint64_t pace_ns, uint64_t ready_ns, uint64_t *ret_tick_ns, uint64_t *ret_skipped)
 {
     *ret_skipped = 0;

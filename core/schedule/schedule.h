@@ -75,6 +75,7 @@ uint64_t schedule_expected(const struct schedule *schedule);
 double schedule_rate_at(const struct schedule *schedule, uint64_t at_ns);
 /* The pace that users keep at a time; 0: none. */
 uint64_t schedule_pace_at(const struct schedule *schedule, uint64_t at_ns);
+bool schedule_has_pace(const struct schedule *schedule); /* at any time */
 /* When a user that was free at ready_ns starts again, whose last tick was tick_ns: the later of ready and the next tick.
  * A tick that passed before is skipped: *ret_skipped is how many were, *ret_tick_ns the last that has come by then. */
 uint64_t schedule_paced_ns(uint64_t tick_ns, uint64_t pace_ns, uint64_t ready_ns, uint64_t *ret_tick_ns, uint64_t *ret_skipped);

@@ -10,7 +10,7 @@
 
 static struct rpc_call *call_of(struct h2_stream *stream)
 {
-    return stream->user;
+    return (struct rpc_call *)(void *)stream;
 }
 
 /* ---- fields ---- */

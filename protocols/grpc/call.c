@@ -54,7 +54,6 @@ static struct rpc_call *take_call(struct rpc_conn *c)
         call->message[0] = '\0';
     }
     call->c = c;
-    call->stream.user = call;
     call->stream.want_fields = true; /* the status is one */
     call->next = c->calls;
     if (c->calls != NULL)

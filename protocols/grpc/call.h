@@ -55,7 +55,7 @@ struct rpc_conn {
 };
 
 struct rpc_call {
-    struct h2_stream stream; /* stream.user: this */
+    struct h2_stream stream; /* first */
     struct rpc_conn *c;
     struct squall_exchange *x;
     const struct rpc_step *step; /* NULL: reflection */

@@ -9,9 +9,18 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-static struct http_user *user_of(const struct squall_exchange *x)
+static struct http_past *past_of(const struct squall_exchange *x)
 {
-    return x->user->state;
+    return ((const struct http_user *)x->user->state)->past;
+}
+
+/* Made where there is none; NULL: no memory. */
+static struct http_past *make_past(const struct squall_exchange *x)
+{
+    struct http_user *user = x->user->state;
+    if (!user->past)
+        user->past = calloc(1, sizeof *user->past);
+    return user->past;
 }
 
 static const struct http_step *step_of(const struct squall_exchange *x)
@@ -28,31 +37,35 @@ static const struct http_target *target_of(const struct squall_exchange *x)
 
 void http_user_fini(struct http_user *user)
 {
-    cookies_fini(&user->cookies);
-    for (uint32_t i = 0; i < user->trail_count; i++)
-        free(user->trails[i].path);
-    free(user->trails);
-    *user = (struct http_user){0};
+    struct http_past *past = user->past;
+    if (!past)
+        return;
+    cookies_fini(&past->cookies);
+    for (uint32_t i = 0; i < past->trail_count; i++)
+        free(past->trails[i].path);
+    free(past->trails);
+    free(past);
+    user->past = NULL;
 }
 
 struct http_trail *http_trail_of(const struct squall_exchange *x)
 {
-    struct http_user *user = user_of(x);
-    for (uint32_t i = 0; i < user->trail_count; i++)
-        if (user->trails[i].exchange == x->state)
-            return &user->trails[i];
+    const struct http_past *past = past_of(x);
+    for (uint32_t i = 0; past && i < past->trail_count; i++)
+        if (past->trails[i].exchange == x->state)
+            return &past->trails[i];
     return NULL;
 }
 
 static struct http_trail *new_trail(const struct squall_exchange *x)
 {
-    struct http_user *user = user_of(x);
-    struct http_trail *trails = realloc(user->trails, (user->trail_count + 1) * sizeof *trails);
+    struct http_past *past = make_past(x);
+    struct http_trail *trails = past ? realloc(past->trails, (past->trail_count + 1) * sizeof *trails) : NULL;
     if (!trails)
         return NULL;
-    user->trails = trails;
-    trails[user->trail_count] = (struct http_trail){.exchange = x->state};
-    return &trails[user->trail_count++];
+    past->trails = trails;
+    trails[past->trail_count] = (struct http_trail){.exchange = x->state};
+    return &trails[past->trail_count++];
 }
 
 int http_trail_set(const struct squall_exchange *x, struct squall_bytes path, bool get)
@@ -101,16 +114,17 @@ static bool is_redirect(uint32_t status)
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-static void take_cookie(struct squall_conn *conn, struct squall_exchange *x, const struct http_answer *answer,
+static void take_cookie(struct squall_conn *conn, struct squall_exchange *x, struct squall_bytes date,
                         struct squall_bytes value)
 {
     const struct cookie_place place = {.host = conn->target->host,
                                        .path = path_of(x),
                                        .secure = conn->target->secure != 0,
                                        .now_s = host_of(conn)->now_ns(conn->worker) / NS_PER_S};
-    struct squall_bytes date = {(const uint8_t *)answer->date, answer->date_len};
+    struct http_past *past = make_past(x);
     /* A client may refuse any cookie; one without memory does. */
-    (void)cookies_set(&user_of(x)->cookies, &place, value, date);
+    if (past)
+        (void)cookies_set(&past->cookies, &place, value, date);
 }
 
 static void take_location(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer,
@@ -133,17 +147,25 @@ static void take_location(struct squall_conn *conn, struct squall_exchange *x, s
     answer->leads_on = http_trail_set(x, (struct squall_bytes){(const uint8_t *)location.path, location.len}, get) == 0;
 }
 
+static void set_broken(const struct squall_conn *conn, struct http_answer *answer, const char *why)
+{
+    http_answer_drop(conn->worker, answer);
+    answer->broken = true;
+    answer->why = why;
+}
+
 static void take_coding(struct squall_conn *conn, const struct squall_exchange *x, struct http_answer *answer,
                         struct squall_bytes value)
 {
     struct http_worker *worker = conn->worker->state;
     enum coding coding = coding_of(value);
     bool undone = coding == CODING_GZIP || coding == CODING_DEFLATE;
-    if (!undone || !(x->wants & SQUALL_WANT_BODY) || answer->decoder || step_of(x)->kind == H1_REQUEST_HEAD)
+    if (!undone || !(x->wants & SQUALL_WANT_BODY) || answer->broken || answer->decoder ||
+        step_of(x)->kind == H1_REQUEST_HEAD)
         return;
     answer->decoder = decoder_take(&worker->decoders, coding);
     if (!answer->decoder)
-        answer->broken = "no memory to undo the body's coding";
+        set_broken(conn, answer, "no memory to undo the body's coding");
 }
 
 static bool name_is(struct squall_bytes name, const char *literal, size_t len)
@@ -152,29 +174,17 @@ static bool name_is(struct squall_bytes name, const char *literal, size_t len)
 }
 #define NAME_IS(name, literal) name_is(name, literal, sizeof(literal) - 1)
 
-void http_answer_date(struct http_answer *answer, struct squall_bytes value)
-{
-    if (value.len > sizeof answer->date)
-        return;
-    memcpy(answer->date, value.data, value.len);
-    answer->date_len = (uint8_t)value.len;
-}
-
 void http_answer_field(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer, uint32_t status,
-                       struct squall_bytes name, struct squall_bytes value)
+                       struct squall_bytes date, struct squall_bytes name, struct squall_bytes value)
 {
     switch (name.len) {
-    case sizeof "date" - 1:
-        if (NAME_IS(name, "date"))
-            http_answer_date(answer, value);
-        break;
     case sizeof "location" - 1:
         if (is_redirect(status) && step_of(x)->redirects > 0 && NAME_IS(name, "location"))
             take_location(conn, x, answer, status, value);
         break;
     case sizeof "set-cookie" - 1:
         if (target_of(x)->cookies && NAME_IS(name, "set-cookie"))
-            take_cookie(conn, x, answer, value);
+            take_cookie(conn, x, date, value);
         break;
     case sizeof "content-encoding" - 1:
         if (NAME_IS(name, "content-encoding"))
@@ -200,7 +210,7 @@ static void trace_body(struct squall_conn *conn, struct squall_exchange *x, cons
     static const char name[] = "the body, decoded:";
     if (((const struct http_conn *)conn->state)->version == HTTP_2)
         h2_conn_trace_body(conn, x, bytes);
-    else if (answer->decoder)
+    else if (!answer->broken && answer->decoder)
         host_of(conn)->trace(conn, SQUALL_TRACE_NOTE, (struct squall_bytes){(const uint8_t *)name, sizeof name - 1},
                              bytes);
 }
@@ -219,15 +229,20 @@ void http_answer_body(struct squall_conn *conn, struct squall_exchange *x, struc
     struct handing handing = {conn, x, answer};
     if (!(x->wants & SQUALL_WANT_BODY) || answer->broken)
         return;
-    if (answer->decoder)
-        answer->broken = decoder_feed(answer->decoder, bytes, hand_on, &handing);
-    else
+    if (!answer->decoder) {
         hand_on(&handing, bytes);
+        return;
+    }
+    const char *why = decoder_feed(answer->decoder, bytes, hand_on, &handing);
+    if (why)
+        set_broken(conn, answer, why);
 }
 
 void http_answer_drop(const struct squall_worker *view, struct http_answer *answer)
 {
     struct http_worker *worker = view->state;
+    if (answer->broken)
+        return;
     decoder_give(&worker->decoders, answer->decoder);
     answer->decoder = NULL;
 }
@@ -235,10 +250,11 @@ void http_answer_drop(const struct squall_worker *view, struct http_answer *answ
 uint32_t http_answer_end(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer,
                          uint32_t status, const char **ret_reason)
 {
-    if (answer->decoder && !answer->broken)
-        answer->broken = decoder_end(answer->decoder);
+    const char *why = !answer->broken && answer->decoder ? decoder_end(answer->decoder) : NULL;
+    if (why)
+        set_broken(conn, answer, why);
     http_answer_drop(conn->worker, answer);
-    *ret_reason = answer->broken;
+    *ret_reason = answer->broken ? answer->why : NULL;
     if (answer->broken)
         return SQUALL_MALFORMED;
     if (answer->leads_on && host_of(conn)->follow(x) == 0)

@@ -21,32 +21,37 @@ struct http_trail {
     bool get; /* the hop is a GET without a body */
 };
 
-/* squall_user.state */
-struct http_user {
+/* What of a user's exchanges its next ones must know. */
+struct http_past {
     struct cookies cookies;
     struct http_trail *trails;
     uint32_t trail_count;
 };
 
+/* squall_user.state */
+struct http_user {
+    struct http_past *past; /* NULL: nothing yet, as with most users */
+};
+
 /* An answer as far as it has come; zero when its request is sent. Ended by http_answer_end or http_answer_drop. */
 struct http_answer {
-    struct decoder *decoder; /* NULL: the body is handed on as it comes */
-    const char *broken;      /* the coding is: why */
-    bool leads_on;           /* the trail says where to */
-    bool too_many;           /* it would be one redirect too many */
-    uint8_t date_len;
-    char date[32]; /* the Date field, for cookies */
+    union {
+        struct decoder *decoder; /* NULL: the body is handed on as it comes */
+        const char *why;         /* the coding is broken */
+    };
+    bool broken;
+    bool leads_on; /* the trail says where to */
+    bool too_many; /* it would be one redirect too many */
 };
 
 void http_user_fini(struct http_user *user);
 
 /* What has to be told of an answer to this step. */
 enum h1_fields_wanted http_answer_wanted(const struct squall_exchange *x);
-/* Called for each field that is told; others than a client's are passed over. */
+/* Called for each field that is told; others than a client's are passed over. `date`: of the answer's Date field, for
+ * cookies; empty: none has come so far. */
 void http_answer_field(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer, uint32_t status,
-                       struct squall_bytes name, struct squall_bytes value);
-/* The answer's Date field, where it is not told with the others. */
-void http_answer_date(struct http_answer *answer, struct squall_bytes value);
+                       struct squall_bytes date, struct squall_bytes name, struct squall_bytes value);
 /* Body bytes: to the engine where the scenario looks at them. */
 void http_answer_body(struct squall_conn *conn, struct squall_exchange *x, struct http_answer *answer,
                       struct squall_bytes);

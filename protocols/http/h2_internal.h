@@ -6,6 +6,23 @@
 #define H2_TEXT_MAX   160
 #define H2_FRAME_HEAD 9 /* RFC 9113 4.1: length 3, type 1, flags 1, stream 4 */
 
+_Static_assert(H2_INTERIM_MAX < UINT8_MAX, "counted in h2_stream.interims");
+
+/* The piece of a request's body that is being sent. */
+struct h2_upload {
+    const uint8_t *body;
+    size_t len, taken;
+    uint8_t *copy; /* of the rest of a piece that was only borrowed, or NULL */
+    bool lasts, ends, deferred;
+};
+
+/* The header or trailer section that is being read, or was read last. The frames of one come at a stretch (RFC 9113
+ * 4.3), so that a session reads one at a time. */
+struct h2_section {
+    uint32_t fields, fields_size; /* counted against their limits */
+    bool in_trailers, interim, status_seen, regular_seen;
+};
+
 struct h2_session {
     nghttp2_session *ng;
     const struct h2_callbacks *callbacks;
@@ -22,6 +39,7 @@ struct h2_session {
     /* The frame that is being read, or was read last. */
     int32_t current_id;
     struct h2_stream *current; /* its stream; NULL: none of ours, or no longer */
+    struct h2_section section; /* of that stream */
     bool unfinished;           /* it is one of a stream of ours, and not known to be good yet */
     int32_t ended_id;          /* ended by us just now: nghttp2 closes it next, and nobody is to be told */
     uint32_t continuations, idle_frames;

@@ -1,7 +1,8 @@
 /*
- * Slabs and lists by size. A small block lies at a multiple of 16, in a slab whose head tells the size; a larger one
- * has its head in front of it, and lies 8 bytes behind a multiple of 16: so the two are told apart. Under the address
- * sanitizer the part of a slab that is not given out is poisoned: it sees no blocks in there.
+ * Slabs and lists by size. A small block lies at a multiple of 8 in a slab of a chunk, whose head tells its slabs'
+ * sizes; a larger one has its head in front of it, and lies 8 bytes behind a multiple of 16. So an address that is a
+ * multiple of 16 is a small block's, and of another one the chunks are asked. Under the address sanitizer the part of a
+ * slab that is not given out is poisoned: it sees no blocks in there.
  */
 #include "h2_memory.h"
 #include <stdbool.h>
@@ -22,30 +23,36 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
 #endif
 
-#define SMALL_STEP 16u
+#define SMALL_STEP 8u
+#define LARGE_STEP 16u
 #define SMALL_MAX  (SMALL_STEP * H2_SMALL_SIZES)
 #define SMALL_LOG  10u /* of SMALL_MAX, to the base of two */
 #define STEP_LOG   3u  /* of the steps to a power of two */
 #define NOT_KEPT   H2_SIZES
 #define SEATED     (H2_SIZES + 1)
 #define SLAB       ((size_t)16 * 1024)
-#define SLABS      64u /* that are asked for at a time: malloc touches a page in front of them */
+#define CHUNK      ((size_t)1024 * 1024) /* asked for at a time: malloc touches a page in front of it */
+#define SLABS      (CHUNK / SLAB)
 
 struct h2_block {
     struct h2_block *next; /* while kept */
 };
 
-struct slab {
-    uint64_t number; /* of its blocks' size */
-    uint64_t unused; /* what follows is aligned to 16 bytes */
-};
-_Static_assert(sizeof(struct slab) == SMALL_STEP, "a slab's blocks are aligned to 16 bytes");
-
-/* Memory that slabs or benches are cut from, in order. */
+/* Begins at a multiple of its size; the first slab has what its head leaves. */
 struct h2_chunk {
     struct h2_chunk *next;
+    uint32_t used; /* slabs */
+    uint32_t unused;
+    uint8_t numbers[SLABS]; /* of the size of each slab's blocks */
+};
+_Static_assert(sizeof(struct h2_chunk) % LARGE_STEP == 0, "the first slab's blocks are aligned as the others'");
+_Static_assert(H2_SMALL_SIZES <= UINT8_MAX, "h2_chunk.numbers");
+
+/* Benches, in order. */
+struct h2_seats {
+    struct h2_seats *next;
     uint8_t *data;
-    size_t size, used;
+    size_t used;
 };
 
 struct large {
@@ -71,7 +78,7 @@ struct h2_bench {
     bool last_used;
     uint64_t unused; /* blocks lie 8 bytes behind a multiple of 16 here too */
 };
-_Static_assert(sizeof(struct h2_bench) % SMALL_STEP == 0 && BENCH_LAST % SMALL_STEP == 0,
+_Static_assert(sizeof(struct h2_bench) % LARGE_STEP == 0 && BENCH_LAST % LARGE_STEP == 0,
                "a seated block lies 8 bytes behind a multiple of 16");
 
 static uint32_t number_of(size_t size)
@@ -93,56 +100,80 @@ static size_t size_of(uint64_t number)
     return ((size_t)1 << log) + ((step & ((1u << STEP_LOG) - 1)) + 1) * ((size_t)1 << (log - STEP_LOG));
 }
 
-static bool is_small(const void *data)
+static struct h2_chunk *chunk_at(const void *data)
 {
-    return ((uintptr_t)data & 8) == 0;
+    return (struct h2_chunk *)((uintptr_t)data & ~(uintptr_t)(CHUNK - 1));
 }
 
-static struct slab *slab_of(void *data)
+static struct h2_chunk **place_of(const struct h2_memory *memory, const struct h2_chunk *chunk)
 {
-    return (struct slab *)(void *)((uintptr_t)data & ~(uintptr_t)(SLAB - 1));
+    uint32_t at = (uint32_t)((uintptr_t)chunk / CHUNK) & (memory->known_size - 1);
+    while (memory->known[at] != NULL && memory->known[at] != chunk)
+        at = (at + 1) & (memory->known_size - 1);
+    return &memory->known[at];
 }
 
-static uint64_t number_at(void *data)
+static bool is_small(const struct h2_memory *memory, const void *data)
 {
-    return is_small(data) ? slab_of(data)->number : ((struct large *)data - 1)->number;
+    return ((uintptr_t)data & 8) == 0 || (memory->known_size > 0 && *place_of(memory, chunk_at(data)) != NULL);
+}
+
+static uint32_t small_number(const void *data)
+{
+    return chunk_at(data)->numbers[((uintptr_t)data & (CHUNK - 1)) / SLAB];
 }
 
 /* ---- new ones ---------------------------------------------------------------------------------- */
 
-/* One of `count` pieces of that size, which is their alignment; the others are for the next calls. */
-static void *cut(struct h2_chunk **chunks, size_t size, size_t count)
+/* At most half full, so that who is not in it is soon known. */
+static int know(struct h2_memory *memory, struct h2_chunk *chunk)
 {
-    struct h2_chunk *chunk = *chunks;
-    if (chunk == NULL || chunk->used == chunk->size) {
-        chunk = malloc(sizeof *chunk);
-        uint8_t *data = chunk == NULL ? NULL : aligned_alloc(size, count * size);
-        if (data == NULL) {
+    if (memory->chunk_count * 2 >= memory->known_size) {
+        struct h2_memory wider = {.known_size = memory->known_size == 0 ? 16 : memory->known_size * 2};
+        wider.known = calloc(wider.known_size, sizeof *wider.known);
+        if (wider.known == NULL)
+            return -1;
+        for (struct h2_chunk *one = memory->chunks; one != NULL; one = one->next)
+            *place_of(&wider, one) = one;
+        free(memory->known);
+        memory->known = wider.known;
+        memory->known_size = wider.known_size;
+    }
+    *place_of(memory, chunk) = chunk;
+    chunk->next = memory->chunks;
+    memory->chunks = chunk;
+    memory->chunk_count++;
+    return 0;
+}
+
+/* The first block of a new slab; NULL: no memory. */
+static uint8_t *new_slab(struct h2_memory *memory, uint32_t number)
+{
+    struct h2_chunk *chunk = memory->chunks;
+    if (chunk == NULL || chunk->used == SLABS) {
+        chunk = aligned_alloc(CHUNK, CHUNK);
+        if (chunk == NULL)
+            return NULL;
+        chunk->used = 0;
+        if (know(memory, chunk) < 0) {
             free(chunk);
             return NULL;
         }
-        *chunk = (struct h2_chunk){.next = *chunks, .data = data, .size = count * size};
-        *chunks = chunk;
     }
-    void *piece = chunk->data + chunk->used;
-    chunk->used += size;
-    return piece;
+    uint8_t *slab = (uint8_t *)chunk + chunk->used * SLAB;
+    size_t head = chunk->used == 0 ? sizeof *chunk : 0;
+    chunk->numbers[chunk->used++] = (uint8_t)number;
+    ASAN_POISON_MEMORY_REGION(slab + head, SLAB - head);
+    return slab + head;
 }
 
 static void *new_small(struct h2_memory *memory, uint32_t number)
 {
-    uint8_t *block = memory->fresh[number];
-    size_t size = size_of(number);
-    if (block == NULL) {
-        struct slab *slab = cut(&memory->slabs, SLAB, SLABS);
-        if (slab == NULL)
-            return NULL;
-        slab->number = number;
-        block = (uint8_t *)(slab + 1);
-        ASAN_POISON_MEMORY_REGION(block, SLAB - sizeof *slab);
-    }
-    uint8_t *next = block + size, *end = (uint8_t *)slab_of(block) + SLAB;
-    memory->fresh[number] = (size_t)(end - next) < size ? NULL : next;
+    uint8_t *block = memory->fresh[number] != NULL ? memory->fresh[number] : new_slab(memory, number);
+    if (block == NULL)
+        return NULL;
+    size_t size = size_of(number), at = (uintptr_t)block & (SLAB - 1);
+    memory->fresh[number] = SLAB - at < 2 * size ? NULL : block + size;
     return block;
 }
 
@@ -157,13 +188,31 @@ static void *new_large(uint32_t number, size_t size)
 
 /* ---- benches ----------------------------------------------------------------------------------- */
 
+static struct h2_bench *new_bench(struct h2_memory *memory)
+{
+    struct h2_seats *seats = memory->seats;
+    if (seats == NULL || seats->used == BENCHES * BENCH) {
+        seats = malloc(sizeof *seats);
+        uint8_t *data = seats == NULL ? NULL : aligned_alloc(BENCH, BENCHES * BENCH);
+        if (data == NULL) {
+            free(seats);
+            return NULL;
+        }
+        *seats = (struct h2_seats){.next = memory->seats, .data = data};
+        memory->seats = seats;
+    }
+    struct h2_bench *bench = (struct h2_bench *)(void *)(seats->data + seats->used);
+    seats->used += BENCH;
+    return bench;
+}
+
 void h2_memory_seat(struct h2_memory *memory)
 {
     struct h2_bench *bench = memory->benches;
     if (bench != NULL) {
         memory->benches = bench->next;
     } else {
-        bench = cut(&memory->seats, BENCH, BENCHES);
+        bench = new_bench(memory);
         if (bench == NULL)
             return; /* what would have sat there lies where it can */
         ASAN_POISON_MEMORY_REGION(bench + 1, BENCH - sizeof *bench);
@@ -192,7 +241,7 @@ void h2_memory_seated(struct h2_memory *memory)
 static void *sit(struct h2_memory *memory, size_t size)
 {
     struct h2_bench *bench = memory->bench;
-    size_t need = (sizeof(struct large) + size + SMALL_STEP - 1) / SMALL_STEP * SMALL_STEP, at = bench->used;
+    size_t need = (sizeof(struct large) + size + LARGE_STEP - 1) / LARGE_STEP * LARGE_STEP, at = bench->used;
     if (need <= BENCH_LAST - bench->used) {
         bench->used += (uint32_t)need;
     } else if (!bench->last_used && need <= BENCH - BENCH_LAST) {
@@ -268,18 +317,20 @@ void h2_memory_give(struct h2_memory *memory, void *data)
 {
     if (data == NULL)
         return;
-    uint64_t number = number_at(data);
-    if (is_small(data)) { /* the link stays readable */
+    if (is_small(memory, data)) { /* the link stays readable */
+        uint32_t number = small_number(data);
         ASAN_UNPOISON_MEMORY_REGION(data, sizeof(struct h2_block));
         ASAN_POISON_MEMORY_REGION((struct h2_block *)data + 1, size_of(number) - sizeof(struct h2_block));
         keep(memory, number, data);
-    } else if (number == NOT_KEPT) {
-        free((struct large *)data - 1);
-    } else if (number == SEATED) {
-        stand_up(memory, (struct large *)data - 1);
-    } else {
-        keep(memory, number, data);
+        return;
     }
+    struct large *block = (struct large *)data - 1;
+    if (block->number == NOT_KEPT)
+        free(block);
+    else if (block->number == SEATED)
+        stand_up(memory, block);
+    else
+        keep(memory, block->number, data);
 }
 
 /* ---- nghttp2's hooks --------------------------------------------------------------------------- */
@@ -308,14 +359,15 @@ static void *hook_realloc(void *data, size_t size, void *memory)
 {
     if (data == NULL)
         return h2_memory_take(memory, size);
-    uint64_t number = number_at(data);
+    bool small = is_small(memory, data);
+    uint32_t number = small ? small_number(data) : ((struct large *)data - 1)->number;
     if (number == NOT_KEPT) {
         /* Stays one that is not kept, however small it becomes. */
         struct large *block = size > SIZE_MAX / 2 ? NULL : realloc((struct large *)data - 1, sizeof *block + size);
         return block == NULL ? NULL : block + 1;
     }
     size_t room = number == SEATED ? ((struct large *)data - 1)->size : size_of(number);
-    if (is_small(data))
+    if (small)
         ASAN_UNPOISON_MEMORY_REGION(data, size < room ? size : room);
     if (size <= room)
         return data;
@@ -336,17 +388,6 @@ void h2_memory_init(struct h2_memory *memory)
                                            .realloc = hook_realloc}};
 }
 
-static void free_chunks(struct h2_chunk *chunk)
-{
-    while (chunk != NULL) {
-        struct h2_chunk *next = chunk->next;
-        ASAN_UNPOISON_MEMORY_REGION(chunk->data, chunk->size);
-        free(chunk->data);
-        free(chunk);
-        chunk = next;
-    }
-}
-
 void h2_memory_fini(struct h2_memory *memory)
 {
     for (uint32_t i = H2_SMALL_SIZES; i < H2_SIZES; i++) {
@@ -356,7 +397,19 @@ void h2_memory_fini(struct h2_memory *memory)
             free((struct large *)(void *)block - 1);
         }
     }
-    free_chunks(memory->slabs);
-    free_chunks(memory->seats);
+    while (memory->chunks != NULL) {
+        struct h2_chunk *chunk = memory->chunks;
+        memory->chunks = chunk->next;
+        ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK);
+        free(chunk);
+    }
+    while (memory->seats != NULL) {
+        struct h2_seats *seats = memory->seats;
+        memory->seats = seats->next;
+        ASAN_UNPOISON_MEMORY_REGION(seats->data, BENCHES * BENCH);
+        free(seats->data);
+        free(seats);
+    }
+    free(memory->known);
     *memory = (struct h2_memory){0};
 }

@@ -4,11 +4,11 @@
 
 #define NAME_IS(name, len, literal) ((len) == sizeof(literal) - 1 && memcmp(name, literal, sizeof(literal) - 1) == 0)
 
-void h2_message_section(struct h2_stream *stream)
+void h2_message_section(struct h2_section *section, const struct h2_stream *stream)
 {
-    stream->in_trailers = stream->status != 0;
-    stream->interim = stream->status_seen = stream->regular_seen = false;
-    stream->fields = stream->fields_size = 0;
+    section->in_trailers = stream->status != 0;
+    section->interim = section->status_seen = section->regular_seen = false;
+    section->fields = section->fields_size = 0;
 }
 
 /* ---- fields ------------------------------------------------------------------------------------ */
@@ -46,11 +46,11 @@ static bool is_blank(uint8_t byte)
     return byte == ' ' || byte == '\t';
 }
 
-static const char *take_status(struct h2_stream *stream, const uint8_t *value, size_t len)
+static const char *take_status(struct h2_section *section, struct h2_stream *stream, const uint8_t *value, size_t len)
 {
-    if (stream->in_trailers)
+    if (section->in_trailers)
         return "a pseudo-header field in the trailers";
-    if (stream->status_seen || stream->regular_seen)
+    if (section->status_seen || section->regular_seen)
         return ":status is given twice, or behind other fields";
     if (len != 3 || value[0] < '1' || value[0] > '9' || value[1] < '0' || value[1] > '9' || value[2] < '0' ||
         value[2] > '9')
@@ -58,9 +58,9 @@ static const char *take_status(struct h2_stream *stream, const uint8_t *value, s
     uint16_t status = (uint16_t)((value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0'));
     if (status == 101)
         return "101 Switching Protocols, which HTTP/2 does not have";
-    stream->status_seen = true;
-    stream->interim = status < 200;
-    if (!stream->interim)
+    section->status_seen = true;
+    section->interim = status < 200;
+    if (!section->interim)
         stream->status = status;
     return NULL;
 }
@@ -92,15 +92,15 @@ static bool of_connection(const uint8_t *name, size_t len)
            NAME_IS(name, len, "proxy-connection") || NAME_IS(name, len, "transfer-encoding");
 }
 
-const char *h2_message_field(struct h2_stream *stream, const uint8_t *name, size_t name_len, const uint8_t *value,
-                             size_t value_len)
+const char *h2_message_field(struct h2_section *section, struct h2_stream *stream, const uint8_t *name, size_t name_len,
+                             const uint8_t *value, size_t value_len)
 {
     if (name_len == 0)
         return "a header field without a name";
     if (name[0] == ':')
-        return NAME_IS(name, name_len, ":status") ? take_status(stream, value, value_len)
+        return NAME_IS(name, name_len, ":status") ? take_status(section, stream, value, value_len)
                                                   : "a pseudo-header field that answers do not have";
-    stream->regular_seen = true;
+    section->regular_seen = true;
     if (!is_name(name, name_len))
         return "a header field's name holds a capital letter, or what names cannot hold";
     if (!h1_all(value, value_len, H1_TEXT))
@@ -109,20 +109,20 @@ const char *h2_message_field(struct h2_stream *stream, const uint8_t *name, size
         return "a header field's value begins or ends with white space";
     if (of_connection(name, name_len))
         return "a header field that belongs to a connection of HTTP/1.1";
-    if (name_len == 14 && !stream->interim && !stream->in_trailers && NAME_IS(name, name_len, "content-length"))
+    if (name_len == 14 && !section->interim && !section->in_trailers && NAME_IS(name, name_len, "content-length"))
         return take_length(stream, value, value_len);
     return NULL;
 }
 
 /* ---- what follows ------------------------------------------------------------------------------ */
 
-const char *h2_message_head(struct h2_stream *stream, bool ends)
+const char *h2_message_head(const struct h2_section *section, struct h2_stream *stream, bool ends)
 {
-    if (stream->in_trailers)
+    if (section->in_trailers)
         return ends ? NULL : "trailers that do not end the stream";
-    if (!stream->status_seen)
+    if (!section->status_seen)
         return "a head without :status";
-    if (stream->interim)
+    if (section->interim)
         return ends ? "an interim head that ends the stream" : NULL;
     /* These have no content, whatever their length says (RFC 9110 6.4.1, 8.6). */
     if (stream->answer == H2_ANSWER_HEAD || stream->status == 204 || stream->status == 304) {

@@ -138,7 +138,7 @@ static int count_continuation(struct h2_session *session)
 /* A header or trailer section begins. */
 static void begin_section(struct h2_session *session, struct h2_stream *stream)
 {
-    h2_message_section(stream);
+    h2_message_section(&session->section, stream);
     if (stream->started)
         return;
     stream->started = true;
@@ -202,7 +202,7 @@ static bool is_wanted(const struct h2_session *session, const struct h2_stream *
         return false;
     if (stream->field_lengths != 0 && (name_len > 31 || (stream->field_lengths >> name_len & 1) == 0))
         return false;
-    return !stream->interim && name_len > 0 && name[0] != ':' && session->callbacks->field != NULL;
+    return !session->section.interim && name_len > 0 && name[0] != ':' && session->callbacks->field != NULL;
 }
 
 /* The field breaks a limit or, by this reason, a rule. */
@@ -210,9 +210,9 @@ static __attribute__((noinline)) int refuse_field(struct h2_session *session, st
                                                   const char *reason)
 {
     const struct h2_options *options = &session->options;
-    if (stream->fields_size > options->fields_size)
+    if (session->section.fields_size > options->fields_size)
         too_much(session, stream, "bytes of header fields", options->fields_size);
-    else if (stream->fields > options->fields_max)
+    else if (session->section.fields > options->fields_max)
         too_much(session, stream, "header fields", options->fields_max);
     else
         refuse(session, stream, NGHTTP2_PROTOCOL_ERROR, reason);
@@ -224,7 +224,7 @@ static __attribute__((noinline)) int pass_over(struct h2_session *session, struc
                                                const uint8_t *name, size_t name_len, const uint8_t *value,
                                                size_t value_len)
 {
-    const char *reason = h2_message_field(stream, name, name_len, value, value_len);
+    const char *reason = h2_message_field(&session->section, stream, name, name_len, value, value_len);
     return reason == NULL ? 0 : refuse_field(session, stream, reason);
 }
 
@@ -232,14 +232,14 @@ static __attribute__((noinline)) int tell_field(struct h2_session *session, stru
                                                 const uint8_t *name, size_t name_len, const uint8_t *value,
                                                 size_t value_len)
 {
-    const char *reason = h2_message_field(stream, name, name_len, value, value_len);
+    const char *reason = h2_message_field(&session->section, stream, name, name_len, value, value_len);
     if (reason != NULL)
         return refuse_field(session, stream, reason);
     const struct h2_field field = {.name = name,
                                    .value = value,
                                    .name_len = name_len,
                                    .value_len = value_len,
-                                   .part = stream->in_trailers ? H2_TRAILER : H2_HEAD};
+                                   .part = session->section.in_trailers ? H2_TRAILER : H2_HEAD};
     session->callbacks->field(session->arg, stream, &field);
     return 0;
 }
@@ -255,8 +255,9 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     if (stream == NULL)
         return 0;
     const struct h2_options *options = &session->options;
-    stream->fields_size += (uint32_t)(name_len + value_len + 32); /* both below 64 KiB in nghttp2 */
-    if (stream->fields_size > options->fields_size || ++stream->fields > options->fields_max)
+    struct h2_section *section = &session->section;
+    section->fields_size += (uint32_t)(name_len + value_len + 32); /* both below 64 KiB in nghttp2 */
+    if (section->fields_size > options->fields_size || ++section->fields > options->fields_max)
         return refuse_field(session, stream, NULL);
     if (is_wanted(session, stream, name, name_len))
         return tell_field(session, stream, name, name_len, value, value_len);
@@ -294,14 +295,14 @@ static void on_goaway(struct h2_session *session, const nghttp2_goaway *goaway)
 static void on_headers(struct h2_session *session, struct h2_stream *stream, uint8_t flags)
 {
     bool ends = (flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (!passes(session, stream, h2_message_head(stream, ends)))
+    if (!passes(session, stream, h2_message_head(&session->section, stream, ends)))
         return;
-    if (stream->interim) {
+    if (session->section.interim) {
         if (++stream->interims > H2_INTERIM_MAX)
             too_much(session, stream, "interim heads", H2_INTERIM_MAX);
         return;
     }
-    if (!stream->in_trailers && session->callbacks->head != NULL)
+    if (!session->section.in_trailers && session->callbacks->head != NULL)
         session->callbacks->head(session->arg, stream);
     bool tunnel = stream->answer == H2_ANSWER_CONNECT && stream->status < 300;
     if ((ends || tunnel) && session->current != NULL)

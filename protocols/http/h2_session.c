@@ -70,12 +70,26 @@ const char *h2_closed_text(struct h2_session *session)
 
 /* ---- streams ----------------------------------------------------------------------------------- */
 
+static void drop_copy(struct h2_session *session, struct h2_upload *upload)
+{
+    h2_memory_give(session->memory, upload->copy);
+    upload->copy = NULL;
+}
+
+static void drop_upload(struct h2_session *session, struct h2_stream *stream)
+{
+    if (stream->upload == NULL)
+        return;
+    drop_copy(session, stream->upload);
+    h2_memory_give(session->memory, stream->upload);
+    stream->upload = NULL;
+}
+
 void h2_detach(struct h2_session *session, struct h2_stream *stream)
 {
     stream->previous->next = stream->next;
     stream->next->previous = stream->previous;
-    h2_memory_give(session->memory, stream->copy);
-    stream->copy = NULL;
+    drop_upload(session, stream);
     if (session->current == stream)
         session->current = NULL;
 }
@@ -105,9 +119,9 @@ static bool has_room(const struct h2_session *session)
     return session->callbacks->room == NULL || session->callbacks->room(session->arg);
 }
 
-static bool borrows(const struct h2_session *session, const struct h2_stream *stream, size_t len)
+static bool borrows(const struct h2_session *session, const struct h2_upload *upload, size_t len)
 {
-    return stream->body_lasts && len >= BORROW_MIN && session->callbacks->borrow != NULL;
+    return upload->lasts && len >= BORROW_MIN && session->callbacks->borrow != NULL;
 }
 
 /* How much of the body the next DATA frame takes, up to `most`; room for it is reserved. */
@@ -118,32 +132,33 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *unused, size_
     struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
     (void)unused;
     (void)source; /* the stream may have been given up meanwhile: only nghttp2 knows */
-    if (stream == NULL)
+    if (stream == NULL || stream->upload == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    size_t left = stream->body_len - stream->body_taken;
-    if (left == 0 && !stream->body_ends) {
-        stream->deferred = true;
+    struct h2_upload *upload = stream->upload;
+    size_t left = upload->len - upload->taken;
+    if (left == 0 && !upload->ends) {
+        upload->deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }
     if (!has_room(session))
         return NGHTTP2_ERR_PAUSE;
     size_t len = left < most ? left : most;
-    session->out = session->callbacks->reserve(session->arg, H2_FRAME_HEAD + (borrows(session, stream, len) ? 0 : len));
+    session->out = session->callbacks->reserve(session->arg, H2_FRAME_HEAD + (borrows(session, upload, len) ? 0 : len));
     if (session->out == NULL) {
         h2_over(session, NGHTTP2_INTERNAL_ERROR, "no room in the connection's output");
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (stream->body_ends && len == left)
+    if (upload->ends && len == left)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     return (ssize_t)len;
 }
 
 static void piece_taken(struct h2_session *session, struct h2_stream *stream)
 {
-    h2_memory_give(session->memory, stream->copy);
-    stream->copy = NULL;
-    if (stream->body_ends) {
+    drop_copy(session, stream->upload);
+    if (stream->upload->ends) {
+        drop_upload(session, stream);
         stream->sent = true;
         session->callbacks->sent(session->arg, stream);
     } else if (session->callbacks->taken != NULL) {
@@ -157,11 +172,12 @@ static int write_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *
     struct h2_session *session = arg;
     struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
     (void)source;
-    if (stream == NULL)
+    if (stream == NULL || stream->upload == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    const uint8_t *data = len > 0 ? stream->body + stream->body_taken : NULL;
+    struct h2_upload *upload = stream->upload;
+    const uint8_t *data = len > 0 ? upload->body + upload->taken : NULL;
     memcpy(session->out, head, H2_FRAME_HEAD);
-    if (borrows(session, stream, len)) {
+    if (borrows(session, upload, len)) {
         session->callbacks->commit(session->arg, H2_FRAME_HEAD);
         if (session->callbacks->borrow(session->arg, data, len) != 0) {
             h2_over(session, NGHTTP2_INTERNAL_ERROR, "no room in the connection's output");
@@ -172,10 +188,10 @@ static int write_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *
             memcpy(session->out + H2_FRAME_HEAD, data, len);
         session->callbacks->commit(session->arg, H2_FRAME_HEAD + len);
     }
-    stream->body_taken += len;
+    upload->taken += len;
     stream->bytes_out += H2_FRAME_HEAD + len;
     session->idle_frames = 0;
-    if (stream->body_taken == stream->body_len)
+    if (upload->taken == upload->len)
         piece_taken(session, stream);
     return 0;
 }
@@ -250,16 +266,17 @@ const char *h2_send(struct h2_session *session)
 /* The rest of a piece that is only borrowed must outlive its lender. */
 static int keep_rest(struct h2_session *session, struct h2_stream *stream)
 {
-    size_t rest = stream->body_len - stream->body_taken;
-    if (rest == 0 || stream->body_lasts)
+    struct h2_upload *upload = stream->upload;
+    size_t rest = upload != NULL && !upload->lasts ? upload->len - upload->taken : 0;
+    if (rest == 0)
         return 0;
-    stream->copy = h2_memory_take(session->memory, rest);
-    if (stream->copy == NULL)
+    upload->copy = h2_memory_take(session->memory, rest);
+    if (upload->copy == NULL)
         return -1;
-    memcpy(stream->copy, stream->body + stream->body_taken, rest);
-    stream->body = stream->copy;
-    stream->body_len = rest;
-    stream->body_taken = 0;
+    memcpy(upload->copy, upload->body + upload->taken, rest);
+    upload->body = upload->copy;
+    upload->len = rest;
+    upload->taken = 0;
     return 0;
 }
 
@@ -278,21 +295,31 @@ static const char *given_up(struct h2_session *session, struct h2_stream *stream
     return why;
 }
 
+static int begin_upload(struct h2_session *session, struct h2_stream *stream, const struct h2_request *request)
+{
+    stream->upload = h2_memory_take(session->memory, sizeof *stream->upload);
+    if (stream->upload == NULL)
+        return -1;
+    *stream->upload = (struct h2_upload){
+        .body = request->body, .len = request->body_len, .lasts = request->lasts, .ends = !request->more};
+    return 0;
+}
+
 const char *h2_submit(struct h2_session *session, struct h2_stream *stream, const struct h2_request *request)
 {
     bool has_data = request->more || request->body_len > 0;
     nghttp2_data_provider provider = {.read_callback = read_body};
     if (session->over != NULL)
         return session->over;
+    if (has_data && begin_upload(session, stream, request) < 0)
+        return "no memory for the request's body";
     int32_t id = nghttp2_submit_request(session->ng, NULL, request->fields, request->field_count,
                                         has_data ? &provider : NULL, stream);
-    if (id < 0)
+    if (id < 0) {
+        drop_upload(session, stream);
         return nghttp2_strerror(id);
+    }
     stream->id = (uint32_t)id;
-    stream->body = request->body;
-    stream->body_len = request->body_len;
-    stream->body_lasts = request->lasts;
-    stream->body_ends = !request->more;
     stream->answer = (uint8_t)request->answer;
     enlist(session, stream);
     session->submitting = stream;
@@ -317,13 +344,10 @@ const char *h2_submit(struct h2_session *session, struct h2_stream *stream, cons
 int h2_write(struct h2_session *session, struct h2_stream *stream, const uint8_t *data, size_t len, bool lasts,
              bool ends)
 {
-    stream->body = data;
-    stream->body_len = len;
-    stream->body_taken = 0;
-    stream->body_lasts = lasts;
-    stream->body_ends = ends;
-    if (stream->deferred) {
-        stream->deferred = false;
+    struct h2_upload *upload = stream->upload;
+    bool deferred = upload->deferred;
+    *upload = (struct h2_upload){.body = data, .len = len, .lasts = lasts, .ends = ends};
+    if (deferred) {
         nghttp2_session_resume_data(session->ng, (int32_t)stream->id);
     }
     if (!session->sending)

@@ -60,28 +60,26 @@ enum h2_answer {
                         */
 };
 
-/* One request with its answer. Memory of the caller, all zero before h2_submit; read what is named, leave the rest. */
+struct h2_upload;
+
+/* One request with its answer. Memory of the caller, all zero before h2_submit; read what is named, leave the rest. It
+ * is kept small, since a run may have tens of thousands at once: what only the section needs that is being read stands
+ * in the session, what only a body does that is being sent in a block of its own. */
 struct h2_stream {
-    void *user;             /* the caller's */
-    bool want_fields;       /* tell `field` */
-    uint32_t field_lengths; /* with want_fields: bit n: of names of n bytes; 0: of all */
-    uint32_t id;            /* 0: not submitted */
-    uint16_t status;        /* of the final head; 0: not known yet */
-    bool sent;              /* the last byte of the request has been committed */
-    uint64_t bytes_in;      /* frames of this stream so far, their heads included */
+    uint64_t bytes_in; /* frames of this stream so far, their heads included */
     uint64_t bytes_out;
+    uint32_t id;            /* 0: not submitted */
+    uint32_t field_lengths; /* with want_fields: bit n: of names of n bytes; 0: of all */
+    uint16_t status;        /* of the final head; 0: not known yet */
+    bool want_fields : 1;   /* tell `field` */
+    bool sent : 1;          /* the last byte of the request has been committed */
 
     /* The session's. */
-    struct h2_stream *next, *previous;
-    const uint8_t *body; /* the piece that is being sent */
-    size_t body_len, body_taken;
-    uint8_t *copy; /* of the rest of a piece that was only borrowed, or NULL */
-    bool body_lasts, body_ends, deferred, started;
+    bool started : 1, has_length : 1;
     uint8_t answer; /* enum h2_answer */
-    uint16_t interims;
-    bool in_trailers, interim, status_seen, regular_seen; /* of the section that is being read */
-    uint32_t fields, fields_size;
-    bool has_length;
+    uint8_t interims;
+    struct h2_stream *next, *previous;
+    struct h2_upload *upload; /* NULL: the request has no body, or all of it has been committed */
     uint64_t length, body_in; /* promised; come so far */
 };
 

@@ -34,13 +34,25 @@ static enum http_version version_of(const struct squall_conn *conn)
     return target->version == HTTP_2 ? HTTP_AUTO : HTTP_1;
 }
 
+static void connect_h1(struct squall_conn *conn, struct http_conn *c)
+{
+    struct http_worker *worker = conn->worker->state;
+    c->h1 = h2_memory_take(&worker->stock.memory, sizeof *c->h1);
+    if (c->h1 != NULL) {
+        h1_conn_connect(conn, c->h1);
+        return;
+    }
+    c->version = HTTP_AUTO;
+    host_of(conn)->fail(conn, "no memory for a connection");
+}
+
 static void connect(struct squall_conn *conn)
 {
     struct http_conn *c = conn->state;
     struct http_worker *worker = conn->worker->state;
     c->version = version_of(conn);
     if (c->version == HTTP_1)
-        h1_conn_connect(conn, &c->h1);
+        connect_h1(conn, c);
     else if (c->version == HTTP_2)
         h2_conn_connect(conn, &c->h2, &worker->stock);
     else
@@ -60,7 +72,7 @@ static void request(struct squall_conn *conn, struct squall_exchange *x)
     if (c->version == HTTP_2)
         h2_conn_request(conn, &c->h2, x);
     else
-        h1_conn_request(conn, &c->h1, x);
+        h1_conn_request(conn, c->h1, x);
 }
 
 static void cancel(struct squall_conn *conn, struct squall_exchange *x)
@@ -69,7 +81,7 @@ static void cancel(struct squall_conn *conn, struct squall_exchange *x)
     if (c->version == HTTP_2)
         h2_conn_cancel(conn, &c->h2, x);
     else
-        h1_conn_cancel(conn, &c->h1);
+        h1_conn_cancel(conn, c->h1);
 }
 
 static uint64_t receive(struct squall_conn *conn, const uint8_t *data, uint64_t len)
@@ -77,7 +89,7 @@ static uint64_t receive(struct squall_conn *conn, const uint8_t *data, uint64_t 
     struct http_conn *c = conn->state;
     if (c->version == HTTP_2)
         return h2_conn_receive(conn, &c->h2, data, len);
-    return c->version == HTTP_1 ? h1_conn_receive(conn, &c->h1, data, len) : len;
+    return c->version == HTTP_1 ? h1_conn_receive(conn, c->h1, data, len) : len;
 }
 
 static void writable(struct squall_conn *conn)
@@ -90,7 +102,7 @@ static void writable(struct squall_conn *conn)
 static uint64_t tick(struct squall_conn *conn, uint64_t now_ns)
 {
     struct http_conn *c = conn->state;
-    return c->version == HTTP_1 ? h1_conn_tick(conn, &c->h1, now_ns) : 0;
+    return c->version == HTTP_1 ? h1_conn_tick(conn, c->h1, now_ns) : 0;
 }
 
 static void disconnect(struct squall_conn *conn)
@@ -98,8 +110,11 @@ static void disconnect(struct squall_conn *conn)
     struct http_conn *c = conn->state;
     if (c->version == HTTP_2)
         h2_conn_disconnect(conn, &c->h2);
-    else if (c->version == HTTP_1)
-        h1_conn_disconnect(conn, &c->h1);
+    if (c->version != HTTP_1)
+        return;
+    struct http_worker *worker = conn->worker->state;
+    h1_conn_disconnect(conn, c->h1);
+    h2_memory_give(&worker->stock.memory, c->h1);
 }
 
 static void record(const struct squall_exchange *x, struct squall_recorder *recorder)

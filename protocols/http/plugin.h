@@ -18,7 +18,7 @@ struct http_worker {
 struct http_conn {
     enum http_version version; /* HTTP_1 or HTTP_2 once connected; HTTP_AUTO: neither, it was refused */
     union {
-        struct h1_conn h1;
+        struct h1_conn *h1; /* from the stock: the larger one, which HTTP/2 has no use for */
         struct h2_conn h2;
     };
 };
@@ -27,9 +27,12 @@ struct h2_exchange;
 
 /* squall_exchange.state */
 struct http_exchange {
-    const struct kept_fields *kept; /* for record(); NULL: no fields wanted */
-    struct h2_exchange *h2;         /* its stream; NULL: none */
-    uint32_t metric;                /* which counter record() adds to, plus one; 0: none */
+    union {
+        const struct kept_fields
+            *kept;              /* for record(); NULL: no fields wanted. Of HTTP/2 within done() only, and before: */
+        struct h2_exchange *h2; /* its stream; NULL: none */
+    };
+    uint32_t metric; /* which counter record() adds to, plus one; 0: none */
 };
 
 static inline const struct squall_host *host_of(const struct squall_conn *conn)

@@ -194,9 +194,8 @@ static void end_of_stream(struct squall_conn *conn, struct h1_conn *c)
 static int take_field(struct squall_conn *conn, struct h1_conn *c, const struct h1_piece *piece)
 {
     struct squall_bytes name = {piece->name, piece->name_len}, value = {piece->data, piece->data_len};
-    if (c->reader.date_len > 0)
-        http_answer_date(&c->answer, (struct squall_bytes){(const uint8_t *)c->reader.date, c->reader.date_len});
-    http_answer_field(conn, c->exchange, &c->answer, c->reader.status, name, value);
+    struct squall_bytes date = {(const uint8_t *)c->reader.date, c->reader.date_len};
+    http_answer_field(conn, c->exchange, &c->answer, c->reader.status, date, name, value);
     return c->reader.wanted == H1_FIELDS_ALL ? kept_add(&c->kept, name.data, name.len, value.data, value.len) : 0;
 }
 

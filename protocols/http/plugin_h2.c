@@ -17,13 +17,23 @@
 
 #define OUTPUT_ENOUGH 65536 /* bytes that wait for the kernel: DATA is held back until they are gone */
 
+/* Of a body in several pieces, with the bytes of those that do not last behind them. */
+struct h2_pieces {
+    uint32_t next, count;
+    struct squall_bytes rows[];
+};
+
+/* What few exchanges have besides. */
+struct h2_extra {
+    struct http_answer answer; /* a redirect, or one in a content coding */
+    struct kept_fields *kept;  /* NULL: not all fields are wanted */
+    struct h2_pieces *pieces;  /* NULL: the body is in one, or there is none */
+};
+
 struct h2_exchange {
-    struct h2_stream stream; /* stream.user: this */
+    struct h2_stream stream; /* first */
     struct squall_exchange *x;
-    struct kept_fields *kept; /* NULL: not all fields are wanted */
-    struct http_answer answer;
-    struct squall_bytes *pieces; /* of the body, from the stock; NULL: it is in one */
-    uint32_t piece, piece_count; /* which comes next */
+    struct h2_extra *extra; /* NULL: nothing */
 };
 
 /* ---- stock ------------------------------------------------------------------------------------- */
@@ -61,15 +71,30 @@ static struct kept_fields *take_kept(struct h2_stock *stock)
 
 static void give_back(struct squall_conn *conn, struct h2_conn *c, struct h2_exchange *exchange)
 {
-    http_answer_drop(conn->worker, &exchange->answer);
-    if (exchange->pieces != NULL)
-        h2_memory_give(&c->stock->memory, exchange->pieces);
-    if (exchange->kept != NULL) {
-        exchange->kept->next = c->stock->kept;
-        c->stock->kept = exchange->kept;
+    struct h2_extra *extra = exchange->extra;
+    if (extra != NULL) {
+        http_answer_drop(conn->worker, &extra->answer);
+        h2_memory_give(&c->stock->memory, extra->pieces);
+        if (extra->kept != NULL) {
+            extra->kept->next = c->stock->kept;
+            c->stock->kept = extra->kept;
+        }
+        h2_memory_give(&c->stock->memory, extra);
     }
     h2_memory_give(&c->stock->memory, exchange);
     c->open--;
+}
+
+/* Made where it has none; NULL: no memory. */
+static struct h2_extra *extra_of(struct h2_conn *c, struct h2_exchange *exchange)
+{
+    if (exchange->extra != NULL)
+        return exchange->extra;
+    struct h2_extra *extra = h2_memory_take(&c->stock->memory, sizeof *extra);
+    if (extra != NULL)
+        *extra = (struct h2_extra){0};
+    exchange->extra = extra;
+    return extra;
 }
 
 /* ---- output ------------------------------------------------------------------------------------ */
@@ -100,9 +125,18 @@ static bool room(void *arg)
 
 /* ---- what the session says --------------------------------------------------------------------- */
 
+/* `why`: what the session has returned; NULL: it goes on. */
+static void look_at(struct squall_conn *conn, struct h2_conn *c, const char *why)
+{
+    if (why == NULL || c->over)
+        return;
+    c->over = true;
+    host_of(conn)->fail(conn, why);
+}
+
 static struct h2_exchange *exchange_of(struct h2_stream *stream)
 {
-    return stream->user;
+    return (struct h2_exchange *)(void *)stream;
 }
 
 static void sent(void *arg, struct h2_stream *stream)
@@ -127,18 +161,40 @@ static void head(void *arg, struct h2_stream *stream)
         h2_trace_field(arg, trace_of(arg), stream, NULL);
 }
 
+/* A head comes at a stretch, whatever its connection carries besides (RFC 9113 4.3). */
+static struct squall_bytes date_of(struct h2_conn *c, uint32_t stream, const struct h2_field *one)
+{
+    bool is_date = one->name_len == 4 && memcmp(one->name, "date", 4) == 0;
+    if (is_date && one->value_len <= sizeof c->date) {
+        memcpy(c->date, one->value, one->value_len);
+        c->date_len = (uint8_t)one->value_len;
+        c->date_stream = stream;
+    }
+    return (struct squall_bytes){(const uint8_t *)c->date, c->date_stream == stream ? c->date_len : 0};
+}
+
 /* Trailers never become header fields (RFC 9110 6.5.1). What a store has no memory for is missing from it. */
 static void field(void *arg, struct h2_stream *stream, const struct h2_field *one)
 {
+    struct squall_conn *conn = arg;
+    struct h2_conn *c = &((struct http_conn *)conn->state)->h2;
     struct h2_exchange *exchange = exchange_of(stream);
     struct squall_bytes name = {one->name, one->name_len}, value = {one->value, one->value_len};
     if (h2_traced(arg)) /* asked here: a call for each field is not free */
         h2_trace_field(arg, trace_of(arg), stream, one);
     if (one->part != H2_HEAD)
         return;
-    http_answer_field(arg, exchange->x, &exchange->answer, stream->status, name, value);
-    if (exchange->kept != NULL)
-        (void)kept_add(exchange->kept, name.data, name.len, value.data, value.len);
+    struct squall_bytes date = date_of(c, stream->id, one);
+    /* Of these the exchange remembers something: location, content-encoding. */
+    if ((one->name_len == 8 || one->name_len == 16) && extra_of(c, exchange) == NULL) {
+        look_at(conn, c, "no memory for an answer");
+        return;
+    }
+    struct http_answer plain = {0};
+    struct http_answer *answer = exchange->extra != NULL ? &exchange->extra->answer : &plain;
+    http_answer_field(conn, exchange->x, answer, stream->status, date, name, value);
+    if (exchange->extra != NULL && exchange->extra->kept != NULL)
+        (void)kept_add(exchange->extra->kept, name.data, name.len, value.data, value.len);
 }
 
 void h2_conn_trace_body(struct squall_conn *conn, struct squall_exchange *x, struct squall_bytes bytes)
@@ -151,7 +207,9 @@ void h2_conn_trace_body(struct squall_conn *conn, struct squall_exchange *x, str
 static void data(void *arg, struct h2_stream *stream, const uint8_t *bytes, size_t len)
 {
     struct h2_exchange *exchange = exchange_of(stream);
-    http_answer_body(arg, exchange->x, &exchange->answer, (struct squall_bytes){bytes, len});
+    struct http_answer plain = {0};
+    struct http_answer *answer = exchange->extra != NULL ? &exchange->extra->answer : &plain;
+    http_answer_body(arg, exchange->x, answer, (struct squall_bytes){bytes, len});
 }
 
 /* By the option `retry`: the server has not seen to the request, another connection may. */
@@ -163,9 +221,11 @@ static bool send_again(struct squall_conn *conn, struct squall_exchange *x, cons
 
 static uint32_t outcome_of(struct squall_conn *conn, struct h2_exchange *exchange, enum h2_how how, const char **reason)
 {
+    struct http_answer plain = {0};
+    struct http_answer *answer = exchange->extra != NULL ? &exchange->extra->answer : &plain;
     switch (how) {
     case H2_COMPLETE:
-        return http_answer_end(conn, exchange->x, &exchange->answer, exchange->stream.status, reason);
+        return http_answer_end(conn, exchange->x, answer, exchange->stream.status, reason);
     case H2_MALFORMED:
         return SQUALL_MALFORMED;
     default:
@@ -180,7 +240,7 @@ static void end(void *arg, struct h2_stream *stream, const struct h2_end *how)
     struct h2_exchange *exchange = exchange_of(stream);
     struct squall_exchange *x = exchange->x;
     struct http_exchange *state = x->state;
-    state->h2 = NULL;
+    state->kept = exchange->extra != NULL ? exchange->extra->kept : NULL;
     if (!send_again(conn, x, how)) {
         const char *reason = how->reason;
         uint32_t outcome = outcome_of(conn, exchange, how->how, &reason);
@@ -204,30 +264,37 @@ static void closing(void *arg)
     host_of(arg)->retire(arg);
 }
 
+static const struct h2_pieces *pieces_of(const struct h2_exchange *exchange)
+{
+    return exchange->extra != NULL ? exchange->extra->pieces : NULL;
+}
+
 /* The pieces of a body, for as long as they are sent: those that do not last are copied. 0, or -1: no memory. */
 static int keep_pieces(struct h2_conn *c, struct h2_exchange *exchange, const struct http_parts *parts)
 {
-    uint64_t size = parts->piece_count * sizeof *exchange->pieces;
+    uint64_t size = sizeof(struct h2_pieces) + parts->piece_count * sizeof(struct squall_bytes);
     for (uint32_t i = 0; i < parts->piece_count; i++)
         size += http_piece_lasts(exchange->x, parts, i) ? 0 : parts->pieces[i].len;
     if (parts->pieces == NULL)
         return 0;
-    exchange->pieces = h2_memory_take(&c->stock->memory, size);
-    if (exchange->pieces == NULL)
+    struct h2_extra *extra = extra_of(c, exchange);
+    struct h2_pieces *pieces = extra != NULL ? h2_memory_take(&c->stock->memory, size) : NULL;
+    if (pieces == NULL)
         return -1;
-    uint8_t *at = (uint8_t *)(exchange->pieces + parts->piece_count);
+    *pieces = (struct h2_pieces){.next = 1, .count = parts->piece_count};
+    extra->pieces = pieces;
+    struct squall_bytes *rows = pieces->rows;
+    uint8_t *at = (uint8_t *)(rows + parts->piece_count);
     for (uint32_t i = 0; i < parts->piece_count; i++) {
         struct squall_bytes piece = parts->pieces[i];
-        exchange->pieces[i] = piece;
+        rows[i] = piece;
         if (http_piece_lasts(exchange->x, parts, i))
             continue;
-        exchange->pieces[i].data = at;
+        rows[i].data = at;
         if (piece.len > 0)
             memcpy(at, piece.data, piece.len);
         at += piece.len;
     }
-    exchange->piece = 1;
-    exchange->piece_count = parts->piece_count;
     return 0;
 }
 
@@ -237,8 +304,9 @@ static void taken(void *arg, struct h2_stream *stream)
     struct squall_conn *conn = arg;
     struct h2_conn *c = &((struct http_conn *)conn->state)->h2;
     struct h2_exchange *exchange = exchange_of(stream);
-    struct squall_bytes piece = exchange->pieces[exchange->piece++];
-    (void)h2_write(c->session, stream, piece.data, piece.len, true, exchange->piece == exchange->piece_count);
+    struct h2_pieces *pieces = exchange->extra->pieces;
+    struct squall_bytes piece = pieces->rows[pieces->next++];
+    (void)h2_write(c->session, stream, piece.data, piece.len, true, pieces->next == pieces->count);
 }
 
 /* Each borrowed piece would be a TLS record of its own: there, copying is cheaper. */
@@ -270,15 +338,6 @@ static const struct h2_callbacks secure_callbacks = {.reserve = reserve,
 
 /* ---- what the host says ------------------------------------------------------------------------ */
 
-/* `why`: what the session has returned; NULL: it goes on. */
-static void look_at(struct squall_conn *conn, struct h2_conn *c, const char *why)
-{
-    if (why == NULL || c->over)
-        return;
-    c->over = true;
-    host_of(conn)->fail(conn, why);
-}
-
 void h2_conn_connect(struct squall_conn *conn, struct h2_conn *c, struct h2_stock *stock)
 {
     const struct http_target *target = conn->target->state;
@@ -297,7 +356,7 @@ static void unsent(struct squall_conn *conn, struct squall_exchange *x, const ch
     host_of(conn)->done(x, &result);
 }
 
-/* Of the names that http_answer_field looks for: date, location, set-cookie, content-encoding. */
+/* Of the names that `field` and http_answer_field look for: date, location, set-cookie, content-encoding. */
 #define CLIENT_LENGTHS (UINT32_C(1) << 4 | UINT32_C(1) << 8 | UINT32_C(1) << 10 | UINT32_C(1) << 16)
 
 static struct h2_exchange *open_exchange(struct squall_conn *conn, struct h2_conn *c, struct squall_exchange *x)
@@ -305,7 +364,7 @@ static struct h2_exchange *open_exchange(struct squall_conn *conn, struct h2_con
     struct h2_exchange *exchange = h2_memory_take(&c->stock->memory, sizeof *exchange);
     if (exchange == NULL)
         return NULL;
-    *exchange = (struct h2_exchange){.x = x, .stream.user = exchange};
+    *exchange = (struct h2_exchange){.x = x};
     c->open++;
     enum h1_fields_wanted wanted = http_answer_wanted(x);
     exchange->stream.want_fields = wanted != H1_FIELDS_NONE;
@@ -313,10 +372,11 @@ static struct h2_exchange *open_exchange(struct squall_conn *conn, struct h2_con
         exchange->stream.field_lengths = CLIENT_LENGTHS;
     if (wanted != H1_FIELDS_ALL)
         return exchange;
-    exchange->kept = take_kept(c->stock);
-    if (exchange->kept != NULL) {
+    struct h2_extra *extra = extra_of(c, exchange);
+    if (extra != NULL)
+        extra->kept = take_kept(c->stock);
+    if (extra != NULL && extra->kept != NULL)
         return exchange;
-    }
     give_back(conn, c, exchange);
     return NULL;
 }
@@ -332,9 +392,10 @@ static void trace_request(struct squall_conn *conn, struct h2_conn *c, const str
     if (!h2_traced(conn))
         return;
     h2_trace_request(conn, &c->trace, request->fields, request->field_count);
-    for (uint32_t i = 0; exchange->pieces != NULL && i < exchange->piece_count; i++)
-        h2_trace_bytes(conn, exchange->pieces[i]);
-    if (exchange->pieces == NULL)
+    const struct h2_pieces *pieces = pieces_of(exchange);
+    for (uint32_t i = 0; pieces != NULL && i < pieces->count; i++)
+        h2_trace_bytes(conn, pieces->rows[i]);
+    if (pieces == NULL)
         h2_trace_bytes(conn, (struct squall_bytes){request->body, request->body_len});
 }
 
@@ -345,14 +406,12 @@ static void submit(struct squall_conn *conn, struct h2_conn *c, struct h2_exchan
     struct http_exchange *state = x->state;
     trace_request(conn, c, exchange, request);
     state->h2 = exchange;
-    state->kept = exchange->kept;
     const char *reason = h2_submit(c->session, &exchange->stream, request);
     if (made != NULL)
         h2_head_done(made, &c->stock->memory);
     if (reason == NULL)
         return;
     state->h2 = NULL;
-    state->kept = NULL;
     give_back(conn, c, exchange);
     unsent(conn, x, reason);
     look_at(conn, c, h2_send(c->session));
@@ -394,12 +453,13 @@ static void request_gathered(struct squall_conn *conn, struct h2_conn *c, struct
         unsent(conn, x, no_memory);
         return;
     }
+    const struct h2_pieces *pieces = pieces_of(exchange);
     const struct h2_request request = {.fields = head.fields,
                                        .field_count = head.count,
-                                       .body = exchange->pieces ? exchange->pieces[0].data : parts.body.data,
-                                       .body_len = exchange->pieces ? exchange->pieces[0].len : parts.body.len,
-                                       .lasts = exchange->pieces || parts.body_lasts,
-                                       .more = exchange->pieces != NULL,
+                                       .body = pieces ? pieces->rows[0].data : parts.body.data,
+                                       .body_len = pieces ? pieces->rows[0].len : parts.body.len,
+                                       .lasts = pieces || parts.body_lasts,
+                                       .more = pieces != NULL,
                                        .answer = answer_to(http_kind_of(parts.method))};
     submit(conn, c, exchange, &request, &head);
 }

@@ -1,6 +1,7 @@
 /* A connection of HTTP/2: many exchanges at once, each a stream. */
 #ifndef SQUALL_HTTP_PLUGIN_H2_H
 #define SQUALL_HTTP_PLUGIN_H2_H
+#include "h1.h"
 #include "h2_session.h"
 #include "h2_trace.h"
 #include "kept.h"
@@ -18,6 +19,9 @@ struct h2_conn {
     uint32_t open; /* exchanges in flight */
     bool over;     /* failed or closed: whatever still comes is dropped */
     struct h2_trace trace;
+    uint32_t date_stream; /* whose Date field `date` is: that of the head which is being read, or an older one */
+    uint8_t date_len;
+    char date[H1_DATE_MAX];
 };
 
 void h2_stock_init(struct h2_stock *stock);

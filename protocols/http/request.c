@@ -41,16 +41,17 @@ static struct cookie_place place_of(const struct squall_conn *conn, struct squal
                                  .now_s = host_of(conn)->now_ns(conn->worker) / NS_PER_S};
 }
 
-static bool has_cookies(const struct squall_conn *conn, const struct squall_exchange *x)
+/* NULL: there are none. */
+static const struct cookies *cookies_of(const struct squall_conn *conn, const struct squall_exchange *x)
 {
     const struct http_target *target = conn->target->state;
-    const struct http_user *user = x->user->state;
-    return target->cookies && user->cookies.count > 0;
+    const struct http_past *past = ((const struct http_user *)x->user->state)->past;
+    return target->cookies && past != NULL && past->cookies.count > 0 ? &past->cookies : NULL;
 }
 
 bool http_as_written(const struct squall_conn *conn, const struct squall_exchange *x)
 {
-    return x->hop == 0 && !has_cookies(conn, x);
+    return x->hop == 0 && cookies_of(conn, x) == NULL;
 }
 
 /* Method, path, and the body or its absence. */
@@ -106,7 +107,6 @@ static const char *gather_fields(const struct squall_conn *conn, const struct sq
                                  const struct rooms *rooms, bool no_body, struct http_parts *parts)
 {
     const struct http_step *step = x->step->state;
-    const struct http_user *user = x->user->state;
     struct http_content content = {0};
     uint64_t culprit = 0;
     if (step->fields_constant && rooms->cookie == 0 && !no_body) {
@@ -131,7 +131,7 @@ static const char *gather_fields(const struct squall_conn *conn, const struct sq
         uint8_t *text = rooms->at + rooms->fields;
         struct squall_pair *pair = (struct squall_pair *)(uintptr_t)&content.headers.pairs[content.headers.count++];
         *pair = (struct squall_pair){.name = {(const uint8_t *)"Cookie", 6},
-                                     .value = {text, cookies_write(&user->cookies, &place, text)}};
+                                     .value = {text, cookies_write(cookies_of(conn, x), &place, text)}};
     }
     parts->altered = parts->altered || step->fields_constant;
     parts->own = content.headers;
@@ -158,7 +158,7 @@ const char *http_parts_gather(const struct squall_conn *conn, const struct squal
 {
     const struct http_step *step = x->step->state;
     struct http_worker *worker = conn->worker->state;
-    const struct http_user *user = x->user->state;
+    const struct cookies *cookies = cookies_of(conn, x);
     const struct http_trail *trail = x->hop > 0 ? http_trail_of(x) : NULL;
     bool no_body = trail != NULL && trail->get;
     struct http_parts *parts = ret_parts;
@@ -167,9 +167,9 @@ const char *http_parts_gather(const struct squall_conn *conn, const struct squal
     const char *reason = gather_line(x, parts);
     if (reason != NULL)
         return reason;
-    if (has_cookies(conn, x)) {
+    if (cookies != NULL) {
         struct cookie_place place = place_of(conn, parts->path);
-        rooms.cookie = ALIGNED(cookies_size(&user->cookies, &place));
+        rooms.cookie = ALIGNED(cookies_size(cookies, &place));
     }
     if (!step->fields_constant)
         rooms.fields = http_content_fields_room(x->options) + sizeof(struct squall_pair);

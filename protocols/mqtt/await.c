@@ -34,8 +34,13 @@ static void end_with(struct squall_conn *conn, struct squall_exchange *x, const 
                      struct squall_bytes topic)
 {
     struct mqtt_exchange *exchange = x->state;
+    struct mqtt_packet whole;
+    if (topic.data != packet->topic.data) { /* an alias stood for it */
+        whole = *packet;
+        whole.topic = topic;
+        packet = &whole;
+    }
     exchange->answer = packet;
-    exchange->topic = topic;
     exchange->bytes_in = packet->size;
     if (x->wants & SQUALL_WANT_BODY)
         mqtt_host(conn)->body(x, packet->payload);

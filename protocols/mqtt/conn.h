@@ -30,7 +30,7 @@ struct mqtt_inbox;
 struct mqtt_acks;
 struct mqtt_aliases;
 
-/* squall_conn.state */
+/* squall_conn.state. What each message touches is in its first 64 bytes, and in those of the session. */
 struct mqtt_conn {
     uint8_t state; /* enum mqtt_conn_state */
     uint8_t qos_max;
@@ -44,11 +44,12 @@ struct mqtt_conn {
     struct mqtt_peer peer;
     struct mqtt_session *session;
     uint32_t send_max, packet_max;   /* the broker's Receive Maximum and Maximum Packet Size */
+    uint64_t written_ns;             /* when the last packet was */
     struct squall_exchange *opening; /* the connect step in flight */
     struct squall_exchange *pinging; /* the ping step in flight */
     struct mqtt_waiter *waiters;
-    uint64_t keep_alive_ns, written_ns; /* written: when the last packet was */
-    uint64_t connect_ns, ping_ns;       /* stamps of CONNECT and PINGREQ; ping 0: none is out */
+    uint64_t keep_alive_ns;
+    uint64_t connect_ns, ping_ns; /* stamps of CONNECT and PINGREQ; ping 0: none is out */
     uint64_t ack_delay_ns;
     struct mqtt_acks *acks;       /* acknowledgements that wait for their time; NULL: none ever did */
     struct mqtt_inbox *inbox;     /* messages that no await step has asked for yet; NULL: none */
@@ -61,7 +62,6 @@ struct mqtt_exchange {
     uint32_t code; /* the gravest reason so far */
     uint64_t bytes_in, bytes_out;
     const struct mqtt_packet *answer; /* within done(): what record() names the fields of */
-    struct squall_bytes topic;        /* and its topic, where an alias stood for it */
 };
 
 static inline const struct squall_host *mqtt_host(const struct squall_conn *conn)

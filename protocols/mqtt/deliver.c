@@ -105,7 +105,7 @@ void mqtt_record(const struct squall_exchange *x, struct squall_recorder *record
         recorder->field(recorder, text_of("session-present"), text_of(answer->session_present ? "1" : "0"));
     if (answer->type != MQTT_PUBLISH)
         return;
-    recorder->field(recorder, text_of("topic"), exchange->topic);
+    recorder->field(recorder, text_of("topic"), answer->topic);
     tell_number(recorder, text_of("qos"), answer->qos);
     tell_number(recorder, text_of("retain"), answer->retain);
     tell_number(recorder, text_of("dup"), answer->dup);

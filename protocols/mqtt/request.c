@@ -151,9 +151,10 @@ static void publish(struct squall_conn *conn, struct squall_exchange *x)
         unsent(conn, x, why);
         return;
     }
-    mqtt_host(conn)->request_end(x);
     if (packet.qos == 0)
-        mqtt_end(conn, x, SQUALL_OK, 0, NULL);
+        mqtt_host(conn)->request_is_all(x, exchange->bytes_out);
+    else
+        mqtt_host(conn)->request_end(x);
 }
 
 /* ---- subscribe, unsubscribe -------------------------------------------------------------------------------- */
@@ -282,8 +283,7 @@ static void disconnect(struct squall_conn *conn, struct squall_exchange *x)
     }
     c->state = MQTT_OVER;
     c->said_bye = true;
-    mqtt_host(conn)->request_end(x);
-    mqtt_end(conn, x, SQUALL_OK, 0, NULL);
+    mqtt_host(conn)->request_is_all(x, exchange->bytes_out);
     mqtt_host(conn)->close(conn, SQUALL_CLOSE_ORDERLY);
 }
 

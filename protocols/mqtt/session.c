@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS_FIRST 1 /* a device that waits for each answer needs no more */
-
 static void drop_packet(struct mqtt_slot *slot)
 {
     free(slot->packet);
@@ -23,16 +21,16 @@ void mqtt_session_reset(struct mqtt_session *session)
     session->received_count = 0;
 }
 
-static void session_free(struct mqtt_session *session)
+static void session_fini(struct mqtt_session *session)
 {
     mqtt_session_reset(session);
     for (uint32_t i = 0; i < session->subscription_count; i++)
         free((void *)(uintptr_t)session->subscriptions[i].filter.data);
     free((void *)(uintptr_t)session->assigned_id.data);
-    free(session->slots);
+    if (session->slots != &session->first)
+        free(session->slots);
     free(session->received);
     free(session->subscriptions);
-    free(session);
 }
 
 struct mqtt_session *mqtt_user_session(struct squall_user *view, const struct squall_target *target)
@@ -41,9 +39,13 @@ struct mqtt_session *mqtt_user_session(struct squall_user *view, const struct sq
     for (struct mqtt_session *session = user->sessions; session != NULL; session = session->next)
         if (session->target == target)
             return session;
-    struct mqtt_session *session = user->session_count < MQTT_SESSIONS_MAX ? calloc(1, sizeof *session) : NULL;
+    struct mqtt_session *session = &user->first;
+    if (user->session_count > 0)
+        session = user->session_count < MQTT_SESSIONS_MAX ? calloc(1, sizeof *session) : NULL;
     if (session == NULL)
         return NULL;
+    session->slots = &session->first;
+    session->slot_count = 1;
     session->target = target;
     session->number = view->id << 8 | user->session_count++;
     session->next = user->sessions;
@@ -57,7 +59,9 @@ void mqtt_user_fini(struct squall_user *view)
     while (user->sessions != NULL) {
         struct mqtt_session *session = user->sessions;
         user->sessions = session->next;
-        session_free(session);
+        session_fini(session);
+        if (session != &user->first)
+            free(session);
     }
     free(user->streams);
     *user = (struct mqtt_user){0};
@@ -83,16 +87,17 @@ void mqtt_session_detach(struct mqtt_session *session, bool keep)
 /* Twice the places. An identifier's place is its remainder, so that two which had places of their own still do. */
 static int grow(struct mqtt_session *session)
 {
-    uint32_t count = session->slot_count == 0 ? SLOTS_FIRST : session->slot_count * 2u;
+    uint32_t count = session->slot_count * 2u;
     struct mqtt_slot *slots = count <= MQTT_SLOTS_MAX ? calloc(count, sizeof *slots) : NULL;
     if (slots == NULL)
         return -1;
     for (uint32_t i = 0; i < session->slot_count; i++)
         if (session->slots[i].state != MQTT_SLOT_FREE)
             slots[session->slots[i].id & (count - 1)] = session->slots[i];
-    free(session->slots);
+    if (session->slots != &session->first)
+        free(session->slots);
     session->slots = slots;
-    session->slot_count = count;
+    session->slot_count = (uint16_t)count;
     return 0;
 }
 
@@ -117,8 +122,6 @@ struct mqtt_slot *mqtt_slot_take(struct mqtt_session *session, uint32_t limit)
 
 struct mqtt_slot *mqtt_slot_find(struct mqtt_session *session, uint16_t id)
 {
-    if (session->slot_count == 0)
-        return NULL;
     struct mqtt_slot *slot = &session->slots[id & (session->slot_count - 1u)];
     return slot->state != MQTT_SLOT_FREE && slot->id == id ? slot : NULL;
 }

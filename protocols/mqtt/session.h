@@ -58,12 +58,12 @@ struct mqtt_stream {
 
 /* A user's session with one target. */
 struct mqtt_session {
+    struct mqtt_slot *slots; /* slot_count, a power of two; identifier i can only be in slots[i % slot_count] */
+    uint16_t slot_count, used, last_id;
+    struct mqtt_slot first;    /* is the slots for as long as one is enough, as it is for who waits for each answer */
     struct mqtt_session *next; /* of the same user */
     const struct squall_target *target;
-    uint64_t number;         /* unique in the run: the user's times 256, plus which of its sessions it is */
-    struct mqtt_slot *slots; /* slot_count, a power of two; identifier i can only be in slots[i % slot_count] */
-    uint32_t slot_count, used;
-    uint16_t last_id;
+    uint64_t number;       /* unique in the run: the user's times 256, plus which of its sessions it is */
     bool wanted;           /* a connect step has opened it, and nothing has closed it on purpose */
     uint8_t connect_clean; /* that step's enum mqtt_clean */
     uint16_t *received;    /* identifiers of QoS 2 that wait for PUBREL */
@@ -75,6 +75,7 @@ struct mqtt_session {
 
 /* squall_user.state */
 struct mqtt_user {
+    struct mqtt_session first; /* of `sessions`, once there is one: most users have no other */
     struct mqtt_session *sessions;
     struct mqtt_stream *streams; /* what it publishes, to whatever target */
     uint32_t session_count, stream_count;

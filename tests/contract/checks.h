@@ -13,7 +13,7 @@ struct check_subject {
     const struct fake_option *target_options, *step_options;
     const struct squall_bytes *parts;
     uint32_t part_count;
-    uint64_t wants;
+    uint32_t wants;
     bool ends; /* the peer ends the connection behind the last part */
 };
 

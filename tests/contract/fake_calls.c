@@ -524,6 +524,13 @@ static void call_trace(struct squall_conn *view, uint32_t what, struct squall_by
     buffer_append(&conn->traced, value.data, value.len);
 }
 
+/* Nothing is in the way of output here. */
+static void call_request_is_all(struct squall_exchange *view, uint64_t bytes_out)
+{
+    call_request_end(view);
+    call_done(view, &(struct squall_result){.outcome = SQUALL_OK, .bytes_out = bytes_out});
+}
+
 void fake_calls_init(struct fake_host *host)
 {
     host->table = (struct squall_host){.size = sizeof host->table,
@@ -559,6 +566,7 @@ void fake_calls_init(struct fake_host *host)
                                        .wake = call_wake,
                                        .tls = call_tls,
                                        .trace = call_trace,
-                                       .ended = call_ended};
+                                       .ended = call_ended,
+                                       .request_is_all = call_request_is_all};
     fake_samples_init(&host->table);
 }

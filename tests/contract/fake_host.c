@@ -352,7 +352,7 @@ bool fake_conn_free_for_request(const struct fake_conn *conn)
     return conn->connected && !conn->retired && conn->in_flight < conn->capacity;
 }
 
-struct fake_exchange *fake_conn_request(struct fake_conn *conn, const struct fake_step *step, uint64_t wants)
+struct fake_exchange *fake_conn_request(struct fake_conn *conn, const struct fake_step *step, uint32_t wants)
 {
     const struct squall_protocol *abi = abi_of(conn->host);
     struct fake_exchange *exchange = xcalloc(1, sizeof *exchange);
@@ -371,7 +371,6 @@ struct fake_exchange *fake_conn_request(struct fake_conn *conn, const struct fak
                                  .options = step->constant || !abi->step_options.count
                                                 ? step->block
                                                 : fill_options(&abi->step_options, step->options, &rendered, &error),
-                                 .constant = step->constant,
                                  .wants = wants,
                                  .intended_ns = conn->host->now_ns,
                                  .id = exchange->number};

@@ -135,7 +135,7 @@ struct fake_conn *fake_conn_new(struct fake_host *host, bool per_user);
 /* Whether a request would keep law 4. */
 bool fake_conn_free_for_request(const struct fake_conn *conn);
 /* Only when that holds. `wants`: enum squall_want. */
-struct fake_exchange *fake_conn_request(struct fake_conn *conn, const struct fake_step *step, uint64_t wants);
+struct fake_exchange *fake_conn_request(struct fake_conn *conn, const struct fake_step *step, uint32_t wants);
 /* One read of the peer's bytes; nothing once the connection is gone. */
 void fake_conn_feed(struct fake_conn *conn, const void *data, uint64_t len);
 /* The peer's orderly end; the connection is gone afterwards. */

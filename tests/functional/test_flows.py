@@ -154,7 +154,7 @@ def test_setup_and_teardown():
     """Once for each user that walks, once for the run; journeys only with what the setup has saved; open and closed load."""
     text = """
 setup: [ { http: POST /echo, body: '{"run": "r1"}', save: { run: body.run } } ]
-teardown: [ { http: "GET /run-end/${run}" } ]
+teardown: [ { http: "GET /run-end/${run}?delay=3s" } ]
 users:
   buyer:
     setup: [ { http: POST /echo, body: '{"token": "t${user.id}"}', save: { token: body.token } } ]
@@ -168,6 +168,7 @@ users:
             summary = walk(target, "load: [ " + load + " ]\n" + text, "-w", 1, "-c", "4")
             seen = paths(target)
         balanced(summary)
+        assert summary["measured_ns"] < 2_500_000_000, summary["measured_ns"]  # the load's second, and no teardown
         byes = [path for path in seen if path.startswith("/bye/")]
         walks = [path for path in seen if path.startswith("/walk/")]
         assert len(byes) == 3 and all(seen[path] == 1 for path in byes), seen

@@ -1,6 +1,8 @@
 """Limits of both sides, against a scripted broker: what it says in CONNACK is kept, and a step that would break it is unsent
 with the reason; what we said in CONNECT it may not break; aliases both ways; keep-alive."""
-from harness import main, scratch, squall_run
+import threading
+
+from harness import main, scratch, squall_run, wait_until
 from mqtt_wire import CONNECT, PUBLISH, SUBSCRIBE, Packets, packet
 from servers import Server
 
@@ -176,6 +178,34 @@ def test_subscriptions_of_a_session_that_is_forgotten():
     delivered = {row["name"]: row["metrics"]["delivered_messages"] for row in summary["steps"]}
     assert delivered["one"] == 1 == sum(delivered.values()), delivered
     assert broker.of(4)[0][:2] == b"\0\7", broker.came  # acknowledged, though the session was not open again yet
+
+
+def test_what_the_broker_does_not_take_is_not_sent():
+    """QoS 0 has no answer: a message is sent when the kernel has it, and who sends is held back to what the broker takes. A
+    broker that reads nothing until the run is over finds each message that was counted."""
+    over, came = threading.Event(), []
+
+    def slow(peer):
+        packets = Packets()
+        while data := peer.socket.recv(65536):
+            for kind, _, _, _ in packets.feed(data):
+                came.append(kind)
+                if kind == CONNECT:
+                    peer.send(connack())
+                    over.wait(60)
+        came.append("end")
+
+    path = scratch("slow.yaml")
+    with Server(slow) as server:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f"squall: 1\ntargets: {{ broker: {{ url: \"mqtt://127.0.0.1:{server.port}\", client-id: d }} }}\n"
+                      "drain: 0s\nload: [ { users: 1, for: 1s } ]\nflow: [ { mqtt: publish a, size: 4KiB } ]\n")
+        summary = squall_run(path, "-w", 1, "--trust", "off")
+        over.set()
+        wait_until(lambda: "end" in came, "all that was sent")
+    totals, found = summary["totals"], came.count(PUBLISH)
+    assert (totals["ok"], totals["unfinished"]) == (totals["begun"] - 1, 1), totals
+    assert 0 < totals["ok"] <= found <= totals["ok"] + 1, (totals, found)
 
 
 def test_keep_alive():

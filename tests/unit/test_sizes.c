@@ -13,8 +13,8 @@
 #include <cmocka.h> /* after the headers that it needs */
 
 #define CONN_MAX     312u
-#define USER_MAX     232u
-#define EXCHANGE_MAX 240u
+#define USER_MAX     128u
+#define EXCHANGE_MAX 192u
 
 static void test_carried_always(void **state)
 {
@@ -24,6 +24,16 @@ static void test_carried_always(void **state)
     /* In each connection: libev's watcher with our two pointers; in each user and connection: a timer. */
     assert_in_range(sizeof(struct loop_io), 1, 64);
     assert_in_range(sizeof(struct timer), 1, 24);
+}
+
+/* With thousands of users each exchange finds all that it touches outside the caches: a line more is a wait for memory more. */
+static void test_touched_by_each_exchange(void **state)
+{
+    (void)state;
+    assert_in_range(offsetof(struct conn, place), 1, 3 * CACHE_LINE);
+    assert_int_equal(offsetof(struct conn, io), CACHE_LINE);
+    assert_int_equal(sizeof(struct exchange) % CACHE_LINE, 0);
+    assert_int_equal(sizeof(struct user) % CACHE_LINE, 0);
 }
 
 /* As many as are in use at once: of exchanges, with the plugin's state behind each. A body or an input is a buffer with
@@ -41,6 +51,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_carried_always),
+        cmocka_unit_test(test_touched_by_each_exchange),
         cmocka_unit_test(test_carried_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,8 +18,8 @@
  * reports through done() and post().
  *
  * The laws (each has a test in tests/contract):
- *   1. After request(conn, x) exactly one of these ends x: the plugin's done(x), the engine's
- *      cancel(x), or the end of conn.
+ *   1. After request(conn, x) exactly one of these ends x: the plugin's done(x) or request_is_all(x),
+ *      the engine's cancel(x), or the end of conn.
  *   2. done(x) may be called inside request(x).
  *   3. An ended exchange is gone: keep no pointer to it. A late answer on the wire is read and dropped.
  *   4. The engine never has more exchanges in flight on a connection than the last capacity() said.
@@ -28,12 +28,13 @@
  *   6. However the peer's bytes are split, the plugin's calls are the same.
  *   7. Each exchange ends in exactly one outcome.
  *   8. A thread that the plugin started may call post(), hold() and wake() and nothing else.
- *   9. No host function calls back into the plugin, with one exception: done() calls record().
+ *   9. No host function calls back into the plugin, with one exception: done() calls record(), and so
+ *      does request_is_all() where it ends the exchange.
  *  10. An exchange given back by again() is not the connection's any more; it comes once more through request().
  *
  * Memory:
  *   - state blocks are the engine's: sized by the *_size fields, zeroed before first use, aligned to
- *     16 bytes, freed with the object that carries them.
+ *     16 bytes (to 8 where they are no larger), freed with the object that carries them.
  *   - whatever the engine passes in is borrowed until the call returns, unless the text says "run
  *     memory": that lives until the worker exits.
  *   - whatever the plugin passes in is borrowed by the engine until the call returns.
@@ -56,7 +57,7 @@ extern "C" {
 #endif
 
 #define SQUALL_ABI_MAJOR 0
-#define SQUALL_ABI_MINOR 4
+#define SQUALL_ABI_MINOR 5
 #define SQUALL_PLUGIN_MAGIC UINT32_C(0x5351504c) /* "SQPL" */
 #define SQUALL_PROTOCOL squall_protocol_v0       /* the exported table's name */
 #define SQUALL_PROTOCOL_SYMBOL "squall_protocol_v0"
@@ -151,12 +152,11 @@ struct squall_exchange {
     const struct squall_step *step;
     struct squall_user *user;
     const void *options; /* the struct that step_options describes, rendered for this exchange; valid
-                            inside request() only, and run memory when `constant` has all its bits */
-    uint64_t constant;   /* bit i: row i of step_options has the same value in every exchange of this step */
-    uint64_t wants;      /* enum squall_want */
+                            inside request() only, and run memory when all rows were `constant` in step_init() */
     uint64_t id;         /* unique in the run */
     uint64_t intended_ns; /* when it was due, CLOCK_MONOTONIC: to be carried on the wire, or into elapsed() */
-    uint64_t hop;        /* 0; in an exchange that follow() asked for, one more than in the one before */
+    uint32_t wants;      /* enum squall_want */
+    uint32_t hop;        /* 0; in an exchange that follow() asked for, one more than in the one before */
 };
 
 /* ---- How an exchange ends ---------------------------------------------------------------------- */
@@ -327,6 +327,11 @@ struct squall_host {
     /* The exchange has ended, within post()'s fn at the time of that call, but what its end means is not known yet: done()
      * follows soon and tells, and its times are those of this call. Once an exchange. */
     void (*ended)(struct squall_exchange *);
+
+    /* As request_end(), and no answer follows: the exchange ends as SQUALL_OK when the kernel has its last byte, and is in
+     * flight until then. bytes_out: size of the request on the wire. What has not been accepted has not been sent: so is
+     * who sends without waiting for answers held back to what the peer takes. */
+    void (*request_is_all)(struct squall_exchange *, uint64_t bytes_out);
 };
 /* Whether a host has a function at all, and offers it now: for those that are NULL at times. */
 #define SQUALL_HOST_HAS(host, function) \
@@ -464,7 +469,8 @@ struct squall_protocol {
 
     /* Once for each target and step when the scenario is loaded, in the controller and in each worker. No
      * I/O. Return 0, or -1 with the error filled. `constant_options` has all constant values set and
-     * variable ones at zero; `constant` is the mask of squall_exchange. Both run memory. */
+     * variable ones at zero; `constant`: bit i: row i has the same value in every exchange of the step. Both
+     * run memory. */
     int32_t (*target_init)(struct squall_target *, struct squall_error *);                  /* optional */
     void (*target_fini)(struct squall_target *);                                            /* optional */
     int32_t (*step_init)(struct squall_step *, const void *constant_options, uint64_t constant,

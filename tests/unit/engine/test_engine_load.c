@@ -270,7 +270,6 @@ static void request_reads_options(struct squall_conn *conn, struct squall_exchan
     assert_int_equal(options->text.len, strlen(text));
     assert_memory_equal(options->text.data, text, strlen(text));
     assert_int_equal(options->number, 10 + exchange->user->id);
-    assert_int_equal(exchange->constant, 0);
     own_done(conn, exchange, SQUALL_OK);
 }
 

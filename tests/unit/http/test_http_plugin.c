@@ -178,12 +178,12 @@ static void close_step(void)
     current = NULL;
 }
 
-static void ask(const struct http_options *options, uint64_t constant, uint64_t wants)
+static void ask(const struct http_options *options, uint32_t wants)
 {
     memset(exchange_state, 0, sizeof exchange_state);
     assert_true(PLUGIN->exchange_size <= sizeof exchange_state);
     exchange = (struct squall_exchange){
-        .state = exchange_state, .step = &step, .user = &user, .options = options, .constant = constant, .wants = wants};
+        .state = exchange_state, .step = &step, .user = &user, .options = options, .wants = wants};
     current = &exchange;
     body_len = 0;
     PLUGIN->request(&conn, &exchange);
@@ -199,7 +199,7 @@ static void feed(const char *text)
 
 static const struct {
     const char *method, *answer;
-    uint64_t wants;
+    uint32_t wants;
     bool ends; /* the stream, behind the answer */
     const char *calls;
 } answers[] = {
@@ -239,7 +239,7 @@ static void answers_end_exchanges(void **state)
             options_of(answers[i].method, strcmp(answers[i].method, "CONNECT") == 0 ? "a:1" : "/");
         open_step(&options, ALL);
         assert_string_equal(calls, "capacity 1 ");
-        ask(&options, ALL, answers[i].wants);
+        ask(&options, answers[i].wants);
         assert_string_equal(calls, "capacity 1 sent ");
         calls_len = 0;
         if (answers[i].answer[0] != '\0')
@@ -259,12 +259,12 @@ static void a_connection_is_reused_then_stale(void **state)
     struct http_options options = options_of("GET", "/");
     open_step(&options, ALL);
     for (unsigned i = 0; i < 3; i++) {
-        ask(&options, ALL, SQUALL_WANT_BODY | SQUALL_WANT_FIELDS);
+        ask(&options, SQUALL_WANT_BODY | SQUALL_WANT_FIELDS);
         feed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
         assert_null(current);
         assert_int_equal(body_len, 3);
     }
-    ask(&options, ALL, 0);
+    ask(&options, 0);
     calls_len = 0;
     PLUGIN->receive(&conn, (const uint8_t *)"", 0);
     assert_string_equal(calls, "fail(connection closed before an answer (stale keep-alive connection?)) ");
@@ -289,7 +289,7 @@ static void frames_of_http2(void **state)
         close_step();
 
         open_step(&options, ALL);
-        ask(&options, ALL, 0);
+        ask(&options, 0);
         calls_len = 0;
         PLUGIN->receive(&conn, settings, len);
         snprintf(expected, sizeof expected, "first malformed 0 in 0: %s reset ", hint);
@@ -297,7 +297,7 @@ static void frames_of_http2(void **state)
         close_step();
     }
     open_step(&options, ALL);
-    ask(&options, ALL, 0);
+    ask(&options, 0);
     feed("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     calls_len = 0;
     PLUGIN->receive(&conn, settings, sizeof settings);
@@ -306,7 +306,7 @@ static void frames_of_http2(void **state)
 
     target.secure = 1;
     open_step(&options, ALL);
-    ask(&options, ALL, 0);
+    ask(&options, 0);
     calls_len = 0;
     PLUGIN->receive(&conn, settings, sizeof settings);
     assert_string_equal(calls, "first malformed 0 in 0: not an HTTP/1.x answer: control character in the first line reset ");
@@ -328,7 +328,7 @@ static void the_word_in_a_refusal(void **state)
             body[sizeof body - 1] = '\0';
             memcpy(body + place, "HTTPS", 5);
             open_step(&options, ALL);
-            ask(&options, ALL, 0);
+            ask(&options, 0);
             feed(head);
             PLUGIN->receive(&conn, (const uint8_t *)body, cut);
             calls_len = 0;
@@ -355,7 +355,7 @@ static void cancel_resets_and_drops_the_late_answer(void **state)
     (void)state;
     struct http_options options = options_of("GET", "/");
     open_step(&options, ALL);
-    ask(&options, ALL, 0);
+    ask(&options, 0);
     calls_len = 0;
     PLUGIN->cancel(&conn, &exchange);
     current = NULL;
@@ -388,7 +388,7 @@ static void constant_or_not_the_request_is_the_same(void **state)
         if (!(mask & HTTP_BIT(HTTP_BODY)))
             known.body = (struct squall_bytes){0};
         open_step(&known, mask);
-        ask(&options, mask, 0);
+        ask(&options, 0);
         assert_int_equal(output_len, sizeof expected - 1);
         assert_memory_equal(output, expected, output_len);
         close_step();
@@ -406,7 +406,7 @@ static void a_long_constant_body_follows_its_head(void **state)
     uint64_t mask = ALL & ~HTTP_BIT(HTTP_PATH);
     static const char head[] = "PUT /p HTTP/1.1\r\n" DEFAULTS "Content-Length: 20000\r\n\r\n";
     open_step(&known, mask);
-    ask(&options, mask, 0);
+    ask(&options, 0);
     assert_int_equal(output_len, sizeof head - 1 + 20000);
     assert_memory_equal(output, head, sizeof head - 1);
     assert_memory_equal(output + sizeof head - 1, text, 20000);
@@ -415,7 +415,7 @@ static void a_long_constant_body_follows_its_head(void **state)
     open_step(&known, mask);
     output_max = 10000; /* the head fits, its body does not */
     calls_len = 0;
-    ask(&options, mask, 0);
+    ask(&options, 0);
     assert_string_equal(calls, "unsent 0 in 0: no room in the connection's output reset ");
     close_step();
 }
@@ -429,16 +429,16 @@ static void rendered_values_cannot_inject(void **state)
     uint64_t mask = ALL & ~(HTTP_BIT(HTTP_HEADERS) | HTTP_BIT(HTTP_PATH));
     open_step(&known, mask);
     calls_len = 0;
-    ask(&options, mask, 0);
+    ask(&options, 0);
     assert_string_equal(calls, "unsent 0 in 0: a header's value holds a line break or another control character ");
     assert_int_equal(output_len, 0);
     pair.value = bytes_of("y");
     options.path = bytes_of("/ HTTP/1.1\r\n\r\nGET /");
     calls_len = 0;
-    ask(&options, mask, 0);
+    ask(&options, 0);
     assert_string_equal(calls, "unsent 0 in 0: the path holds a space: write %20 ");
     options.path = bytes_of("/fine");
-    ask(&options, mask, 0);
+    ask(&options, 0);
     assert_true(output_len > 0);
     close_step();
 }
@@ -450,7 +450,7 @@ static void connection_close_in_the_request_retires(void **state)
     struct http_options options = options_of("GET", "/");
     options.headers = (struct squall_map){.pairs = &pair, .count = 1};
     open_step(&options, ALL);
-    ask(&options, ALL, 0);
+    ask(&options, 0);
     calls_len = 0;
     feed("HTTP/1.1 204 No\r\n\r\n");
     assert_string_equal(calls, "first retire ok 204 in 19 ");
