@@ -463,7 +463,6 @@ int controller_run(const struct controller_options *options, struct result *ret_
     init_store(options->scenario, &result.store);
     init_store(options->scenario, &controller->snapshot.store);
     result.thresholds = xcalloc(options->scenario->threshold_count + 1, sizeof *result.thresholds);
-    result.deliveries = xcalloc(options->scenario->series_count + 1, sizeof *result.deliveries);
     verdict_init(&result.verdict);
     windows_init(&controller->windows);
     controller->loop = loop_new(&hooks);

@@ -245,14 +245,6 @@ static bool matches(const void *arg, const struct track *address, const struct t
     return matched != 0;
 }
 
-/* A worker that was lost has not said what it had sent. */
-static void join_deliveries(struct controller *controller)
-{
-    struct result *result = controller->result;
-    tracks_join(&controller->tracks, matches, controller->scenario, result->deliveries);
-    for (uint32_t i = 0; i < result->store.series_count && result->workers_lost; i++)
-        result->deliveries[i].unknown = true;
-}
 
 static void take_crossing(void *arg, uint32_t series, uint32_t metric, uint64_t ns)
 {
@@ -273,6 +265,26 @@ static void join_crossings(struct controller *controller)
                     controller->crossings.refused, controller->result->duration_ns, controller->result->duration_ns);
 }
 
+static uint64_t delivered(const struct series *series, const struct squall_table *rows)
+{
+    for (uint32_t i = 0; i < series->metric_count && i < rows->count; i++)
+        if (protocol_metric(rows, i)->role == SQUALL_METRIC_DELIVERED)
+            return series->metrics[i].histogram.count;
+    return 0;
+}
+
+/* A worker that was lost has not said what it had sent. */
+static void join_deliveries(struct controller *controller)
+{
+    struct store *store = &controller->result->store;
+    store->deliveries = xcalloc(store->series_count + 1, sizeof *store->deliveries);
+    tracks_join(&controller->tracks, matches, controller->scenario, store->deliveries);
+    for (uint32_t i = 0; i < store->series_count; i++) {
+        store->deliveries[i].delivered = delivered(&store->series[i], &controller->scenario->series[i].protocol->abi.metrics);
+        store->deliveries[i].unknown |= controller->result->workers_lost > 0;
+    }
+}
+
 void controller_fill_result(struct controller *controller)
 {
     struct result *result = controller->result;
@@ -288,8 +300,8 @@ void controller_fill_result(struct controller *controller)
     sum_facts(controller, &result->facts);
     result->cpu_ns = result->facts.cpu_ns;
     result->measured_ns = measured_ns(controller);
-    join_deliveries(controller);
     join_crossings(controller);
+    join_deliveries(controller);
     tell_what_was_cut_off(controller);
     tell_what_tables_lack(controller);
     judge(controller);
@@ -318,7 +330,5 @@ void result_fini(struct result *result)
 {
     store_fini(&result->store);
     free(result->thresholds);
-    free(result->deliveries);
     result->thresholds = NULL;
-    result->deliveries = NULL;
 }

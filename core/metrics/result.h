@@ -17,7 +17,6 @@ struct result {
     struct store store;
     struct verdict verdict;
     struct threshold_result *thresholds; /* as scenario->thresholds */
-    struct deliveries *deliveries;       /* as store.series: what each is owed */
     uint32_t workers, workers_lost;
     struct generator_facts facts;        /* counts summed, maxima added up over workers */
     uint64_t cpu_ns;

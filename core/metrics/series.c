@@ -232,6 +232,7 @@ void store_fini(struct store *store)
     free(store->series);
     free(store->checks);
     free(store->transactions);
+    free(store->deliveries);
     memset(store, 0, sizeof(*store));
 }
 

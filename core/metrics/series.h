@@ -109,6 +109,18 @@ struct error_entry {
     uint64_t count, first_at_ns, last_at_ns; /* since the start of the run */
 };
 
+/* What the receivers of a series got of what they were owed. */
+struct deliveries {
+    uint64_t delivered, expected;
+    bool wanted;  /* the series has receivers */
+    bool unknown; /* and nobody can say how many messages they should have */
+};
+/* What was sent and not acknowledged is not expected, and may have come all the same. */
+static inline uint64_t undelivered(const struct deliveries *deliveries)
+{
+    return deliveries->expected > deliveries->delivered ? deliveries->expected - deliveries->delivered : 0;
+}
+
 /* All that is measured. The shape (counts of series and checks) is fixed when the store is made. */
 struct store {
     struct ledger ledgers[BLOCK_COUNT];
@@ -124,6 +136,7 @@ struct store {
     uint32_t error_count;
     uint64_t errors_more; /* that found no room in errors */
     uint64_t skipped_ticks;
+    struct deliveries *deliveries; /* as series, allocated; NULL until the run is over, as they take all workers to tell */
 };
 
 /* metric_counts[i]: how many metrics series i has. */

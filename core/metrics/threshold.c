@@ -74,6 +74,23 @@ static void gather_transaction(const struct metric_row *row, const struct transa
     gathered->events += row->source == FROM_FAILED ? transaction->failed : transaction->count;
 }
 
+/* Where nobody can say what one of the steps is owed there is no share and no number. */
+static void gather_deliveries(const struct threshold *threshold, const struct store *store, struct threshold_part *gathered)
+{
+    bool missing = threshold_row(threshold)->source == FROM_UNDELIVERED;
+    for (uint32_t i = 0; store->deliveries && i < store->series_count; i++) {
+        const struct deliveries *deliveries = &store->deliveries[i];
+        if (!deliveries->wanted || (threshold->scope == SCOPE_STEPS && !threshold->series[i]))
+            continue;
+        if (deliveries->unknown) {
+            gathered->total = 0;
+            return;
+        }
+        gathered->total += deliveries->expected;
+        gathered->events += missing ? undelivered(deliveries) : deliveries->delivered;
+    }
+}
+
 static void gather_steps(const struct threshold *threshold, const struct store *store, struct threshold_part *gathered)
 {
     for (uint32_t i = 0; i < store->series_count; i++) {
@@ -114,6 +131,8 @@ void threshold_gather(const struct threshold *threshold, const struct store *sto
         gathered->total += ledger->due;
     } else if (row->source == FROM_GENERATOR || row->source == FROM_DROPPED || row->source == FROM_SKIPPED_TICKS) {
         gather_generator(row, store, gathered);
+    } else if (row_is_of_the_end(row)) {
+        gather_deliveries(threshold, store, gathered);
     } else {
         gather_steps(threshold, store, gathered);
     }

@@ -59,6 +59,8 @@ int threshold_parse(const char *text, const struct threshold_metric *metrics, ui
 int threshold_scope_check(const struct threshold *threshold, struct error *error);
 void threshold_judge(const struct threshold *threshold, const struct store *store, uint64_t measured_ns,
                      struct threshold_result *ret_result);
+/* Whether its metric is known only when the run is over. */
+bool threshold_of_the_end(const struct threshold *threshold);
 /* The threshold holds when the expression does not: for `when`. */
 void threshold_negate(struct threshold *threshold);
 

@@ -148,6 +148,13 @@ static bool ends_in(const char *text, const char *end)
     return len > end_len && strcmp(text + len - end_len, end) == 0;
 }
 
+/* A time may be named without its unit, as those of ours are. */
+static bool is_named(const struct threshold_metric *metric, const char *word)
+{
+    size_t len = strlen(word);
+    return strncmp(metric->name, word, len) == 0 && (!metric->name[len] || strcmp(metric->name + len, "_ns") == 0);
+}
+
 static bool find_metric(const struct parser *parser, const char *word, struct threshold *threshold)
 {
     for (unsigned i = 0; i < threshold_row_count; i++) {
@@ -158,10 +165,10 @@ static bool find_metric(const struct parser *parser, const char *word, struct th
     }
     for (uint32_t i = 0; i < parser->metric_count; i++) {
         const struct threshold_metric *metric = &parser->metrics[i];
-        if (strcmp(word, metric->name) != 0)
+        if (!is_named(metric, word))
             continue;
-        threshold->plugin_metric = arena_copy(parser->arena, word, strlen(word));
-        threshold->metric = metric->counter ? PLUGIN_COUNTER : ends_in(word, "_ns") ? PLUGIN_TIMES : PLUGIN_NUMBERS;
+        threshold->plugin_metric = arena_copy(parser->arena, metric->name, strlen(metric->name));
+        threshold->metric = metric->counter ? PLUGIN_COUNTER : ends_in(metric->name, "_ns") ? PLUGIN_TIMES : PLUGIN_NUMBERS;
         return true;
     }
     return false;
@@ -277,6 +284,8 @@ static int parse_window(struct parser *parser, struct threshold *threshold)
     if (!take_word(parser, "any"))
         return error_set(parser->error, "\"any\" is missing: write it like p95(latency) < 100ms over any 10s");
     enum source source = threshold_row(threshold)->source;
+    if (row_is_of_the_end(threshold_row(threshold)))
+        return error_set(parser->error, "what was delivered is known when the run is over: leave the window out, or judge the times of deliveries");
     if (source == FROM_JOURNEYS || source == FROM_DROPPED)
         return error_set(parser->error, "journeys are counted over the whole run: judge exchanges instead, or leave the window out");
     read_word(parser, word);

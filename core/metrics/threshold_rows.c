@@ -35,6 +35,8 @@ const struct metric_row threshold_rows[] = {
     {"checks", FROM_CHECKS, true, false, OF_RUN | OF(SCOPE_CHECK), 0},
     {"passed", FROM_PASSED, true, false, OF_RUN | OF(SCOPE_CHECK), 0},
     {"transactions", FROM_TRANSACTIONS, false, true, OF(SCOPE_TRANSACTION), 0},
+    {"delivered", FROM_DELIVERED, true, true, OF_STEPS, 0},
+    {"undelivered", FROM_UNDELIVERED, true, true, OF_STEPS, 0},
     OUTCOMES(OUTCOME_METRIC)};
 const uint32_t threshold_row_count = sizeof threshold_rows / sizeof threshold_rows[0];
 
@@ -44,6 +46,11 @@ const struct metric_row *threshold_row(const struct threshold *threshold)
                                                 [PLUGIN_NUMBERS] = {"", FROM_PLUGIN_NUMBERS, false, false, OF_STEPS, 0},
                                                 [PLUGIN_COUNTER] = {"", FROM_PLUGIN_COUNTER, false, true, OF_STEPS, 0}};
     return threshold->plugin_metric ? &plugins[threshold->metric] : &threshold_rows[threshold->metric];
+}
+
+bool threshold_of_the_end(const struct threshold *threshold)
+{
+    return row_is_of_the_end(threshold_row(threshold));
 }
 
 int threshold_scope_check(const struct threshold *threshold, struct error *error)

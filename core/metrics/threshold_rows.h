@@ -22,6 +22,8 @@ enum source {
     FROM_CHECKS,
     FROM_PASSED,
     FROM_TRANSACTIONS,
+    FROM_DELIVERED, /* these two are of a run that is over */
+    FROM_UNDELIVERED,
 };
 
 /* What a metric may be judged of: bits of enum threshold_scope. */
@@ -50,6 +52,10 @@ static inline bool row_is_duration(const struct metric_row *row)
 static inline bool row_is_histogram(const struct metric_row *row)
 {
     return row->source <= FROM_PLUGIN_NUMBERS;
+}
+static inline bool row_is_of_the_end(const struct metric_row *row)
+{
+    return row->source >= FROM_DELIVERED;
 }
 
 #endif

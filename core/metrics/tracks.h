@@ -7,8 +7,8 @@
 #define SQUALL_METRICS_TRACKS_H
 #include "base/buffer.h"
 #include "base/error.h"
+#include "metrics/series.h"
 #include <squall/plugin.h>
-#include <stdbool.h>
 
 #define TRACKS_MAX 200000 /* addresses and patterns, of all workers together */
 #define TRACK_TEXT_MAX 65535
@@ -46,13 +46,7 @@ int tracks_unpack(const uint8_t *data, size_t len, uint32_t series_count, struct
  * *ret_shared: one of them gets it and not all. */
 typedef bool tracks_match_fn(const void *arg, const struct track *address, const struct track *pattern, bool *ret_shared);
 
-/* Deliveries that a series is owed. */
-struct deliveries {
-    uint64_t expected;
-    bool wanted;  /* the series has receivers */
-    bool unknown; /* and nobody can say how many messages they should have */
-};
-/* `ret_deliveries` is zeroed, one a series. */
+/* Sets all but `delivered`; `ret_deliveries` is zeroed, one a series. */
 void tracks_join(const struct tracks *tracks, tracks_match_fn *match, const void *arg, struct deliveries *ret_deliveries);
 
 #endif

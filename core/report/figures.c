@@ -55,23 +55,6 @@ bool figures_is_lower_bound(const struct figures_latency *latency, uint64_t valu
     return latency->lower_bounds > 0 && value_ns >= latency->lower_bound_min_ns;
 }
 
-uint64_t figures_delivered(const struct result *result, uint32_t index)
-{
-    const struct series *series = &result->store.series[index];
-    const struct squall_table *table = &result->scenario->series[index].protocol->abi.metrics;
-    for (uint32_t i = 0; i < series->metric_count && i < table->count; i++)
-        if (protocol_metric(table, i)->role == SQUALL_METRIC_DELIVERED)
-            return series->metrics[i].histogram.count;
-    return 0;
-}
-
-/* What was sent and not acknowledged is not expected, and may have come all the same. */
-uint64_t figures_undelivered(const struct result *result, uint32_t index)
-{
-    uint64_t expected = result->deliveries[index].expected, delivered = figures_delivered(result, index);
-    return expected > delivered ? expected - delivered : 0;
-}
-
 char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code)
 {
     if (code == UINT32_MAX)

@@ -26,8 +26,6 @@ void figures_latency_add(struct figures_latency *latency, const struct series *s
 bool figures_is_lower_bound(const struct figures_latency *latency, uint64_t value_ns);
 
 /* Messages that the receivers of a step got, and those that they were owed and did not get. */
-uint64_t figures_delivered(const struct result *result, uint32_t series);
-uint64_t figures_undelivered(const struct result *result, uint32_t series);
 
 /* "404", or "other" for what the series had no room to tell apart. Returns buf. */
 char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code);

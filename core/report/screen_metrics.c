@@ -110,10 +110,11 @@ static uint32_t step_rows(struct table *table, const struct series *series, cons
 static uint32_t delivery_rows(struct table *table, const struct result *result, uint32_t index)
 {
     const char *name = result->scenario->series[index].name;
-    if (!result->deliveries || !result->deliveries[index].wanted || result->deliveries[index].unknown)
+    const struct deliveries *deliveries = result->store.deliveries ? &result->store.deliveries[index] : NULL;
+    if (!deliveries || !deliveries->wanted || deliveries->unknown)
         return 0;
-    return counter_row(table, name, "expected_deliveries", result->deliveries[index].expected) +
-           counter_row(table, name, "undelivered", figures_undelivered(result, index));
+    return counter_row(table, name, "expected_deliveries", deliveries->expected) +
+           counter_row(table, name, "undelivered", undelivered(deliveries));
 }
 
 void screen_metrics(const struct screen *screen)

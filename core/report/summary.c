@@ -195,24 +195,24 @@ static json_t *metrics_object(const struct series *series, const struct protocol
  * the steps receives. */
 static void put_deliveries(json_t *object, const struct result *result, const uint32_t *steps, uint32_t step_count)
 {
-    uint64_t delivered = 0, expected = 0, undelivered = 0;
+    uint64_t delivered = 0, expected = 0, missing = 0;
     bool wanted = false, unknown = false;
-    for (uint32_t i = 0; result->deliveries && i < step_count; i++) {
-        const struct deliveries *owed = &result->deliveries[steps[i]];
+    for (uint32_t i = 0; result->store.deliveries && i < step_count; i++) {
+        const struct deliveries *owed = &result->store.deliveries[steps[i]];
         if (!owed->wanted)
             continue;
         wanted = true;
         unknown = unknown || owed->unknown;
-        delivered += figures_delivered(result, steps[i]);
+        delivered += owed->delivered;
         expected += owed->expected;
-        undelivered += figures_undelivered(result, steps[i]);
+        missing += undelivered(owed);
     }
     if (!wanted)
         return;
     json_t *deliveries = json_object();
     put_integer(deliveries, "delivered", delivered);
     put(deliveries, "expected", unknown ? json_null() : integer(expected));
-    put(deliveries, "undelivered", unknown ? json_null() : integer(undelivered));
+    put(deliveries, "undelivered", unknown ? json_null() : integer(missing));
     put(object, "deliveries", deliveries);
 }
 

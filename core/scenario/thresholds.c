@@ -89,6 +89,8 @@ static int read_when(const struct loader *loader, const struct node *node, const
     if (grace && !abort && threshold->window_s == 0)
         return fail_at(loader, grace,
                        "a grace has no meaning where the whole run is judged at its end; add abort: true or a window");
+    if (abort && threshold_of_the_end(threshold))
+        return fail_at(loader, ends, "what was delivered is known when the run is over: leave `abort` out");
     threshold_negate(threshold);
     threshold->abort = abort;
     threshold->grace_ns = grace_ns;

@@ -1,6 +1,7 @@
 /* Reading single values out of nodes, and saying where and what is wrong with them. */
 #include "base/secret.h"
 #include "base/units.h"
+#include "scenario/keys.h"
 #include "scenario/load.h"
 #include <math.h>
 #include <stdarg.h>
@@ -61,6 +62,37 @@ int fail_if_later(const struct loader *loader, const struct node *key)
     return 0;
 }
 
+/* Words of other tools and other places for what is called otherwise here. */
+static const struct {
+    const char *theirs, *ours;
+} synonyms[] = {{"rate", "hold"}, {"vus", "users"}, {"target", "users"}, {"duration", "for"}, {"baseUrl", "url"}, {"host", "url"}};
+
+static const char *synonym(const char *word, const char *const *known)
+{
+    for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++)
+        for (size_t k = 0; strcmp(word, synonyms[i].theirs) == 0 && known[k]; k++)
+            if (strcmp(known[k], synonyms[i].ours) == 0)
+                return known[k];
+    return NULL;
+}
+
+/* Where else a key would be right; NULL: nowhere. */
+static const char *place_of(const char *key)
+{
+    static const struct {
+        enum key_part part;
+        const char *place;
+    } places[] = {{PART_ROOT, "at the left margin of the scenario"},
+                  {PART_TARGET, "in a target"},
+                  {PART_TLS, "in a target's `tls`"},
+                  {PART_STAGE, "in a stage of `load`"}};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        for (const char *const *known = keys_of(places[i].part); *known; known++)
+            if (strcmp(*known, key) == 0)
+                return places[i].place;
+    return NULL;
+}
+
 int fail_unknown_key(const struct loader *loader, const struct node *key, const char *where, const char *const *known)
 {
     unsigned count = 0;
@@ -68,9 +100,13 @@ int fail_unknown_key(const struct loader *loader, const struct node *key, const 
         count++;
     if (fail_if_later(loader, key))
         return -1;
-    const char *near = error_nearest(key->text, known, count, sizeof known[0]);
+    const char *near = synonym(key->text, known), *place = place_of(key->text);
+    if (!near)
+        near = error_nearest(key->text, known, count, sizeof known[0]);
     if (near)
         return fail_at(loader, key, "`%.80s` is not known in %s; did you mean `%s`?", key->text, where, near);
+    if (place)
+        return fail_at(loader, key, "`%.80s` is not known in %s; it stands %s", key->text, where, place);
     char list[600] = "";
     size_t len = 0;
     for (unsigned i = 0; i < count && len < sizeof list; i++)

@@ -61,6 +61,31 @@ def test_repeated_swallowed_and_swapped():
     assert step["metrics"]["out_of_order_messages"] == mischief.swapped, (step["metrics"], vars(mischief))
 
 
+def test_thresholds():
+    """What was lost, and how late the rest came, can fail a run, also where the subscription is made in a setup."""
+    with Mosquitto() as broker, Proxy(broker.port, Mischief()) as proxy:
+        path = scratch("delivery-thresholds.yaml")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f"""squall: 1
+ready-before-load: true
+targets: {{ broker: {{ url: "{proxy.url('')}" }} }}
+load: [ {{ hold: 500/s, for: 1s, users: 1 }} ]
+setup: [ {{ name: listen, mqtt: subscribe t }} ]
+flow: [ {{ name: tell, mqtt: publish t, qos: 1, size: 64, track: true }} ]
+thresholds:
+  - rate(undelivered) < 1%
+  - listen: count(undelivered) >= {500 // 11}
+  - listen: p99(delivery) < 60s
+  - rate(delivered) > 90%
+  - count(duplicate_messages) == 0
+""")
+        summary = squall_run(path, "--trust", "off", expect=99)
+    lost, counted, late, came, twice = summary["thresholds"]
+    assert [row["pass"] for row in summary["thresholds"]] == [False, True, True, True, False], summary["thresholds"]
+    assert lost["actual"] * 500 == counted["actual"] in (500 // 11, 500 // 11 + 1), (lost, counted)
+    assert came["actual"] == 1 - lost["actual"], (came, lost)
+
+
 def test_over_workers():
     """Publishers and subscribers in several workers, wildcards and a shared subscription: each group gets all of it once."""
     path = scratch("groups.yaml")

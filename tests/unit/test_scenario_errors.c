@@ -99,6 +99,8 @@ static const struct {
     {TARGET "load: [ { for: 1s } ]\n", "3:9", "neither a rate nor users"},
     {TARGET "load: [ { hold: 1/s, ramp: 0 -> 1/s, for: 1s } ]\n", "3:9", "not both"},
     {TARGET "load: [ { hold: 1/s, fro: 1s } ]\n", "3:22", "did you mean `for`"},
+    {TARGET "load: [ { rate: 1/s, for: 1s } ]\n", "3:11", "did you mean `hold`"},
+    {TARGET "load: [ { hold: 1/s, for: 1s, warmup: 1s } ]\n", "3:31", "stands at the left margin of the scenario"},
     {TARGET "load: [ { hold: 1/s, for: 1s, pace: 2s } ]\n", "3:37", "`pace` belongs to users"},
     {TARGET "load: [ { users: 1, for: 1s, pace: 0s } ]\n", "3:36", "zero has no meaning here"},
     {TARGET "load: [ { hold: 1/s, iterations-per-user: 2 } ]\n", "3:43", "belongs to a load of users"},

@@ -1,5 +1,6 @@
 /* Thresholds: the grammar with its errors, and judgements over a store whose figures are known. */
 #include "metrics/threshold.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include <math.h>
 #include <setjmp.h>
@@ -182,6 +183,37 @@ static void test_transaction(void **state)
     }
 }
 
+/* Two steps that receive: 300 of 400, and 100 of 100. */
+static void test_deliveries(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *printed;
+        bool pass;
+    } rows[] = {{"rate(undelivered) < 20%", "20%", false}, {"rate(undelivered) <= 20%", "20%", true},
+                {"count(undelivered) == 100", "100", true}, {"rate(delivered) > 79%", "80%", true},
+                {"rate(delivered) > 40/s", "40/s", false}, {"count(delivered) >= 400", "400", true}};
+    store.deliveries = xcalloc(store.series_count + 1, sizeof *store.deliveries);
+    for (size_t i = 0; i < 3 * COUNT(rows); i++) {
+        struct threshold threshold;
+        struct threshold_result result;
+        struct error error;
+        uint32_t column;
+        char printed[64];
+        bool over = i >= COUNT(rows), unknown = i >= 2 * COUNT(rows);
+        store.deliveries[0] = (struct deliveries){.delivered = 300, .expected = 400, .wanted = over};
+        store.deliveries[1] = (struct deliveries){.delivered = 100, .expected = 100, .wanted = over, .unknown = unknown};
+        assert_int_equal(threshold_parse(rows[i % COUNT(rows)].text, NULL, 0, &arena, &threshold, &column, &error), 0);
+        assert_int_equal(threshold_scope_check(&threshold, &error), 0);
+        threshold_judge(&threshold, &store, 10 * NS_PER_S, &result);
+        assert_true(result.no_data == (!over || unknown));
+        bool pass = rows[i % COUNT(rows)].pass && over && !unknown;
+        threshold_print_actual(&threshold, &result, printed, sizeof printed);
+        if (result.pass != pass || (!result.no_data && strcmp(printed, rows[i % COUNT(rows)].printed) != 0))
+            fail_msg("%s: %s, %s", rows[i % COUNT(rows)].text, result.pass ? "passed" : "failed", printed);
+    }
+}
+
 /* What has no such metric says so, and what it has. */
 static void test_scopes(void **state)
 {
@@ -245,6 +277,7 @@ static const struct refused {
     {"p99(latency) < 200ms over any 10m", 31, "at most 300s"},
     {"p99(latency) < 200ms over any 10s 5", 35, "may follow the value"},
     {"count(journeys) < 5 over any 10s", 26, "counted over the whole run"},
+    {"rate(undelivered) < 1% over any 10s", 29, "known when the run is over"},
     {"rate(failed) < 101%", 16, "is no share"},
     {"rate(failed) < 1", 16, "write 1% for one in a hundred, or 100% if it is meant"},
     {"rate(failed) <= 1.0", 17, "is a share, and all of it"},
@@ -271,6 +304,6 @@ static void test_refusals(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(test_judge), TEST(test_no_data), TEST(test_transaction), TEST(test_scopes), TEST(test_refusals)};
+    const struct CMUnitTest tests[] = {TEST(test_judge), TEST(test_no_data), TEST(test_transaction), TEST(test_deliveries), TEST(test_scopes), TEST(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
