@@ -99,17 +99,24 @@ static void note_metrics(struct result *result)
     }
 }
 
+#define FAILED_NOTED 10 /* of how many exchanges one that failed is worth a word */
+
 /* Said where nothing else would: with a threshold the exit code tells. */
-static void note_all_failed(struct result *result)
+static void note_failed(struct result *result)
 {
-    char number[32];
+    char number[32], part[32];
     uint64_t ended = 0, ok = 0;
     const struct ledger *measured = &result->store.ledgers[BLOCK_MEASURED];
     for (int i = 0; i < OUTCOME_COUNT; i++)
         ended += measured->outcomes[i];
     ok = measured->outcomes[OUTCOME_OK];
-    if (ended == 0 || ok > 0 || result->scenario->threshold_count > 0)
+    if (ended == 0 || (ended - ok) * FAILED_NOTED < ended || result->scenario->threshold_count > 0)
         return;
+    if (ok > 0) {
+        verdict_note(&result->verdict, "%s of %s exchanges failed, and no threshold judges this run: --threshold 'rate(failed) < 1%%' makes that a failure",
+                     units_print_grouped(part, sizeof part, ended - ok), units_print_grouped(number, sizeof number, ended));
+        return;
+    }
     snprintf(result->all_failed_text, sizeof result->all_failed_text,
              "none of %s exchanges was ok, and no threshold judges this run: --threshold 'rate(failed) < 1%%' makes "
              "that a failure",
@@ -147,7 +154,7 @@ static void judge(struct controller *controller)
     }
     verdict_finish(&result->verdict, &end);
     note_metrics(result);
-    note_all_failed(result);
+    note_failed(result);
     threshold_watch_finish(controller->watch, &result->store, result->measured_ns, result->thresholds);
 }
 

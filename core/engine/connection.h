@@ -96,6 +96,7 @@ struct conn {
     struct timer tick;
     uint32_t syn_retransmits;            /* of this connection, once it was up */
     uint8_t failures;                    /* failed attempts in a row, up to where more make no difference */
+    bool missing;                        /* was tried, and not up yet */
 };
 
 struct pool {

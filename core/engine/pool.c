@@ -366,6 +366,8 @@ void pool_conn_up(struct conn *conn)
     engine->connections_up++;
     engine->facts.reopened += conn->was_up && !pool->fresh;
     conn->was_up = true;
+    engine->facts.never_up -= conn->missing;
+    conn->missing = false;
     /* Only more than ever is progress: a peer that accepts and hangs up would keep the run connecting for good. */
     if (engine->connections_up > engine->facts.connections_max) {
         engine->facts.connections_max = engine->connections_up;
@@ -391,6 +393,14 @@ static void count_failure(struct conn *conn)
     conn->failures = (uint8_t)(conn->failures < DOUBLINGS_MAX ? conn->failures + 1 : DOUBLINGS_MAX);
 }
 
+static void count_missing(struct conn *conn)
+{
+    if (conn->was_up || conn->missing || conn->pool->fresh)
+        return;
+    conn->missing = true;
+    conn->pool->engine->facts.never_up++;
+}
+
 static uint64_t pause_before_retry(struct conn *conn)
 {
     uint64_t pause_ns = BACKOFF_FIRST_NS << (conn->failures ? conn->failures - 1 : 0);
@@ -408,8 +418,10 @@ void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed)
     if (attempt_failed) {
         snprintf(pool->last_error, sizeof pool->last_error, "%s", why ? why : "the connection was refused");
         count_failure(conn);
-        if (!engine->finished)
+        if (!engine->finished) {
             measure_error(engine, UINT32_MAX, OUTCOME_UNREACHABLE, (uint32_t)(pool - engine->pools), pool->last_error);
+            count_missing(conn);
+        }
         fail_waiting(pool, conn, pool->last_error);
     } else {
         pool->up--;

@@ -24,6 +24,7 @@ static const struct field fact_fields[] = {
     FACT(ended_at_ns), FACT(started_until_ns),
     FACT(waited_connection), FACT(ports_exhausted), FACT(descriptors_exhausted),
     FACT(syn_retransmits),   FACT(retransmits),     FACT(reopened),
+    FACT(never_up),
 };
 _Static_assert(sizeof(fact_fields) / sizeof(fact_fields[0]) * sizeof(uint64_t) == sizeof(struct generator_facts),
                "each fact has its row");

@@ -21,6 +21,7 @@ struct generator_facts {
     uint64_t started_until_ns;       /* since the start: when the last arrival was dealt with */
     uint64_t ports_exhausted, descriptors_exhausted; /* connection attempts that failed with EADDRNOTAVAIL, EMFILE */
     uint64_t reopened;               /* connections that were up again after they had been lost; not those of `new` */
+    uint64_t never_up;               /* connections that were tried and not once up; not those of `new` */
     uint64_t syn_retransmits;        /* connection requests that the kernel had to send again */
     uint64_t retransmits;            /* segments that it had to send again on connections that were up */
 };

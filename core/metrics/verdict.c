@@ -276,6 +276,16 @@ static void note_generator(struct verdict *verdict, const struct verdict_end *en
                      units_print_duration(stall, sizeof(stall), end->facts->longest_stall_ns));
 }
 
+/* A session of a device is one of few exchanges: half the fleet may be missing and hardly an exchange have failed. */
+static void note_never_up(struct verdict *verdict, const struct verdict_end *end)
+{
+    figure missing, most;
+    if (end->facts->never_up)
+        verdict_note(verdict, "connections that never came up: %s; up at once were at most %s; the errors say why",
+                     units_print_grouped(missing, sizeof(missing), end->facts->never_up),
+                     units_print_grouped(most, sizeof(most), end->facts->connections_max));
+}
+
 /* The network's part in the numbers: neither ours nor the service's. */
 static void note_network(struct verdict *verdict, const struct verdict_end *end)
 {
@@ -319,6 +329,7 @@ void verdict_finish(struct verdict *verdict, const struct verdict_end *end)
     judge_queues(verdict, end);
     note_wall(verdict, end);
     note_generator(verdict, end);
+    note_never_up(verdict, end);
     note_network(verdict, end);
     note_reopened(verdict, end);
 }

@@ -398,6 +398,7 @@ static json_t *generator_object(const struct result *result)
     put_integer(object, "ports_exhausted", facts->ports_exhausted);
     put_integer(object, "descriptors_exhausted", facts->descriptors_exhausted);
     put_integer(object, "connections_reopened", facts->reopened);
+    put_integer(object, "connections_never_up", facts->never_up);
     put_integer(object, "syn_retransmits", facts->syn_retransmits);
     put_integer(object, "retransmits", facts->retransmits);
     for (uint32_t i = 0; i < result->verdict.note_count; i++)

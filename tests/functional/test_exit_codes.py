@@ -14,7 +14,7 @@ def scenario(url, load, more="", connect="30s"):
     path = scratch(f"scenario-{time.monotonic_ns()}.yaml")
     with open(path, "w", encoding="utf-8") as out:
         out.write(f"squall: 1\ntargets: {{ api: {{ url: \"{url}\", connect-timeout: {connect} }} }}\nload: [ {{ {load} }} ]\n"
-                  f"flow: [ {{ http: GET / }} ]\n{more}")
+                  f"flow:\n  - {{ http: GET / }}\n{more}")
     return path
 
 
@@ -74,6 +74,10 @@ def test_0_and_99():
         assert not any("was ok" in note for note in judged["generator"]["notes"]) and "was ok" not in process.err
         partly, process = run(target.url("/?status=500"), "-n", 5, "--expect", "500")
         assert not any("was ok" in note for note in partly["generator"]["notes"])
+        # Nor is a run in which every second exchange fails a success.
+        half = scenario(target.url(""), "users: 1, iterations: 10", "  - { http: GET /?status=500 }\n")
+        summary, _ = run(half)
+        assert any("10 of 20 exchanges failed, and no threshold judges this run" in note for note in summary["generator"]["notes"]), summary
 
 
 def test_1_wins_over_99():

@@ -54,6 +54,25 @@ def puback(body):
     return packet(0x40, body[at:at + 2])
 
 
+def test_devices_that_never_connect():
+    """Their few exchanges hardly show among the others' many, so the report says that they were missing."""
+    def hello(body):
+        return packet(0x20, b"\0\x87\0") if body.endswith((b"d1", b"d3", b"d5")) else connack()
+
+    path = scratch("missing.yaml")
+    with Server(Broker(hello, {PUBLISH: puback})) as server:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f"""squall: 1
+targets: {{ broker: {{ url: "mqtt://127.0.0.1:{server.port}", version: "5", client-id: "d${{user.id}}" }} }}
+load: [ {{ users: 6, iterations: 300 }} ]
+flow: [ {{ mqtt: publish a, qos: 1 }} ]
+""")
+        summary = squall_run(path, "--trust", "off")
+    generator = summary["generator"]
+    assert generator["connections_never_up"] == 3 and generator["connections_max"] == 3, generator
+    assert any(note.startswith("connections that never came up: 3; up at once were at most 3;") for note in generator["notes"]), generator
+
+
 def test_the_brokers_limits():
     for properties, step, why in (
             (b"\x21\0\2", "{ mqtt: publish a, qos: 1, count: 3 }", "as many messages are unacknowledged as the broker allows"),

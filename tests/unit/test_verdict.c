@@ -324,6 +324,8 @@ static void test_notes(void **state)
     expect(&end, NULL, NULL);
     facts = (struct generator_facts){.retransmits = 1234};
     expect(&end, NULL, "segments sent again: 1,234;");
+    facts = (struct generator_facts){.never_up = 500, .connections_max = 1500};
+    expect(&end, NULL, "connections that never came up: 500; up at once were at most 1,500;");
 }
 
 static void test_texts_are_bounded(void **state)
