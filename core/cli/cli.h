@@ -29,6 +29,9 @@ int cli_fail(const struct error *error);
 
 /* ---- options of run, check and try ---- */
 
+/* The option of ours that does what other tools have this long one for, or a text with blanks; NULL: none is known. */
+const char *foreign_option(const char *word);
+
 #define OUTPUTS_MAX 16
 struct run_arguments {
     struct arena arena;

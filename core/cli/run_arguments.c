@@ -18,14 +18,14 @@
 struct plugin_flags;
 static void run_arguments_help(FILE *out, const char *command, const struct protocol *protocol, bool engines, const struct plugin_flags *plugin);
 
-enum kind { KIND_TEXT, KIND_ENGINE, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_GROUP_BY, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_SCHEMA, KIND_REFLECT, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
+enum kind { KIND_TEXT, KIND_FILE, KIND_ENGINE, KIND_WORKERS, KIND_OUT, KIND_TRUST, KIND_QUIET, KIND_INSECURE, KIND_SET, KIND_THRESHOLD, KIND_GROUP_BY, KIND_SECRETS, KIND_TRUST_SCENARIO, KIND_SCHEMA, KIND_REFLECT, KIND_PLUGIN, KIND_PLUGIN_DIR, KIND_LOG_LEVEL, KIND_HELP };
 
 struct row {
     const char *name; /* first: error_nearest reads it */
     char letter;
     enum kind kind;
     const char *metavar, *help;
-    size_t offset; /* KIND_TEXT, KIND_ENGINE: of a text in struct overrides */
+    size_t offset; /* KIND_TEXT, KIND_FILE, KIND_ENGINE: of a text in struct overrides */
 };
 
 static const struct row rows[] = {
@@ -49,6 +49,9 @@ static const struct row rows[] = {
     {"secrets", 0, KIND_SECRETS, "FILE", "NAME=VALUE lines for ${secret.NAME}; without it the environment has them", 0},
     {"trust-scenario", 0, KIND_TRUST_SCENARIO, NULL, "its scripts may use all of Lua: files, processes, C; they run faster", 0},
     {"insecure", 'k', KIND_INSECURE, NULL, "TLS: do not verify certificates", 0},
+    {"ca", 0, KIND_FILE, "FILE", "TLS: trust the authorities in this PEM file", offsetof(struct overrides, ca)},
+    {"cert", 0, KIND_FILE, "FILE", "TLS: show this certificate (PEM); a name may hold ${user.id}", offsetof(struct overrides, cert)},
+    {"key", 0, KIND_FILE, "FILE", "TLS: its key, where that is in another file", offsetof(struct overrides, key)},
     {"out", 0, KIND_OUT, "FILE", "write FILE.json (summary) or FILE.jsonl (each exchange); repeatable", 0},
     {"trust", 0, KIND_TRUST, "HOW", "strict: exit 98 when the generator was the limit; warn; off", 0},
     {"quiet", 0, KIND_QUIET, NULL, "no live view, no final screen", 0},
@@ -282,6 +285,18 @@ static int take_secrets(struct run_arguments *arguments, const char *path, struc
     return fits ? 0 : error_set(error, "--secrets %s: is no text of at most 64 KiB; write NAME=VALUE, a line each", path);
 }
 
+/* Workers may have another folder than the operator. */
+static int set_file(struct run_arguments *arguments, const struct row *row, const char *value, struct error *error)
+{
+    char *folder = value[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (value[0] != '/' && !folder)
+        return error_set(error, "--%s %s: the present folder cannot be told: %s", row->name, value, strerror(errno));
+    *(const char **)(void *)((char *)&arguments->plan.overrides + row->offset) =
+        folder ? arena_printf(&arguments->arena, "%s/%s", folder, value) : value;
+    free(folder);
+    return 0;
+}
+
 static int take_row(struct run_arguments *arguments, const struct row *row, const char *value, struct error *error)
 {
     switch (row->kind) {
@@ -289,6 +304,8 @@ static int take_row(struct run_arguments *arguments, const struct row *row, cons
     case KIND_ENGINE:
         *(const char **)(void *)((char *)&arguments->plan.overrides + row->offset) = value;
         return 0;
+    case KIND_FILE:
+        return set_file(arguments, row, value, error);
     case KIND_WORKERS:
         return set_workers(arguments, value, error);
     case KIND_OUT:
@@ -375,9 +392,18 @@ static int take_letter(struct run_arguments *arguments, const struct plugin_flag
     return 0;
 }
 
-static int refuse(const struct getopt_tables *tables, char **argv, int status, bool have_url, struct error *error)
+static bool has_option(const struct getopt_tables *tables, const char *name)
+{
+    for (size_t i = 0; i < tables->name_count; i++)
+        if (strcmp(tables->names[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static int refuse(const struct getopt_tables *tables, char **argv, int status, struct error *error)
 {
     const char *written = argv[optind - 1];
+    bool have_url = tables->have_url;
     if (status == ':')
         return error_set(error, "%s needs a value; see --help", written);
     if (optopt >= 256) /* --quiet=x */
@@ -385,6 +411,9 @@ static int refuse(const struct getopt_tables *tables, char **argv, int status, b
     if (optopt)
         return error_set(error, "unknown option -%c%s; see --help", optopt,
                          have_url ? "" : " (a protocol's own flags go with a URL; in a scenario they are options of its steps)");
+    const char *foreign = foreign_option(written + strspn(written, "-"));
+    if (foreign && (strchr(foreign, ' ') || has_option(tables, foreign + 2)))
+        return error_set(error, "unknown option %s; write %s", written, foreign);
     const char *nearest = error_nearest(written + strspn(written, "-"), &tables->names[0].name, (uint32_t)tables->name_count, sizeof *tables->names);
     if (nearest)
         return error_set(error, "unknown option %s; did you mean --%s?", written, nearest);
@@ -404,7 +433,6 @@ static bool abbreviated(char **argv, const struct option *option)
 
 static int parse_options(struct run_arguments *arguments, int argc, char **argv, const struct getopt_tables *tables, struct error *error)
 {
-    bool have_url = tables->have_url;
     int index = -1;
     opterr = 0;
     optind = 1;
@@ -413,7 +441,7 @@ static int parse_options(struct run_arguments *arguments, int argc, char **argv,
         if (status == -1)
             return 0;
         if (status == '?' || status == ':')
-            return refuse(tables, argv, status, have_url, error);
+            return refuse(tables, argv, status, error);
         if (status >= 256 && abbreviated(argv, &tables->names[index]))
             return error_set(error, "unknown option %s; did you mean --%s?", optarg == argv[optind - 1] ? argv[optind - 2] : argv[optind - 1],
                              tables->names[index].name);

@@ -235,7 +235,7 @@ static const char *find_text(const struct text_row *rows, size_t count, long cod
     return NULL;
 }
 
-static const char *const untrusted = "no authority that we trust has signed the server's certificate: name it with tls: { ca: FILE }, or "
+static const char *const untrusted = "no authority that we trust has signed the server's certificate: name it with tls: { ca: FILE } (--ca), or "
                                      "have the server send what leads to a known one";
 static const char *const weak = "the server's certificate is too weak (key or signature): it needs RSA 2048 or EC 256, and SHA-256";
 
@@ -245,7 +245,7 @@ static const char *certificate_text(long code)
     static const struct text_row rows[] = {
         {X509_V_ERR_CERT_HAS_EXPIRED, "the server's certificate has expired: renew it there"},
         {X509_V_ERR_CERT_NOT_YET_VALID, "the server's certificate is not valid yet: look at its dates, and at this machine's clock"},
-        {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the server's certificate is self-signed: trust it with tls: { ca: FILE }, or any certificate with tls: { insecure: true } (-k)"},
+        {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the server's certificate is self-signed: trust it with tls: { ca: FILE } (--ca), or any certificate with tls: { insecure: true } (-k)"},
         {X509_V_ERR_CERT_REVOKED, "the server's certificate is revoked by the `crl`: it needs a new one"},
         {X509_V_ERR_UNABLE_TO_GET_CRL, "the `crl` says nothing of the server's issuer: give the list of that authority"},
         {X509_V_ERR_CRL_HAS_EXPIRED, "the `crl` has expired: fetch the present one"},
@@ -297,13 +297,19 @@ static const char *library_text(int reason)
         {SSL_R_WRONG_SSL_VERSION, "the server's version of TLS is lower than we take: see tls: { min-version: 1.2 }"},
         {SSL_R_WRONG_VERSION_NUMBER, "the server does not speak TLS on this port: use the plain scheme, or another port"},
         {SSL_R_PACKET_LENGTH_TOO_LONG, "the server does not speak TLS on this port: use the plain scheme, or another port"},
-        {SSL_R_UNEXPECTED_EOF_WHILE_READING, "the server ended the connection during the handshake: does it speak TLS on this port?"},
         {SSL_R_DH_KEY_TOO_SMALL, "the server's key exchange is too weak: it needs DH 2048 or an elliptic curve"},
         {SSL_R_NO_PROTOCOLS_AVAILABLE, "this machine's OpenSSL forbids every version that the scenario takes: see openssl.cnf"},
     };
     if (reason == SSL_R_EE_KEY_TOO_SMALL || reason == SSL_R_CA_KEY_TOO_SMALL || reason == SSL_R_CA_MD_TOO_WEAK)
         return weak;
     return find_text(TEXTS(rows), reason);
+}
+
+/* Whoever has spoken TLS here before speaks it still. */
+static const char *ended_text(const struct conn *conn)
+{
+    return conn->pool->ever_up ? "the server ended the connection during the handshake, as it has not done with others: has it too many?"
+                               : "the server ended the connection during the handshake: does it speak TLS on this port?";
 }
 
 /* Empties OpenSSL's queue of errors. */
@@ -319,12 +325,12 @@ static void failure_text(struct conn *conn, char *text, size_t size)
         snprintf(text, size, "TLS: the server's certificate is not for %.60s: see tls: { server-name: NAME }", server_name(target));
     else if (verified != X509_V_OK && !target->tls_insecure)
         snprintf(text, size, "TLS: %s", (found = certificate_text(verified)) ? found : X509_verify_cert_error_string(verified));
-    else if (code && (found = reason > SSL_AD_REASON_OFFSET ? alert_text(reason - SSL_AD_REASON_OFFSET) : library_text(reason)))
+    else if (!code || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        snprintf(text, size, "TLS: %s", ended_text(conn));
+    else if ((found = reason > SSL_AD_REASON_OFFSET ? alert_text(reason - SSL_AD_REASON_OFFSET) : library_text(reason)))
         snprintf(text, size, "TLS: %s", found);
-    else if (code && ERR_reason_error_string(code))
-        snprintf(text, size, "TLS: %s", ERR_reason_error_string(code));
     else
-        snprintf(text, size, "TLS: the server ended the connection during the handshake: does it speak TLS on this port?");
+        snprintf(text, size, "TLS: %s", (found = ERR_reason_error_string(code)) ? found : ended_text(conn));
     ERR_clear_error();
 }
 

@@ -202,8 +202,12 @@ static int override_targets(const struct loader *loader)
         if (timeout && read_duration(loader, timeout, 1, &target->timeout_ns))
             return -1;
         any_secure = any_secure || target->view.secure;
-        target->tls_insecure = target->tls_insecure || (overrides->insecure && target->view.secure);
+        if (target->view.secure && override_tls(loader, target))
+            return -1;
     }
+    if ((overrides->ca || overrides->cert || overrides->key) && !any_secure)
+        return error_set(loader->error, "%s: no target uses TLS; leave it out, or write the secure scheme",
+                         overrides->ca ? "--ca" : overrides->cert ? "--cert" : "--key");
     if (overrides->insecure && !any_secure)
         return error_set(loader->error,
                          "--insecure: no target uses TLS, so there is no certificate to accept; leave it out");

@@ -286,11 +286,11 @@ struct scenario {
 struct flag_value {
     const char *flag, *value; /* as written: "--header", "a: b"; value NULL: a switch */
 };
-/* NULL: not given. url: URL form; engine: of its target; secrets: NAME=VALUE lines, without which the environment has them; secrets_file: where
+/* NULL: not given. url: URL form; engine: of its target; ca, cert and key: absolute; secrets: NAME=VALUE lines, without which the environment has them; secrets_file: where
  * those come from. */
 #define OVERRIDE_TEXTS(row)                                                                                                       \
     row(url) row(users) row(rate) row(duration) row(iterations) row(connections) row(warmup) row(timeout) row(drain) row(seed)    \
-    row(arrivals) row(preset) row(peak) row(ramp) row(secrets) row(secrets_file) row(engine)
+    row(arrivals) row(preset) row(peak) row(ramp) row(secrets) row(secrets_file) row(engine) row(ca) row(cert) row(key)
 #define OVERRIDE_SWITCHES(row) row(insecure) row(trust_scenario)
 /* A list and its count. flags: for the plugin's tables, URL form only; sets: --set NAME=VALUE, flag is the name; thresholds
  * and group_tags: --threshold EXPR and --group-by TAG, beside those of the scenario. */

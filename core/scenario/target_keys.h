@@ -17,6 +17,8 @@ int read_connect_to(const struct loader *loader, const struct node *node, struct
 int read_name_servers(const struct loader *loader, const struct node *node, struct target *target);
 /* tls: { ca: roots.pem, ... }; the target's URL must be known. */
 int read_tls(const struct loader *loader, const struct node *node, struct target *target);
+/* --insecure, --ca, --cert and --key, of a target whose scheme is a secure one. */
+int override_tls(const struct loader *loader, struct target *target);
 /* After `connections` is final: certificates of users need connections of users. */
 int check_tls(const struct loader *loader, const struct target *target);
 /* source: an address, or a list of addresses, ranges A-B and blocks A/bits. */

@@ -111,6 +111,35 @@ int read_tls(const struct loader *loader, const struct node *node, struct target
     return 0;
 }
 
+static int read_flag(const struct loader *loader, const char *flag, const char *value, struct target *target)
+{
+    const struct node *key = node_from_flag(loader->arena, flag, flag + 2);
+    return value ? read_tls_key(loader, key, node_from_flag(loader->arena, flag, value), target) : 0;
+}
+
+/* Whoever types a file's name may name any; those of a scenario lie below its folder, where a certificate of a user is
+ * looked for when the user comes. */
+int override_tls(const struct loader *loader, struct target *target)
+{
+    const struct overrides *overrides = loader->overrides;
+    const char *folder = target->folder;
+    target->tls_insecure = target->tls_insecure || overrides->insecure;
+    if (overrides->key && !overrides->cert)
+        return error_set(loader->error, "--key: a key without its certificate; name that too: --cert FILE.pem");
+    if (overrides->cert) {
+        target->tls_key = NULL;
+        target->tls_cert_place = NULL;
+    }
+    target->folder = "/";
+    if (read_flag(loader, "--ca", overrides->ca, target) || read_flag(loader, "--cert", overrides->cert, target) ||
+        read_flag(loader, "--key", overrides->key, target))
+        return -1;
+    if (!overrides->cert)
+        target->folder = folder;
+    target->view.tls_keys = keys_given(target);
+    return 0;
+}
+
 int check_tls(const struct loader *loader, const struct target *target)
 {
     if (!target->tls_cert_place || target_per_user(target))

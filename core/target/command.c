@@ -206,7 +206,15 @@ static const struct squall_server *find_server(const struct squall_server *const
             names[count++] = servers[i]->name;
     }
     const char *nearest = error_nearest(name, names, count, sizeof names[0]);
-    error_set(error, "squall target has no protocol \"%s\": write %s", name, nearest ? nearest : names[0]);
+    if (nearest) {
+        error_set(error, "squall target has no protocol \"%s\"; did you mean %s?", name, nearest);
+        return NULL;
+    }
+    size_t len = 0;
+    char list[200] = "";
+    for (uint32_t i = 0; i < count && len < sizeof list; i++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", names[i]);
+    error_set(error, "squall target has no protocol \"%s\"; there are: %s", name, list);
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 """TLS against a farm of good and bad certificates: what is good works, what is bad is refused, and the text says what to
 change."""
+import os
 import ssl
 import warnings
 
@@ -207,6 +208,24 @@ def test_client_certificate():
         assert summary["totals"]["ok"] == 30, errors(summary)
     process = squall("run", scenario(server, tls="ca: root.pem, cert: client.crt, key: good.key"))
     assert process.returncode == 3 or "no private key of that certificate" in process.err, process.err
+
+
+def test_files_of_the_command_line():
+    """They may lie anywhere, and stand above the scenario's."""
+    farm.issue("client", names="DNS:client")
+    with Server(answers(), tls=farm.server("good", client_root=farm.path("root.pem"))) as server:
+        summary, _ = run(f"https://localhost:{server.port}/", "-n", 5, "--ca", os.path.relpath(farm.path("root.pem")),
+                         "--cert", farm.path("client.crt"), "--key", farm.path("client.key"))
+        assert summary["totals"]["ok"] == 5, errors(summary)
+        # A certificate without the scenario's key, which would not fit.
+        path = scenario(server, tls="ca: root.pem, cert: good.crt, key: good.key")
+        summary, _ = run(path, "--cert", farm.path("client.pem"))
+        assert summary["totals"]["ok"] == 30, errors(summary)
+        for words, flags in (("a key without its certificate", ("--key", "x")), ("is not there", ("--ca", "none.pem"))):
+            process = squall("run", f"https://localhost:{server.port}/", "-n", 1, *flags)
+            assert process.returncode == 2 and words in process.err, process.err
+    process = squall("run", "http://127.0.0.1:1/", "-n", 1, "--ca", farm.path("root.pem"))
+    assert process.returncode == 2 and "--ca: no target uses TLS" in process.err, process.err
 
 
 def test_certificate_of_each_user():
