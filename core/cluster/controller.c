@@ -134,8 +134,11 @@ static void show_progress(struct controller *controller, uint64_t now_ns)
     } else {
         progress.elapsed_ns = now_ns - controller->began_ns;
     }
-    for (uint32_t i = 0; i < controller->worker_count; i++)
+    for (uint32_t i = 0; i < controller->worker_count; i++) {
         progress.workers_lost += controller->workers[i].lost;
+        if (progress.connecting && !progress.trouble[0])
+            page_told(controller->workers[i].child.page, progress.trouble);
+    }
     controller->options->progress(controller->options->arg, &progress);
 }
 

@@ -11,17 +11,21 @@
 #include "metrics/raw.h"
 #include "metrics/snapshot.h"
 #include "scenario/scenario.h"
+#include <string.h>
 
 struct engine;
 struct exchange;
 struct crossings;
 struct tracks;
 
+#define PAGE_TROUBLE_MAX 160
 /* One page that the worker writes and the controller reads: what survives a kill -9. */
 struct page {
     struct ledger ledgers[BLOCK_COUNT];
     uint64_t heartbeat_ns; /* last turn of the loop; 0: not yet running */
     uint64_t connections, users_busy, journeys_done;
+    uint64_t trouble_len; /* of: */
+    char trouble[PAGE_TROUBLE_MAX]; /* why the first attempt to connect failed that did; written once, before its length */
 };
 /* Cells of a page are written by one thread and read by another process. */
 static inline void page_set(uint64_t *cell, uint64_t value)
@@ -35,6 +39,23 @@ static inline void page_add(uint64_t *cell, uint64_t more)
 static inline uint64_t page_get(const uint64_t *cell)
 {
     return __atomic_load_n(cell, __ATOMIC_RELAXED);
+}
+
+static inline void page_tell(struct page *page, const char *text)
+{
+    size_t len = strnlen(text, PAGE_TROUBLE_MAX);
+    if (page->trouble_len || !len)
+        return;
+    memcpy(page->trouble, text, len);
+    __atomic_store_n(&page->trouble_len, len, __ATOMIC_RELEASE);
+}
+/* What it was told; "" before. */
+static inline void page_told(const struct page *page, char text[PAGE_TROUBLE_MAX + 1])
+{
+    uint64_t len = __atomic_load_n(&page->trouble_len, __ATOMIC_ACQUIRE);
+    len = len < PAGE_TROUBLE_MAX ? len : PAGE_TROUBLE_MAX;
+    memcpy(text, page->trouble, len);
+    text[len] = '\0';
 }
 
 struct engine_config {

@@ -421,6 +421,7 @@ void pool_conn_down(struct conn *conn, const char *why, bool attempt_failed)
         if (!engine->finished) {
             measure_error(engine, UINT32_MAX, OUTCOME_UNREACHABLE, (uint32_t)(pool - engine->pools), pool->last_error);
             count_missing(conn);
+            page_tell(engine->config.page, pool->last_error);
         }
         fail_waiting(pool, conn, pool->last_error);
     } else {

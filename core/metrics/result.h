@@ -33,6 +33,7 @@ struct progress {
     const struct scenario *scenario;
     uint64_t elapsed_ns;       /* since the start of the load; may pass its length while draining */
     bool connecting;           /* before the start */
+    char trouble[161];         /* connecting: why the first attempt failed that did; "": none has */
     bool setting_up;           /* and connected: users walk their setups, `users_busy` of them still */
     bool draining;
     bool stopping;             /* interrupted once: what is under way may end */

@@ -285,6 +285,15 @@ static void phase_text(const struct progress *progress, char *buf, size_t size)
                  text_clock(number, sizeof number, scenario->warmup_ns - progress->elapsed_ns + NS_PER_S - 1, false));
 }
 
+/* As much of it as the line has room for. */
+static void draw_trouble(const struct frame *frame, uint32_t at)
+{
+    char text[sizeof frame->progress->trouble];
+    text_clean(text, sizeof text, frame->progress->trouble);
+    text[text_fit(text, frame->width > at + 3 ? frame->width - at - 3 : 0)] = '\0';
+    item(frame, &at, "", text, TONE_BAD);
+}
+
 static void draw_state(const struct frame *frame)
 {
     const struct progress *progress = frame->progress;
@@ -302,6 +311,8 @@ static void draw_state(const struct frame *frame)
     phase_text(progress, text, sizeof text);
     if (*text)
         item(frame, &at, "", text, TONE_WARN);
+    if (progress->connecting && !progress->setting_up && progress->trouble[0])
+        draw_trouble(frame, at);
     buffer_append(frame->out, "\n", 1);
 }
 
@@ -326,7 +337,9 @@ void console_line(const struct progress *progress, struct buffer *out)
         return;
     }
     if (progress->connecting) {
-        buffer_printf(out, "connecting: %" PRIu64 " connections open\n", progress->connections);
+        char trouble[sizeof progress->trouble];
+        text_clean(trouble, sizeof trouble, progress->trouble);
+        buffer_printf(out, "connecting: %" PRIu64 " connections open%s%s\n", progress->connections, *trouble ? "; " : "", trouble);
         return;
     }
     char elapsed[32], p50[32] = "-", p99[32] = "-";

@@ -44,6 +44,7 @@ static void test_plain_lines(void **state)
     progress.connecting = true;
     console_progress(console, &progress); /* not worth a line yet */
     progress.elapsed_ns = NS_PER_S;
+    strcpy(progress.trouble, "Connection refused:\33 nothing listens there");
     console_progress(console, &progress);
     console_progress(console, &progress);
     progress.setting_up = true;
@@ -63,7 +64,7 @@ static void test_plain_lines(void **state)
     console_progress(console, &progress);
     console_free(console);
     fclose(out);
-    assert_string_equal(text, "connecting: 64 connections open\n"
+    assert_string_equal(text, "connecting: 64 connections open; Connection refused:  nothing listens there\n"
                               "setting up: 20 users not ready\n"
                               "1s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20 warm-up\n"
                               "5s 200.0/s p50 1.2ms p99 3.4ms failed 0 in flight 3 users 20\n"
@@ -102,10 +103,12 @@ static void test_frame(void **state)
         bool connecting, setting_up, draining, late;
         uint64_t elapsed_s;
         uint32_t lost;
-        const char *says, *not ;
+        const char *trouble, *says, *not ;
     } cases[] = {
         {.connecting = true, .says = "connecting, 64 open", .not = "\xE2\x96\xB8"},
-        {.connecting = true, .setting_up = true, .says = "setting up, 20 users not ready", .not = "connecting"},
+        {.connecting = true, .trouble = "Connection refused: nothing listens there; does the server run?",
+         .says = "connecting, 64 open   Connection refused: nothing listens", .not = "run?"},
+        {.connecting = true, .setting_up = true, .trouble = "refused", .says = "setting up, 20 users not ready", .not = "refused"},
         {.elapsed_s = 2, .says = "warm-up, counts in 3s", .not = "\xE2\x9C\x93"},
         {.elapsed_s = 2, .says = "2s of 10s", .not = "late"},
         {.elapsed_s = 12, .says = "hold 200/s", .not = "warm-up"},
@@ -117,6 +120,7 @@ static void test_frame(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct progress progress = progress_at(&sample, cases[i].elapsed_s * NS_PER_S);
         progress.connecting = cases[i].connecting;
+        strcpy(progress.trouble, cases[i].trouble ? cases[i].trouble : "");
         progress.setting_up = cases[i].setting_up;
         progress.draining = cases[i].draining;
         progress.late = cases[i].late;
