@@ -288,7 +288,7 @@ static void refused(struct squall_conn *conn, const struct mqtt_packet *packet)
         mqtt_host(conn)->close(conn, SQUALL_CLOSE_ORDERLY);
         return;
     }
-    snprintf(text, sizeof text, "CONNACK: %s", mqtt_reason_name(code));
+    snprintf(text, sizeof text, "CONNACK: %s%s", mqtt_reason_name(code), mqtt_refusal_hint(code));
     mqtt_host(conn)->fail(conn, text);
 }
 

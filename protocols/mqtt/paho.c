@@ -426,7 +426,7 @@ static void connected(struct squall_conn *conn, struct paho_call *call)
     if (call->failed) {
         uint32_t code = code_of(c, call);
         c->state = MQTT_OVER;
-        snprintf(text, sizeof text, "CONNACK: %s", code > 0 ? mqtt_reason_name(code) : call->text);
+        snprintf(text, sizeof text, "CONNACK: %s%s", code > 0 ? mqtt_reason_name(code) : call->text, mqtt_refusal_hint(code));
         if (x != NULL && code > 0)
             mqtt_end(conn, x, SQUALL_REJECTED, MQTT_CODE(code), NULL);
         if (x != NULL && code > 0)

@@ -82,6 +82,21 @@ const char *mqtt_reason_name(uint32_t code)
     return row != NULL ? row->name : NULL;
 }
 
+const char *mqtt_refusal_hint(uint32_t code)
+{
+    switch (code) {
+    case MQTT_UNSUPPORTED_VERSION:
+        return "; try the other version (--mqtt-version)";
+    case MQTT_CLIENT_ID_NOT_VALID:
+        return "; give another client-id (--client-id)";
+    case MQTT_BAD_USER_NAME_OR_PASSWORD:
+    case MQTT_NOT_AUTHORIZED:
+        return "; are username and password right (--username, --password)?";
+    default:
+        return "";
+    }
+}
+
 bool mqtt_reason_fits(uint8_t version, uint8_t type, bool from_client, uint8_t code)
 {
     if (version < MQTT_5)

@@ -110,7 +110,7 @@ static const struct conversation conversations[] = {
      {{"topic", "a"}},
      {PART("\x20\x03\x00\x86\x00")},
      {NULL},
-     {"fail CONNACK: bad user name or password"}},
+     {"fail CONNACK: bad user name or password; are username and password right (--username, --password)?"}},
     {"no CONNACK first", "5", {{"topic", "a"}}, {PART("\xd0\x00")}, {NULL}, {"fail PINGRESP: CONNACK must come first"}},
     {"two CONNACKs",
      "5",
