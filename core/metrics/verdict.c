@@ -169,12 +169,7 @@ static void distrust_pool(struct verdict *verdict, const struct verdict_end *end
     struct slowdown slowdown = find_slowdown(end->total);
     units_print_grouped(users, sizeof(users), end->facts->waited_user);
     units_print_grouped(connections, sizeof(connections), end->facts->waited_connection);
-    if (end->cpu_full_seconds * 2 > verdict->windows_loaded)
-        verdict_distrust(verdict,
-                         "%s arrivals waited for a user and %s exchanges for a connection while a worker used all of a "
-                         "core: use more workers or a lower rate",
-                         users, connections);
-    else if (end->facts->waited_connection > 0 && slowdown.limit != LIMIT_POOL && verdict_late(verdict))
+    if (end->facts->waited_connection > 0 && slowdown.limit != LIMIT_POOL && verdict_late(verdict))
         return; /* a generator that is late itself cannot say what made answers late */
     else if (end->facts->waited_connection > 0 && slowdown.limit != LIMIT_POOL)
         note_target_limit(verdict, end, &slowdown);
@@ -200,7 +195,13 @@ static void judge_pools(struct verdict *verdict, const struct verdict_end *end)
         return;
     units_print_grouped(users, sizeof(users), end->facts->waited_user);
     units_print_grouped(connections, sizeof(connections), end->facts->waited_connection);
-    if (end->pool_set_by_operator && (no_user || verdict->windows_short))
+    bool busy = end->cpu_full_seconds * 2 > verdict->windows_loaded; /* then who waited, waited for us */
+    if (busy && (no_user || no_connection))
+        verdict_distrust(verdict,
+                         "%s arrivals waited for a user and %s exchanges for a connection while a worker used all of a "
+                         "core: use more workers or a lower rate",
+                         users, connections);
+    else if (end->pool_set_by_operator && (no_user || verdict->windows_short))
         verdict_note(verdict,
                      "a limit that you set was reached: %s arrivals waited for a user, %s exchanges for a connection",
                      users, connections);

@@ -182,6 +182,10 @@ static void test_pools(void **state)
     facts.waited_connection = 0;
     facts.waited_user = 1;
     expect_pools(&end, 0, 0, 2, NULL, "a limit that you set");
+    end.cpu_full_seconds = 2; /* of two */
+    expect_pools(&end, 0, 0, 2, "while a worker used all of a core", NULL);
+    end.cpu_full_seconds = 1;
+    expect_pools(&end, 0, 0, 2, NULL, "a limit that you set");
     end.pool_set_by_operator = false;
     expect_pools(&end, 0, 0, 2, "1 arrivals found no idle user", NULL);
     end.open_load = false;
