@@ -55,6 +55,22 @@ bool figures_is_lower_bound(const struct figures_latency *latency, uint64_t valu
     return latency->lower_bounds > 0 && value_ns >= latency->lower_bound_min_ns;
 }
 
+bool figures_deliveries(const struct result *result, const uint32_t *steps, uint32_t step_count, struct figures_deliveries *ret)
+{
+    *ret = (struct figures_deliveries){0};
+    for (uint32_t i = 0; result->store.deliveries && i < (steps ? step_count : result->store.series_count); i++) {
+        const struct deliveries *one = &result->store.deliveries[steps ? steps[i] : i];
+        if (!one->wanted)
+            continue;
+        ret->sum.wanted = true;
+        ret->sum.unknown |= one->unknown;
+        ret->sum.delivered += one->delivered;
+        ret->sum.expected += one->expected;
+        ret->missing += undelivered(one);
+    }
+    return ret->sum.wanted;
+}
+
 char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code)
 {
     if (code == UINT32_MAX)

@@ -25,7 +25,13 @@ void figures_latency_add(struct figures_latency *latency, const struct series *s
 /* Whether a value taken from the histogram may be too low: it reaches up to the first lower bound. */
 bool figures_is_lower_bound(const struct figures_latency *latency, uint64_t value_ns);
 
-/* Messages that the receivers of a step got, and those that they were owed and did not get. */
+/* The sum over some steps, NULL: over all of them; `missing` of each is added, since one's surplus is not the other's. False
+ * where none of them receives. */
+struct figures_deliveries {
+    struct deliveries sum;
+    uint64_t missing;
+};
+bool figures_deliveries(const struct result *result, const uint32_t *steps, uint32_t step_count, struct figures_deliveries *ret);
 
 /* "404", or "other" for what the series had no room to tell apart. Returns buf. */
 char *figures_code_key(char *buf, size_t size, const struct protocol *protocol, uint32_t code);

@@ -122,6 +122,23 @@ static void exchanges(const struct screen *screen, const struct ledger *ledger)
     buffer_fini(&text);
 }
 
+static void deliveries(const struct screen *screen)
+{
+    char delivered[32], expected[32];
+    struct figures_deliveries got;
+    struct buffer text = {0};
+    if (!figures_deliveries(screen->result, NULL, 0, &got) || got.sum.delivered + got.sum.expected == 0)
+        return;
+    buffer_printf(&text, "%s", units_print_grouped(delivered, sizeof delivered, got.sum.delivered));
+    if (!got.sum.unknown)
+        buffer_printf(&text, " of %s", units_print_grouped(expected, sizeof expected, got.sum.expected));
+    if (!got.sum.unknown && got.missing > 0)
+        add_count(&text, got.missing, "undelivered");
+    add_rate(&text, got.sum.delivered, screen->result->measured_ns);
+    fact(screen, "deliveries", &text);
+    buffer_fini(&text);
+}
+
 static void data(const struct screen *screen, const struct ledger *ledger)
 {
     if (ledger->bytes_in + ledger->bytes_out == 0)
@@ -158,6 +175,7 @@ static void totals(const struct screen *screen)
         journeys(screen, ledger);
     if (ledger->begun > 0) {
         exchanges(screen, ledger);
+        deliveries(screen);
         data(screen, ledger);
     }
 }

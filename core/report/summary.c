@@ -191,28 +191,18 @@ static json_t *metrics_object(const struct series *series, const struct protocol
     return object;
 }
 
-/* What the receivers of steps got of what they were owed; without a number where nobody can say. Nothing where none of
- * the steps receives. */
+/* What the receivers of steps (NULL: of all) got of what they were owed; without a number where nobody can say. Nothing
+ * where none of the steps receives. */
 static void put_deliveries(json_t *object, const struct result *result, const uint32_t *steps, uint32_t step_count)
 {
-    uint64_t delivered = 0, expected = 0, missing = 0;
-    bool wanted = false, unknown = false;
-    for (uint32_t i = 0; result->store.deliveries && i < step_count; i++) {
-        const struct deliveries *owed = &result->store.deliveries[steps[i]];
-        if (!owed->wanted)
-            continue;
-        wanted = true;
-        unknown = unknown || owed->unknown;
-        delivered += owed->delivered;
-        expected += owed->expected;
-        missing += undelivered(owed);
-    }
-    if (!wanted)
+    struct figures_deliveries got;
+    if (!figures_deliveries(result, steps, step_count, &got))
         return;
     json_t *deliveries = json_object();
-    put_integer(deliveries, "delivered", delivered);
-    put(deliveries, "expected", unknown ? json_null() : integer(expected));
-    put(deliveries, "undelivered", unknown ? json_null() : integer(missing));
+    put_integer(deliveries, "delivered", got.sum.delivered);
+    put(deliveries, "expected", got.sum.unknown ? json_null() : integer(got.sum.expected));
+    put(deliveries, "undelivered", got.sum.unknown ? json_null() : integer(got.missing));
+    put_rate(deliveries, got.sum.delivered, result->measured_ns);
     put(object, "deliveries", deliveries);
 }
 
@@ -433,6 +423,7 @@ static json_t *summary_object(const struct result *result)
     put(object, "journeys", journeys);
     json_t *totals = totals_object(measured);
     put_rate(totals, figures_ended(measured->outcomes), result->measured_ns);
+    put_deliveries(totals, result, NULL, 0);
     put(object, "totals", totals);
     put(object, "warmup", warmup_object(&store->ledgers[BLOCK_WARMUP]));
 

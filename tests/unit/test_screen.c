@@ -395,6 +395,24 @@ static void test_metrics(void **state)
     sample_fini(&sample);
 }
 
+static void test_deliveries(void **state)
+{
+    (void)state;
+    struct sample sample;
+    fill(&sample, 2);
+    assert_silent(&sample, "deliveries");
+    struct deliveries *deliveries = sample.result.store.deliveries = xcalloc(2, sizeof *deliveries);
+    assert_silent(&sample, "deliveries"); /* nobody receives */
+    deliveries[0] = (struct deliveries){.delivered = 900, .expected = 1000, .wanted = true};
+    deliveries[1] = (struct deliveries){.delivered = 1600, .expected = 1500, .wanted = true}; /* its surplus is not the other's */
+    assert_says(&sample, "deliveries 2,500 of 2,500 · 100 undelivered · 100/s");
+    deliveries[0].delivered = 1000;
+    assert_says(&sample, "deliveries 2,600 of 2,500 · 104/s");
+    deliveries[1].unknown = true;
+    assert_says(&sample, "deliveries 2,600 · 104/s");
+    sample_fini(&sample);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,7 +420,7 @@ int main(void)
         cmocka_unit_test(test_lower_bounds), cmocka_unit_test(test_sections),      cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_no_data),      cmocka_unit_test(test_waiting),       cmocka_unit_test(test_colour),
         cmocka_unit_test(test_files),        cmocka_unit_test(test_text),          cmocka_unit_test(test_metrics),
-        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_groups),       cmocka_unit_test(test_deliveries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

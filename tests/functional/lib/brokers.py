@@ -9,6 +9,11 @@ import time
 from harness import Process, accepts, free_port, need, scratch, wait_until
 
 
+def deliveries(step):
+    """The counts of a step that subscribes."""
+    return {name: value for name, value in step["deliveries"].items() if name != "rate_per_s"}
+
+
 class Mosquitto(Process):
     """Any version, any client; `lines` are added to its configuration."""
 
